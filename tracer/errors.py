@@ -1,0 +1,36 @@
+"""Every failure of tracer, each message in three beats: what happened, where, and what to do next."""
+
+from __future__ import annotations
+
+
+class TracerError(Exception):
+    """A failure the user can act on.
+
+    Args:
+        what: what went wrong, one sentence without a full stop.
+        where: the path, shape or file concerned; empty when there is none.
+        then: what to do next, one sentence without a full stop.
+    """
+
+    def __init__(self, what: str, *, where: str = "", then: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.then = then
+        beats = [what, where and f"where: {where}", then and f"next: {then}"]
+        super().__init__("\n  ".join(beat for beat in beats if beat))
+
+
+class TraceFileError(TracerError):
+    """A trace file that cannot be read or written."""
+
+
+class RecordingError(TracerError):
+    """A net that cannot be watched, or inputs it cannot be run on."""
+
+
+class FrameworkMissing(TracerError):
+    """A framework that is needed here is not installed."""
+
+
+class RuleError(TracerError):
+    """A user's rule, pin or filter that does not hold."""
