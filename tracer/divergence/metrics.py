@@ -1,8 +1,19 @@
-"""How far two arrays are apart, in float64, a block at a time."""
+"""How far two arrays are apart, in float64, a block at a time; and how far apart rounding alone may put them."""
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracer.trace.schema import Statistics
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -11,7 +22,8 @@ class Difference:
 
     `relative_l2` is ||c - r|| / ||r|| (for a zero reference ||c - r|| / sqrt(count), so that it stays comparable);
     None when it cannot be had (other shapes). `max_abs` is the largest |c - r|, at index `max_at` of the reference.
-    `beyond` is the share of elements beyond the tolerance, `tolerance` what relative_l2 was held against.
+    `beyond` is the share of elements further apart than the tolerance times the larger of the element's own size and
+    the root mean square; `tolerance` is what relative_l2 was held against.
     `nan_reference`, `nan_candidate`: not finite elements of each side; `mask_differs` that they sit elsewhere.
     `layout` says how the candidate had to be turned ("NHWC -> NCHW", "size-1 axes"); `exact` that both are bit-equal;
     `leaf` which leaf of the result this is about; `from_statistics` that no arrays were read.
@@ -23,6 +35,8 @@ class Difference:
     max_at: tuple[int, ...] | None = None
     cosine: float | None = None
     beyond: float | None = None
+    rms_error: float | None = None
+    """Root mean square of c - r."""
     nan_reference: int = 0
     nan_candidate: int = 0
     mask_differs: bool = False
@@ -33,4 +47,293 @@ class Difference:
     dtypes: tuple[str, str] = ("", "")
     from_statistics: bool = False
     problem: str = ""
-    """Why the two cannot be compared, or what differs besides numbers ("shape", "dtype", "structure", "nan")."""
+    """Why the two cannot be compared, or what differs besides numbers ("shape", "dtype", "structure", "nan",
+    "missing")."""
+
+    @property
+    def diverged(self) -> bool:
+        """Further apart than the tolerance, or different in a way that no number says."""
+        if self.problem in {"shape", "structure", "nan", "dtype"}:
+            return True
+        return self.relative_l2 is not None and not self.relative_l2 <= self.tolerance
+
+    @property
+    def size(self) -> float:
+        """The relative L2 as a number that orders: infinite where the two cannot be told apart by a number."""
+        if self.problem in {"shape", "structure", "nan"}:
+            return math.inf
+        return self.relative_l2 or 0.0
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Tolerance
+# --------------------------------------------------------------------------------------------------------------------
+
+_ROUNDING = {
+    "float64": 1.1e-16,
+    "complex128": 1.1e-16,
+    "float32": 6e-8,
+    "complex64": 6e-8,
+    "float16": 4.9e-4,
+    "bfloat16": 3.9e-3,
+}
+"""Half a unit in the last place, by dtype."""
+
+_NOISE = {
+    "relu": 3e-8, "conv": 4.6e-7, "linear": 4.4e-7, "layer_norm": 2e-7, "batch_norm": 2e-7, "group_norm": 2e-7,
+    "softmax": 8e-7, "log_softmax": 5e-7, "sigmoid": 4e-7, "silu": 4e-7, "mish": 5e-7, "gelu": 2e-7, "softplus": 6e-7,
+    "logsigmoid": 8e-7, "elu": 1.5e-6, "celu": 1.5e-6, "gru": 8e-7, "lstm": 8e-7, "rnn": 8e-7,
+}  # fmt: skip
+"""Relative L2 between torch and MindSpore on CPU in float32 for one layer, inputs N(0, s) with s from 0.01 to 20
+(torch 2.13, mindspore 2.10): the largest seen, rounded up."""
+
+_NOISE_MINDSPORE = {"tanh": 3e-5, "exp": 2e-5, "tanhshrink": 6e-4, "rnn": 3e-5, "lstm": 3e-6, "gru": 3e-6, "mish": 1e-6}
+"""The same where MindSpore's kernel is an approximation (tanh and exp; largest where they saturate)."""
+
+_DEFAULT_NOISE = 4.4e-7
+_UNKNOWN_CODE_NOISE_MINDSPORE = 6e-6
+"""Code between layers may call tanh or exp, which nobody recorded: ten times this is still below 1e-4."""
+
+MARGIN = 10.0
+"""A tolerance is this many times the noise, and an origin this many times what fed it."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What counts as equal. Without arguments: from the noise of the op and its dtype, times ten.
+
+    Args:
+        rtol: a relative L2 that is used for every value instead.
+        atol: a largest absolute difference that is always accepted.
+    """
+
+    rtol: float | None = None
+    atol: float | None = None
+
+    def noise(self, op: str, dtype: str, frameworks: tuple[str, str]) -> float:
+        """Relative L2 that rounding alone gives one call of `op` ("" is code that no rule knows), equal inputs given."""
+        mixed = frameworks[0] != frameworks[1]
+        single = _NOISE.get(op, _NOISE.get("conv" if op.startswith("conv") else "", _DEFAULT_NOISE))
+        if mixed:
+            single = max(single, _NOISE_MINDSPORE.get(op, 0.0))
+            if op == "":
+                single = max(single, _UNKNOWN_CODE_NOISE_MINDSPORE)
+        rounding = _ROUNDING.get(dtype)
+        if rounding is None:  # integers, booleans: equal or not
+            return 0.0
+        if dtype in {"float16", "bfloat16"}:
+            return max(single, rounding)
+        return single * rounding / _ROUNDING["float32"]
+
+    def limit(self, op: str, dtype: str, frameworks: tuple[str, str]) -> float:
+        """The relative L2 up to which one call with equal inputs counts as equal."""
+        return self.rtol if self.rtol is not None else MARGIN * self.noise(op, dtype, frameworks)
+
+    def accepts(self, max_abs: float | None) -> bool:
+        """Is every element within `atol`?"""
+        return self.atol is not None and max_abs is not None and max_abs <= self.atol
+
+
+def coarser(a: str, b: str) -> str:
+    """Of two dtypes the one with the larger rounding; integers and booleans give way to floats."""
+    return max((a, b), key=lambda dtype: _ROUNDING.get(dtype, 0.0))
+
+
+def rounding(dtype: str) -> float:
+    """Half a unit in the last place relative to 1; 0 for integers and booleans."""
+    return _ROUNDING.get(dtype, 0.0)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Arrays
+# --------------------------------------------------------------------------------------------------------------------
+
+
+class _Sums:
+    """Running sums over blocks; everything `Difference` needs."""
+
+    def __init__(self, tolerance: float, rms: float) -> None:
+        self.tolerance, self.rms = tolerance, rms
+        self.count = self.finite = self.beyond = 0
+        self.reference = self.candidate = self.error = self.dot = 0.0
+        self.max_abs, self.max_at = -1.0, 0
+        self.nan_reference = self.nan_candidate = 0
+        self.mask_differs = False
+
+    def add(self, reference: Array, candidate: Array) -> None:
+        r, c = _as_float(reference), _as_float(candidate)
+        finite_r, finite_c = np.isfinite(r), np.isfinite(c)
+        if not (finite_r.all() and finite_c.all()):
+            self.nan_reference += int(r.size - np.count_nonzero(finite_r))
+            self.nan_candidate += int(c.size - np.count_nonzero(finite_c))
+            self.mask_differs |= not _same_mask(r, c, finite_r, finite_c)
+            both = finite_r & finite_c
+            r, c = np.where(both, r, 0), np.where(both, c, 0)
+            self.finite += int(np.count_nonzero(both))
+        else:
+            self.finite += r.size
+        error = np.abs(c - r)
+        self.reference += _squares(r)
+        self.candidate += _squares(c)
+        self.error += _squares(error)
+        self.dot += float(np.real(np.vdot(r, c)))
+        self.beyond += int(np.count_nonzero(error > self.tolerance * np.maximum(np.abs(r), self.rms)))
+        if error.size:
+            at = int(error.argmax())
+            if error[at] > self.max_abs:
+                self.max_abs, self.max_at = float(error[at]), self.count + at
+        self.count += r.size
+
+
+def _as_float(block: Array) -> Array:
+    flat = np.ravel(block)
+    return flat.astype(np.complex128 if flat.dtype.kind == "c" else np.float64)
+
+
+def _squares(block: Array) -> float:
+    return float(np.real(np.vdot(block, block)))
+
+
+def _same_mask(r: Array, c: Array, finite_r: Array, finite_c: Array) -> bool:
+    if not np.array_equal(finite_r, finite_c):
+        return False
+    odd_r, odd_c = r[~finite_r], c[~finite_c]
+    nan = np.isnan(odd_r)
+    return bool(np.array_equal(nan, np.isnan(odd_c)) and np.array_equal(odd_r[~nan], odd_c[~nan]))
+
+
+def compare_blocks(
+    blocks: Iterable[tuple[Array, Array]], shape: Shape, *, tolerance: float, rms: float, **more: Any
+) -> Difference:
+    """Compare two arrays given as parallel flat C-order blocks (reference, candidate).
+
+    Args:
+        blocks: pairs of flat blocks of equal length; any numeric dtype.
+        shape: shape of the reference, for `max_at`.
+        tolerance: relative L2 up to which they count as equal.
+        rms: root mean square of the reference, the scale of `beyond`.
+        more: further fields of the `Difference`.
+    """
+    sums = _Sums(tolerance, rms)
+    for reference, candidate in blocks:
+        sums.add(reference, candidate)
+    count = max(sums.finite, 1)
+    error = math.sqrt(sums.error)
+    size = math.sqrt(sums.reference)
+    relative = error / size if size > 0 else error / math.sqrt(count)
+    sizes = size * math.sqrt(sums.candidate)
+    return Difference(
+        relative_l2=relative,
+        tolerance=tolerance,
+        max_abs=max(sums.max_abs, 0.0),
+        max_at=tuple(int(i) for i in np.unravel_index(sums.max_at, shape)) if sums.count and shape else (),
+        cosine=min(1.0, sums.dot / sizes) if sizes > 0 else None,
+        beyond=sums.beyond / count,
+        rms_error=error / math.sqrt(count),
+        nan_reference=sums.nan_reference,
+        nan_candidate=sums.nan_candidate,
+        mask_differs=sums.mask_differs,
+        problem="nan" if sums.mask_differs else "",
+        exact=error == 0.0 and not sums.mask_differs,
+        **more,
+    )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a candidate of shape `shape` is brought to the reference's: a permutation of its axes, then a reshape."""
+
+    name: str
+    permutation: tuple[int, ...] | None = None
+
+    def apply(self, candidate: Array, shape: Shape) -> Array:
+        """The candidate in the reference's shape, C order."""
+        turned = candidate if self.permutation is None else np.transpose(candidate, self.permutation)
+        return np.ascontiguousarray(turned).reshape(shape)
+
+
+_KNOWN_TURNS = {
+    (0, 3, 1, 2): "NHWC -> NCHW",
+    (0, 2, 3, 1): "NCHW -> NHWC",
+    (0, 4, 1, 2, 3): "NDHWC -> NCDHW",
+    (0, 2, 3, 4, 1): "NCDHW -> NDHWC",
+}
+
+
+def layouts(reference: Shape, candidate: Shape) -> Iterator[Layout]:
+    """Ways in which a candidate of another shape may hold the same numbers, the likeliest first; none when the counts
+    differ. The caller tries which of them fits."""
+    if math.prod(reference) != math.prod(candidate):
+        return
+    if [n for n in reference if n != 1] == [n for n in candidate if n != 1]:
+        yield Layout("size-1 axes")
+        return
+    if len(reference) == len(candidate) <= 5:
+        turns = [
+            p for p in itertools.permutations(range(len(candidate))) if tuple(candidate[i] for i in p) == reference
+        ]
+        for turn in sorted(turns, key=lambda p: p not in _KNOWN_TURNS)[:12]:
+            yield Layout(_KNOWN_TURNS.get(turn, f"axes {turn}"), turn)
+    yield Layout("reshaped")
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Statistics
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def screen(reference: Statistics, candidate: Statistics, *, same_shape: bool) -> float | None:
+    """How far apart two arrays are at least, or are likely to be, from their statistics alone; None where the counts
+    differ and so nothing can be said.
+
+    By the triangle and Cauchy-Schwarz inequalities |‖c‖ - ‖r‖|, |mean c - mean r| * sqrt(n), and the distance of the
+    extremes are each at most ‖c - r‖; the samples, for equal shapes, estimate it. Infinite where the not finite
+    elements differ in number.
+    """
+    if reference.count != candidate.count:
+        return None
+    if (reference.nan, reference.inf) != (candidate.nan, candidate.inf):
+        return math.inf
+    n = reference.count - reference.nan - reference.inf
+    if n == 0 or reference.l2 is None or candidate.l2 is None:
+        return 0.0
+    apart = [abs(candidate.l2 - reference.l2)]
+    for r, c, weight in (
+        (reference.mean, candidate.mean, math.sqrt(n)),
+        (reference.minimum, candidate.minimum, 1.0),
+        (reference.maximum, candidate.maximum, 1.0),
+    ):
+        if r is not None and c is not None:
+            apart.append(abs(c - r) * weight)
+    if same_shape and len(reference.sample) == len(candidate.sample) > 0:
+        errors = [c - r for r, c in zip(reference.sample, candidate.sample, strict=True)]
+        finite = [e for e in errors if math.isfinite(e)]
+        if finite:
+            apart.append(math.sqrt(sum(e * e for e in finite) / len(finite) * n))
+    return max(apart) / (reference.l2 if reference.l2 > 0 else math.sqrt(n))
+
+
+def same_values(a: Statistics | None, b: Statistics | None, *, within: float = 1e-6) -> bool:
+    """Do both hold the same numbers in whatever order, as far as order-free statistics tell?"""
+    if a is None or b is None or a.count != b.count or a.count == 0 or (a.nan, a.inf) != (b.nan, b.inf):
+        return False
+    scale = max(abs(a.maximum or 0.0), abs(a.minimum or 0.0))
+    return (
+        _near(a.l2, b.l2, within * (a.l2 or 0.0))
+        and _near(a.mean, b.mean, within * scale)
+        and _near(a.minimum, b.minimum, within * scale)
+        and _near(a.maximum, b.maximum, within * scale)
+    )
+
+
+def is_constant(a: Statistics | None) -> bool:
+    """Do all elements have one value (so that equality says nothing)?"""
+    return a is None or a.count == 0 or (a.minimum == a.maximum)
+
+
+def _near(a: float | None, b: float | None, within: float) -> bool:
+    return a == b if a is None or b is None else abs(a - b) <= within + 1e-30
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
