@@ -1,0 +1,419 @@
+"""One point -> how far apart both nets are there; the only reader of arrays. It remembers what it judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from tracer.divergence.alignment import own_parameters
+from tracer.divergence.flow import Flow, Point
+from tracer.divergence.graph import CallGraph, CallId
+from tracer.divergence.metrics import (
+    MARGIN,
+    Array,
+    Difference,
+    Tolerance,
+    coarser,
+    compare_blocks,
+    layouts,
+    rounding,
+    screen,
+)
+from tracer.trace.schema import Parameter, Value
+
+
+class ArrayReader(Protocol):
+    """What is needed of a trace here; `tracer.trace.reader.Trace` is one."""
+
+    def array(self, value: Value | Parameter) -> Array:
+        """The whole array."""
+
+    def blocks(self, value: Value | Parameter, elements: int = ...) -> Iterator[Array]:
+        """The array as flat C-order blocks."""
+
+
+@dataclass(frozen=True)
+class Bank:
+    """One side of the comparison: its arrays, its graph, its gradients of parameters."""
+
+    arrays: ArrayReader
+    graph: CallGraph
+    parameter_gradients: Mapping[tuple[str, str], Value]
+    backward: str | None
+    """None when gradients were recorded, else why not."""
+
+
+class Comparison:
+    """Judges points of the aligned graph; every judgement is kept.
+
+    Args:
+        reference, candidate: the two sides.
+        tolerance: what counts as equal.
+        coarse: judge every value by the coarser of both dtypes (the nets differ in dtype throughout).
+    """
+
+    def __init__(self, reference: Bank, candidate: Bank, tolerance: Tolerance, *, coarse: bool = False) -> None:
+        self.reference, self.candidate = reference, candidate
+        self.tolerance = tolerance
+        self.coarse = coarse
+        self.frameworks = (reference.graph.framework, candidate.graph.framework)
+        self.noise: dict[Point, float] = {}
+        self.read: set[Point] = set()
+        self.confirmed_missing: set[Point] = set()
+        self._judged: dict[Point, Difference | None] = {}
+        self._screened: dict[Point, float | None] = {}
+        self._pairs: dict[tuple[str, str, float], Difference] = {}
+
+    # -- tolerances ------------------------------------------------------------------------------------------------
+
+    def op(self, point: Point, flow: Flow) -> str | None:
+        """What works at this point: an op, "" for code that no rule knows, None where a value is only handed on."""
+        if point in flow.code:
+            return ""
+        if point.side in {"in", "grad_out"}:
+            return None
+        node = self.reference.graph.nodes[point.reference]
+        other = self.candidate.graph.nodes[point.candidate]
+        if not (node.unit or other.unit):
+            return None
+        return node.meaning.op if node.meaning.op == other.meaning.op else ""
+
+    def spread_noise(self, flow: Flow, order: Sequence[Point], start: Mapping[Point, float] | None = None) -> None:
+        """Work out for every point how far rounding may have come there: the noises of the road add in quadrature."""
+        for point in order:
+            op = self.op(point, flow)
+            own = 0.0 if op is None else self.tolerance.noise(op, self.dtype(point), self.frameworks)
+            if point.side.startswith("grad"):
+                own *= 3  # a backward rule multiplies by what the forward pass rounded already
+            above = max((self.noise.get(p, 0.0) for p in flow.graph.predecessors(point)), default=0.0)
+            above = max(above, (start or {}).get(point, 0.0))
+            self.noise[point] = math.hypot(own, above)
+
+    def limit(self, point: Point, flow: Flow) -> float:
+        """The relative L2 that this point alone may add, what fed it being equal."""
+        op = self.op(point, flow)
+        own = self.tolerance.limit(op or "relu", self.dtype(point), self.frameworks)
+        if op == "":
+            own = self.tolerance.limit("", self.dtype(point), self.frameworks)
+        return own * (3 if point.side.startswith("grad") and self.tolerance.rtol is None else 1)
+
+    def allowed(self, point: Point) -> float:
+        """The relative L2 up to which the point counts as equal, with all the road behind it."""
+        if self.tolerance.rtol is not None:
+            return self.tolerance.rtol
+        return MARGIN * max(
+            self.noise.get(point, 0.0), self.tolerance.noise("linear", self.dtype(point), self.frameworks)
+        )
+
+    def dtype(self, point: Point) -> str:
+        """The dtype a point is judged by: the reference's, or the coarser of both where the nets differ throughout."""
+        ours, theirs = self.values(point)
+        floats = [v.dtype for v in ours if rounding(v.dtype)]
+        others = [v.dtype for v in theirs if rounding(v.dtype)]
+        own = floats[0] if floats else "float32"
+        for dtype in floats:
+            own = coarser(own, dtype)
+        if self.coarse or point.side == "in":
+            for dtype in others:
+                own = coarser(own, dtype)
+        return own
+
+    # -- values ----------------------------------------------------------------------------------------------------
+
+    def values(self, point: Point) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+        """The tensors of both sides at a point."""
+        return (
+            _values(self.reference, point.reference, point.side),
+            _values(self.candidate, point.candidate, point.side),
+        )
+
+    def screened(self, point: Point) -> float | None:
+        """How far apart the statistics say both are, at least or likely; None where they cannot say."""
+        if point not in self._screened:
+            self._screened[point] = self._screen(point)
+        return self._screened[point]
+
+    def _screen(self, point: Point) -> float | None:
+        worst: float | None = None
+        if point.side == "grad_param":
+            pairs = [(r, c) for _, r, c in self.parameter_gradients(point) if r is not None and c is not None]
+        else:
+            pairs = match_leaves(*self.values(point))[0]
+        for r, c in pairs:
+            found = self._screen_leaf(r, c)
+            if found is not None:
+                worst = max(worst or 0.0, found)
+        return worst
+
+    def _screen_leaf(self, r: Value, c: Value) -> float | None:
+        if r.digest is not None and r.digest == c.digest and r.shape == c.shape and r.dtype == c.dtype:
+            return 0.0
+        if r.statistics is None or c.statistics is None:
+            return None
+        if not rounding(r.dtype) and not rounding(c.dtype):
+            found = screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
+            return None if found is None else (math.inf if found > 0 else 0.0)
+        return screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
+
+    # -- judging ---------------------------------------------------------------------------------------------------
+
+    def known(self, point: Point) -> Difference | None:
+        """What was judged already; None when the point was not judged, or cannot be."""
+        return self._judged.get(point)
+
+    def judge(self, point: Point) -> Difference | None:
+        """How far both are apart at a point: the worst of its leaves. None when it cannot be judged."""
+        if point not in self._judged:
+            self._judged[point] = self._judge(point)
+            self.read.add(point)
+        return self._judged[point]
+
+    def diverged(self, point: Point) -> bool | None:
+        """Is the point further apart than its road allows? None when it cannot be judged."""
+        difference = self.judge(point)
+        return None if difference is None else self._beyond(difference)
+
+    def _beyond(self, difference: Difference) -> bool:
+        return difference.diverged and not (not difference.problem and self.tolerance.accepts(difference.max_abs))
+
+    def _judge(self, point: Point) -> Difference | None:
+        allowed = self.allowed(point)
+        if point.side == "grad_param":
+            return self._judge_parameter_gradients(point, allowed)
+        ours, theirs = self.values(point)
+        if point.side.startswith("grad") and bool(ours) != bool(theirs):
+            return self._missing_gradient(ours or theirs, allowed, point)
+        pairs, problem = match_leaves(ours, theirs)
+        found = [d for d in (self._judge_leaf(r, c, allowed, point) for r, c in pairs) if d is not None]
+        if problem and point.side == "out":
+            strict = self._is_root(point)
+            shapes = (tuple(v.shape for v in ours), tuple(v.shape for v in theirs))
+            if strict or not pairs:
+                return Difference(None, allowed, problem="structure", leaf=problem, shapes=shapes and None)
+        if not found:
+            return None
+        return max(found, key=lambda d: (d.diverged, d.size))
+
+    def _is_root(self, point: Point) -> bool:
+        return point.reference in self.reference.graph.roots and point.candidate in self.candidate.graph.roots
+
+    def _judge_leaf(self, r: Value, c: Value, allowed: float, point: Point) -> Difference | None:
+        exact = not rounding(r.dtype) and not rounding(c.dtype)
+        allowed = 0.0 if exact else allowed
+        difference = self._difference(r, c, allowed)
+        if difference is None:
+            return None
+        difference = replace(
+            difference, leaf=r.leaf, dtypes=(r.dtype, c.dtype), shapes=(r.shape, c.shape), tolerance=allowed
+        )
+        if difference.problem == "shape" and point.side in {"in", "grad_in", "grad_out"}:
+            return None  # a shape that came in is judged where it went out
+        if difference.layout and point.side == "out" and self._is_root(point):
+            return replace(difference, problem="shape")
+        return difference
+
+    def _difference(self, r: Value, c: Value, allowed: float) -> Difference | None:
+        """One leaf of each side, from digests, arrays, or statistics, whichever answers with the least reading."""
+        if r.digest is not None and r.digest == c.digest and r.dtype == c.dtype and r.shape == c.shape:
+            nan = 0 if r.statistics is None else r.statistics.nan + r.statistics.inf
+            return Difference(0.0, allowed, 0.0, exact=True, rms_error=0.0, nan_reference=nan, nan_candidate=nan)
+        if math.prod(r.shape) != math.prod(c.shape):
+            return Difference(None, allowed, problem="shape")
+        if math.prod(r.shape) == 0:
+            return Difference(0.0, allowed, 0.0, exact=True, problem="" if r.shape == c.shape else "shape")
+        if r.stored and c.stored:
+            key = (r.stored, c.stored, allowed)
+            if key not in self._pairs:
+                self._pairs[key] = self._read(r, c, allowed)
+            return self._pairs[key]
+        return self._from_statistics(r, c, allowed)
+
+    def _read(self, r: Value | Parameter, c: Value | Parameter, allowed: float) -> Difference:
+        rms = _rms(r)
+        if r.shape == c.shape:
+            blocks = zip(self.reference.arrays.blocks(r), self.candidate.arrays.blocks(c), strict=True)
+            return compare_blocks(blocks, r.shape, tolerance=allowed, rms=rms)
+        ours, theirs = self.reference.arrays.array(r), self.candidate.arrays.array(c)
+        best: Difference | None = None
+        for layout in layouts(r.shape, c.shape):
+            turned = layout.apply(theirs, r.shape)
+            found = compare_blocks(
+                [(np.ravel(ours), np.ravel(turned))], r.shape, tolerance=allowed, rms=rms, layout=layout.name
+            )
+            if best is None or found.size < best.size:
+                best = found
+            if not found.diverged:
+                break
+        if best is None or (best.diverged and best.size > 0.1):
+            return Difference(None, allowed, problem="shape", nan_reference=_odd(r), nan_candidate=_odd(c))
+        return best
+
+    def _from_statistics(self, r: Value | Parameter, c: Value | Parameter, allowed: float) -> Difference | None:
+        if r.statistics is None or c.statistics is None:
+            return None
+        found = screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
+        if found is None:
+            return None
+        return Difference(
+            None if math.isinf(found) else found,
+            max(allowed, 1e-6 if allowed else 0.0),
+            nan_reference=_odd(r),
+            nan_candidate=_odd(c),
+            problem="nan" if math.isinf(found) else "" if r.shape == c.shape else "shape",
+            mask_differs=math.isinf(found),
+            from_statistics=True,
+        )
+
+    # -- gradients -------------------------------------------------------------------------------------------------
+
+    def _missing_gradient(self, values: Sequence[Value], allowed: float, point: Point) -> Difference | None:
+        """One side has no gradient: the same as zeros. What came in needs none in one framework, so only what went
+        out is judged, and only where the net's own parameters felt it (`confirmed_missing`)."""
+        if point.side != "grad_out" or point not in self.confirmed_missing:
+            return None
+        if all(v.statistics is not None and not v.statistics.l2 for v in values):
+            return Difference(0.0, allowed, 0.0, rms_error=0.0)
+        return Difference(1.0, allowed, problem="missing", rms_error=max(_rms(v) for v in values))
+
+    def parameter_gradients(self, point: Point) -> list[tuple[str, Value | None, Value | None]]:
+        """The gradients of a layer's parameters on both sides, by torch's names."""
+        ours = _gradients(self.reference, point.reference.path)
+        theirs = _gradients(self.candidate, point.candidate.path)
+        return [(name, ours.get(name), theirs.get(name)) for name in ours | theirs]
+
+    def _judge_parameter_gradients(self, point: Point, allowed: float) -> Difference | None:
+        found: list[Difference] = []
+        for name, r, c in self.parameter_gradients(point):
+            floor = self._gradient_floor(point)
+            if r is None or c is None:
+                present = r or c
+                size = 0.0 if present is None or present.statistics is None else present.statistics.l2 or 0.0
+                missing = "missing" if size > floor else ""
+                found.append(Difference(1.0 if missing else 0.0, allowed, problem=missing, leaf=name))
+                continue
+            difference = self._judge_leaf(r, c, allowed, point)
+            if difference is None:
+                continue
+            error = (difference.rms_error or 0.0) * math.sqrt(max(math.prod(r.shape), 1))
+            if difference.diverged and not difference.problem and error <= floor:
+                difference = replace(difference, relative_l2=0.0, layout="below the rounding of its own sum")
+            found.append(replace(difference, leaf=name))
+        return max(found, key=lambda d: (d.diverged, d.size), default=None)
+
+    def _gradient_floor(self, point: Point) -> float:
+        """The L2 below which a parameter's gradient says nothing: the rounding of the sum that made it, whose terms
+        are products of the incoming gradient and the input (Cauchy-Schwarz)."""
+        node = self.reference.graph.nodes[point.reference]
+        incoming = max((v.statistics.l2 or 0.0 for v in node.call.grad_outputs if v.statistics), default=0.0)
+        given = max((v.statistics.l2 or 0.0 for v in node.inputs if v.statistics), default=0.0)
+        count = max((math.prod(v.shape) for v in node.outputs), default=1)
+        return 8 * rounding(self.dtype(point)) * incoming * max(given, math.sqrt(count))
+
+    # -- parameters ------------------------------------------------------------------------------------------------
+
+    def parameters(self, reference: CallId, candidate: CallId) -> tuple[ParameterDifference, ...]:
+        """How the parameters of two aligned layers differ, by torch's names; equal ones are left out."""
+        ours = _parameters(self.reference.graph, reference.path)
+        theirs = _parameters(self.candidate.graph, candidate.path)
+        found = []
+        for name in [*ours, *(n for n in theirs if n not in ours)]:
+            r, c = ours.get(name), theirs.get(name)
+            if r is None or c is None:
+                if "num_batches" not in name and (r or c) is not None:
+                    found.append(ParameterDifference(name, r, c, None))
+                continue
+            difference = self.parameter(r, c)
+            if difference is not None and difference.diverged:
+                found.append(ParameterDifference(name, r, c, difference))
+        return tuple(found)
+
+    def parameter(self, r: Parameter, c: Parameter) -> Difference | None:
+        """One parameter of each side; a few roundings of the coarser dtype count as equal."""
+        dtype = coarser(r.dtype, c.dtype)
+        allowed = 4 * rounding(dtype)
+        if r.digest is not None and r.digest == c.digest and math.prod(r.shape) == math.prod(c.shape):
+            return None
+        if math.prod(r.shape) != math.prod(c.shape):
+            return Difference(None, allowed, problem="shape", shapes=(r.shape, c.shape), dtypes=(r.dtype, c.dtype))
+        found = self._read(r, c, allowed) if r.stored and c.stored else self._from_statistics(r, c, allowed)
+        if found is None or (found.layout and found.layout != "size-1 axes" and not found.diverged):
+            return found
+        return replace(found, shapes=(r.shape, c.shape), dtypes=(r.dtype, c.dtype))
+
+
+@dataclass(frozen=True)
+class ParameterDifference:
+    """A parameter that is missing on one side (`difference` None) or holds other numbers."""
+
+    name: str
+    reference: Parameter | None
+    candidate: Parameter | None
+    difference: Difference | None
+
+
+def match_leaves(ours: Sequence[Value], theirs: Sequence[Value]) -> tuple[list[tuple[Value, Value]], str]:
+    """Pair the leaves of two results: by where they sit, else in order. Second: what is left over, in words."""
+    if [v.leaf for v in ours] == [v.leaf for v in theirs]:
+        return list(zip(ours, theirs, strict=True)), ""
+    named = {v.leaf: v for v in theirs}
+    common = [v for v in ours if v.leaf in named]
+    if len(common) == min(len(ours), len(theirs)):
+        pairs = [(v, named[v.leaf]) for v in common]
+    else:
+        pairs = list(zip(ours, theirs, strict=False))
+    if len(ours) == len(theirs):
+        return pairs, ""
+    return pairs, f"{len(ours)} tensors against {len(theirs)}"
+
+
+def _values(bank: Bank, id_: CallId, side: str) -> tuple[Value, ...]:
+    node = bank.graph.nodes[id_]
+    if side == "in":
+        return node.inputs
+    if side == "out":
+        return node.outputs
+    if side == "grad_out":
+        return tuple(v for v in node.call.grad_outputs if v.kind == "tensor")
+    if side == "grad_in":
+        return tuple(v for v in node.call.grad_inputs if v.kind == "tensor")
+    return tuple(_gradients(bank, id_.path).values())
+
+
+def _gradients(bank: Bank, path: str) -> dict[str, Value]:
+    """The gradients of a layer's parameters by torch's names; of a tied one the sum, kept at its first place."""
+    layer, means = bank.graph.layers.get(path), bank.graph.meanings.get(path)
+    if layer is None or means is None:
+        return {}
+    found: dict[str, Value] = {}
+    for name, common in means.parameters.items():
+        key = (common.path, common.own_name)
+        holder = bank.graph.layers.get(common.path, layer)
+        owner = next((p.owner for p in holder.parameters if p.name == common.own_name), None)
+        value = bank.parameter_gradients.get(key) or bank.parameter_gradients.get(owner or key)
+        if value is not None and value.kind == "tensor":
+            found[name] = value
+    return found
+
+
+def _parameters(graph: CallGraph, path: str) -> dict[str, Parameter]:
+    layer = graph.layers.get(path)
+    means = graph.meanings.get(path)
+    return {} if layer is None or means is None else own_parameters(layer, means.parameters, graph.layers)
+
+
+def _rms(value: Value | Parameter) -> float:
+    s = value.statistics
+    return 0.0 if s is None or s.l2 is None or s.count == 0 else s.l2 / math.sqrt(s.count)
+
+
+def _odd(value: Value | Parameter) -> int:
+    return 0 if value.statistics is None else value.statistics.nan + value.statistics.inf
+
+
+def points_read(comparison: Comparison) -> int:
+    """How many pairs were judged at any of their sides."""
+    return len({(p.reference, p.candidate) for p in comparison.read if comparison.known(p) is not None})

@@ -1,0 +1,318 @@
+"""A skeleton -> the graph of its calls: who fed whom, and through what.
+
+A node is one call. It is a *unit* when it is judged whole: a layer without recorded calls inside, or one whose rule
+says so (MultiheadAttention). The others are *containers*. What feeds a call is told leaf by leaf (`Feed`): another
+call's output (the same tensor), an input of the enclosing call that was handed on, or *code* in the enclosing call,
+which hid where the numbers came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import networkx as nx
+
+from tracer.divergence.metrics import same_values
+from tracer.divergence.rules import Meaning, UserRule, meaning
+from tracer.trace.schema import ROOT, Call, Layer, Skeleton, Value
+
+
+@dataclass(frozen=True, order=True)
+class CallId:
+    """A call of a layer by its index, or the layer itself when it never fired (`call` -1)."""
+
+    path: str
+    call: int = -1
+
+    def __str__(self) -> str:
+        return self.path if self.call <= 0 else f"{self.path}#{self.call}"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where one leaf of a call's input (or of a container's output) came from.
+
+    `kind` is "call": it is leaf `by_leaf` of the output of call `by`; "input": it is leaf `by_leaf` of the input of
+    the enclosing call `by`; "code": code inside the call `by` made it (None: code outside the net);
+    `by` may also name the call whose output was altered in place (`altered`).
+    """
+
+    value: Value
+    kind: Literal["call", "input", "code"]
+    by: CallId | None
+    by_leaf: str = ""
+    altered: CallId | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call with all that is known of it. `children` are the calls directly inside, in order; `hidden` says that
+    it lies inside a unit and is not looked at by itself."""
+
+    id: CallId
+    call: Call
+    layer: Layer
+    meaning: Meaning
+    parent: CallId | None
+    children: tuple[CallId, ...]
+    unit: bool
+    hidden: bool
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        """Tensors that came in, positional ones first."""
+        return tuple(v for v in (*self.call.inputs, *self.call.kwargs) if v.kind == "tensor")
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        """Tensors that went out."""
+        return tuple(v for v in self.call.outputs if v.kind == "tensor")
+
+
+@dataclass(frozen=True)
+class CallGraph:
+    """All calls of one step of one trace, in the order in which they began; `silent` are layers that never fired."""
+
+    framework: str
+    nodes: Mapping[CallId, Node]
+    roots: tuple[CallId, ...]
+    layers: Mapping[str, Layer]
+    meanings: Mapping[str, Meaning]
+    silent: tuple[str, ...]
+    by_order: Mapping[int, CallId] = field(repr=False)
+
+    @cached_property
+    def units(self) -> tuple[CallId, ...]:
+        """The calls that are judged whole, in the order in which they began."""
+        return tuple(id_ for id_, node in self.nodes.items() if node.unit and not node.hidden)
+
+    @cached_property
+    def containers(self) -> tuple[CallId, ...]:
+        """The calls that others lie inside of, outermost first."""
+        return tuple(id_ for id_, node in self.nodes.items() if not node.unit and not node.hidden)
+
+    def feeds(self, id_: CallId) -> tuple[Feed, ...]:
+        """Where each tensor that came in came from."""
+        node = self.nodes[id_]
+        return tuple(self._feed(node.parent, value) for value in node.inputs)
+
+    def output_feeds(self, id_: CallId) -> tuple[Feed, ...]:
+        """Where each tensor that a container gave came from; of a unit nothing is known."""
+        node = self.nodes[id_]
+        return () if node.unit else tuple(self._feed(id_, value) for value in node.outputs)
+
+    def _feed(self, scope: CallId | None, value: Value) -> Feed:
+        maker = value.maker
+        by = self.by_order.get(maker.order) if maker else None
+        if maker is None or by is None:
+            return Feed(value, "code", scope)
+        if value.changed:
+            return Feed(value, "code", scope, altered=by if maker.side == "output" else None)
+        if maker.side == "input":
+            return Feed(value, "input", by, maker.leaf)
+        hiding = self._hiding(by)
+        return Feed(
+            value, "call", hiding or by, maker.leaf if hiding is None else self._leaf_of(hiding, by, maker.leaf)
+        )
+
+    def _hiding(self, id_: CallId) -> CallId | None:
+        """The unit around a hidden call."""
+        node = self.nodes[id_]
+        while node.hidden and node.parent is not None:
+            node = self.nodes[node.parent]
+        return None if node.id == id_ else node.id
+
+    def _leaf_of(self, outer: CallId, inner: CallId, leaf: str) -> str:
+        order = self.nodes[inner].call.order
+        for value in self.nodes[outer].outputs:
+            if value.maker and (value.maker.order, value.maker.leaf) == (order, leaf):
+                return value.leaf
+        return leaf
+
+    def ancestors(self, id_: CallId) -> Iterator[CallId]:
+        """The calls around this one, innermost first."""
+        parent = self.nodes[id_].parent
+        while parent is not None:
+            yield parent
+            parent = self.nodes[parent].parent
+
+    def before(self, id_: CallId) -> tuple[CallId, ...]:
+        """The calls of the same enclosing call that began earlier."""
+        parent = self.nodes[id_].parent
+        siblings = self.nodes[parent].children if parent is not None else ()
+        return siblings[: siblings.index(id_)] if id_ in siblings else ()
+
+    def value(self, id_: CallId, side: Literal["input", "output"], leaf: str) -> Value | None:
+        """One recorded leaf of a call."""
+        node = self.nodes.get(id_)
+        values = () if node is None else node.inputs if side == "input" else node.outputs
+        return next((v for v in values if v.leaf == leaf), None)
+
+    @cached_property
+    def sources(self) -> Mapping[CallId, frozenset[CallId]]:
+        """For each unit the units that fed it, as narrowly as can be told; what alignment looks at."""
+        return _Sources(self).all()
+
+    @cached_property
+    def flow(self) -> nx.DiGraph:
+        """The units and an edge from each to those it fed."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.units)
+        graph.add_edges_from((a, b) for b, sources in self.sources.items() for a in sources)
+        return graph
+
+
+def call_graph(skeleton: Skeleton, step: int = 0, user_rules: Sequence[UserRule] = ()) -> CallGraph:
+    """Build the graph of one step. Calls that never returned take part; their outputs are missing."""
+    framework = skeleton.header.framework
+    layers = skeleton.layers
+    meanings = {path: meaning(layer, framework, layers, user_rules) for path, layer in layers.items()}
+    calls = skeleton.steps[step].calls if step < len(skeleton.steps) else ()
+    ids = {call.order: CallId(call.path, call.index) for call in calls}
+    inside: dict[int, list[CallId]] = {}
+    for call in calls:
+        if call.parent is not None:
+            inside.setdefault(call.parent, []).append(ids[call.order])
+    nodes: dict[CallId, Node] = {}
+    for call in calls:
+        id_ = ids[call.order]
+        parent = ids.get(call.parent) if call.parent is not None else None
+        layer = layers.get(call.path) or Layer(call.path, "?")
+        means = meanings.get(call.path) or Meaning("")
+        above = nodes.get(parent) if parent is not None else None
+        children = tuple(inside.get(call.order, ()))
+        nodes[id_] = Node(
+            id=id_,
+            call=call,
+            layer=layer,
+            meaning=means,
+            parent=parent,
+            children=children,
+            unit=not children or means.atomic,
+            hidden=above is not None and (above.unit or above.hidden),
+        )
+    fired = {call.path for call in calls}
+    hidden = {id_.path for id_, node in nodes.items() if node.hidden}
+    atomic = {node.id.path for node in nodes.values() if node.unit}
+    silent = tuple(path for path in layers if path not in fired and not _below(path, atomic | hidden))
+    return CallGraph(
+        framework=framework,
+        nodes=nodes,
+        roots=tuple(id_ for id_, node in nodes.items() if node.parent is None),
+        layers=layers,
+        meanings=meanings,
+        silent=silent,
+        by_order=ids,
+    )
+
+
+def _below(path: str, paths: set[str]) -> bool:
+    """Does the path lie below a layer that is judged whole? Its parameters are that layer's; MultiheadAttention's
+    out_proj all the same is listed (it holds parameters under its own path)."""
+    parts = path.split(".")
+    above = {".".join(parts[:i]) for i in range(1, len(parts))}
+    return bool(above & paths) and parts[-1] != "out_proj"
+
+
+class _Sources:
+    """Works out `CallGraph.sources`. Code between layers hides the exact road; then a tensor with the same numbers as
+    an earlier one (a reshape, a transpose) is taken to come from there, else from every earlier sibling whose output
+    nobody has been seen to take."""
+
+    def __init__(self, graph: CallGraph) -> None:
+        self.graph = graph
+        self.memo: dict[tuple[CallId, str, str], frozenset[CallId]] = {}
+        self.taken = self._taken()
+
+    def all(self) -> dict[CallId, frozenset[CallId]]:
+        return {
+            id_: frozenset().union(*(self._of(feed, id_) for feed in self.graph.feeds(id_))) for id_ in self.graph.units
+        }
+
+    def _taken(self) -> dict[CallId, set[CallId]]:
+        """For each container: its calls whose output a later call inside it took as it was."""
+        taken: dict[CallId, set[CallId]] = {}
+        for id_, node in self.graph.nodes.items():
+            if node.parent is None or node.hidden:
+                continue
+            for feed in self.graph.feeds(id_):
+                if feed.kind == "call" and feed.by is not None:
+                    child = self._child_of(node.parent, feed.by)
+                    if child is not None:
+                        taken.setdefault(node.parent, set()).add(child)
+        return taken
+
+    def _child_of(self, scope: CallId, id_: CallId) -> CallId | None:
+        """The call directly inside `scope` that is, or lies around, `id_`."""
+        while True:
+            parent = self.graph.nodes[id_].parent
+            if parent is None:
+                return None
+            if parent == scope:
+                return id_
+            id_ = parent
+
+    def _of(self, feed: Feed, consumer: CallId | None) -> frozenset[CallId]:
+        if feed.by is None:
+            return frozenset()
+        if feed.kind == "call":
+            return self._output(feed.by, feed.by_leaf)
+        if feed.kind == "input":
+            return self._input(feed.by, feed.by_leaf)
+        return self._code(feed, consumer)
+
+    def _output(self, id_: CallId, leaf: str) -> frozenset[CallId]:
+        node = self.graph.nodes[id_]
+        if node.unit:
+            return frozenset({id_})
+        key = (id_, "output", leaf)
+        if key not in self.memo:
+            self.memo[key] = frozenset()  # a circle cannot be, but a damaged file may claim one
+            feeds = [f for f in self.graph.output_feeds(id_) if f.value.leaf == leaf] or self.graph.output_feeds(id_)
+            self.memo[key] = frozenset().union(*(self._of(f, None) for f in feeds))
+        return self.memo[key]
+
+    def _input(self, id_: CallId, leaf: str) -> frozenset[CallId]:
+        key = (id_, "input", leaf)
+        if key not in self.memo:
+            self.memo[key] = frozenset()
+            feeds = [f for f in self.graph.feeds(id_) if f.value.leaf == leaf]
+            self.memo[key] = frozenset().union(*(self._of(f, id_) for f in feeds))
+        return self.memo[key]
+
+    def _code(self, feed: Feed, consumer: CallId | None) -> frozenset[CallId]:
+        scope = feed.by
+        if scope is None:
+            return frozenset()
+        node = self.graph.nodes[scope]
+        earlier = node.children if consumer is None else self.graph.before(self._child_of(scope, consumer) or consumer)
+        for child in reversed(earlier):
+            for value in self.graph.nodes[child].outputs:
+                if same_values(value.statistics, feed.value.statistics):
+                    return self._output(child, value.leaf)
+        for value in node.inputs:
+            if same_values(value.statistics, feed.value.statistics):
+                return self._input(scope, value.leaf)
+        open_ = [child for child in earlier if child not in self.taken.get(scope, set())] or list(earlier[-1:])
+        made = [self._output(child, v.leaf) for child in open_ for v in self.graph.nodes[child].outputs]
+        if feed.altered is not None:
+            made.append(self._output(feed.altered, ""))
+        handed = [self._input(scope, value.leaf) for value in node.inputs] if len(open_) < 2 else []
+        return frozenset().union(*made, *handed)
+
+
+def names(path: str) -> tuple[str, ...]:
+    """The parts of a structural path; none for the net itself."""
+    return () if path == ROOT else tuple(path.split("."))
+
+
+def common_scope(graph: CallGraph, ids: Iterable[CallId]) -> CallId | None:
+    """The innermost call that lies around all of these."""
+    chains = [[id_, *graph.ancestors(id_)] for id_ in ids]
+    if not chains:
+        return None
+    shared = set(chains[0]).intersection(*map(set, chains[1:]))
+    return next((id_ for id_ in chains[0] if id_ in shared), None)
