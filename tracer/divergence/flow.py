@@ -87,9 +87,10 @@ def backward_flow(forward: Flow) -> Flow:
         if point.side == "out":
             graph.add_edge(point.at("grad_out"), point.at("grad_param"))
     ends = tuple(p for p in graph if graph.out_degree(p) == 0)
+    through_code = {a for a, b in forward.graph.edges if b in forward.code}
     return Flow(
         graph=graph,
-        code=frozenset(p.at(_REVERSED[p.side]) for p in forward.code),
+        code=frozenset(p.at(_REVERSED[p.side]) for p in through_code),
         given=tuple(p.at("grad_out") for p in forward.sinks),
         sinks=ends,
     )

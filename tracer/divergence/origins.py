@@ -1,0 +1,201 @@
+"""Where divergence begins: statistics propose for free, arrays decide, bisection explains what statistics missed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+
+from tracer.divergence.bisection import climb, feeding, first_divergences
+from tracer.divergence.comparison import Comparison
+from tracer.divergence.flow import Flow, Point
+from tracer.divergence.metrics import MARGIN, Difference, Progress
+
+_NORMS = {"layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm"}
+_KINKS = {"relu", "relu6", "leaky_relu", "prelu", "hardtanh", "hardswish", "hardsigmoid", "max_pool", "elu", "selu"}
+_KINK_SHARE = 1e-3
+"""Rounding decides on which side of a kink an element falls; so few elements may then have another gradient."""
+
+
+@dataclass(frozen=True)
+class Begin:
+    """A point where divergence begins: how far apart both sides are there, and the furthest of what fed it."""
+
+    point: Point
+    difference: Difference
+    fed_by: float | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search found. `drift` is a sink that is further apart than its road allows although no point of the
+    road introduces it: rounding that grew."""
+
+    begins: tuple[Begin, ...]
+    drift: Begin | None = None
+
+
+class OriginSearch:
+    """Searches one phase.
+
+    Args:
+        comparison: the judge.
+        flow: the points of the phase.
+        suspects: points of pairs whose settings or modes differ: there a smaller jump is believed.
+        inherited: for a backward point how far apart the forward values are that its rule uses.
+        progress: told what is being done.
+    """
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        flow: Flow,
+        suspects: frozenset[Point] = frozenset(),
+        inherited: Callable[[Point], float] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.comparison, self.flow, self.suspects = comparison, flow, suspects
+        self.inherited = inherited or (lambda _: 0.0)
+        self.progress = progress
+        self.order: list[Point] = list(nx.topological_sort(flow.graph))
+
+    def run(self, sinks: Sequence[Point]) -> Search:
+        """All points where divergence begins, in the order of the flow; `sinks` are judged by their arrays."""
+        begins: dict[Point, Begin] = {}
+        for point in self.proposed():
+            begins |= self._verified(point)
+        drift: Begin | None = None
+        for n, sink in enumerate(sinks):
+            if self.progress is not None:
+                self.progress("judging outputs", n, len(sinks))
+            if not self.comparison.diverged(sink) or self._explained(sink, begins):
+                continue
+            for point in first_divergences(self.flow.graph, [sink], self.comparison.diverged):
+                found = self._verified(point)
+                begins |= found
+                if not found and not self._explained(sink, begins):
+                    found = self._slow(sink)
+                    begins |= found
+                    if not found:
+                        drift = drift or self.begin(sink)
+        position = {point: n for n, point in enumerate(self.order)}
+        return Search(tuple(sorted(begins.values(), key=lambda b: position[b.point])), drift)
+
+    def every(self) -> None:
+        """Judge all points."""
+        for n, point in enumerate(self.order):
+            if self.progress is not None:
+                self.progress("judging every pair", n, len(self.order))
+            self.comparison.judge(point)
+
+    # -- proposals -------------------------------------------------------------------------------------------------
+
+    def proposed(self) -> Iterator[Point]:
+        """Points whose statistics lie further apart than what fed them explains."""
+        reach: dict[Point, float] = {}
+        for point in self.order:
+            above = max((reach[p] for p in self.flow.graph.predecessors(point)), default=0.0)
+            above = max(above, self.inherited(point))
+            own = self.comparison.screened(point)
+            if own is None:
+                reach[point] = above
+                continue
+            reach[point] = max(own, 0.0)
+            limit = self.comparison.limit(point, self.flow)
+            jump = 0.3 if point in self.suspects else 0.5
+            if math.isinf(own):
+                if not math.isinf(above):
+                    yield point
+            elif own > max(jump * limit, (1.5 if point in self.suspects else 3) * above):
+                yield point
+
+    # -- verification ----------------------------------------------------------------------------------------------
+
+    def _verified(self, point: Point) -> dict[Point, Begin]:
+        """The point itself where it introduces its difference, else those upstream that do."""
+        found: dict[Point, Begin] = {}
+        if self.introduces(point):
+            return {point: self.begin(point)}
+        if self.comparison.diverged(point):
+            for above in climb(self.flow.graph, point, self.comparison.diverged):
+                if above != point and self.introduces(above):
+                    found[above] = self.begin(above)
+        return found
+
+    def begin(self, point: Point) -> Begin:
+        """The judgement of a point together with what fed it."""
+        difference = self.comparison.judge(point)
+        if difference is None:
+            raise AssertionError(point)
+        fed = [d.size for d in self._fed(point)]
+        return Begin(point, difference, max([*fed, self.inherited(point)]) if fed else None)
+
+    def _fed(self, point: Point) -> list[Difference]:
+        feeders = feeding(self.flow.graph, point, self.comparison.diverged)
+        return [d for d in (self.comparison.judge(p) for p in feeders) if d is not None]
+
+    def introduces(self, point: Point) -> bool:
+        """Is the difference at a point a jump against what fed it, relative and in absolute size?
+
+        A subtraction of nearly equal numbers, or a division by a small spread, makes an inherited error large
+        relative to the result without adding to it; so the absolute error must jump too.
+        """
+        difference = self.comparison.judge(point)
+        if difference is None:
+            return False
+        fed = self._fed(point)
+        if math.isinf(difference.size):
+            return not any(math.isinf(d.size) for d in fed)
+        if self.comparison.tolerance.rtol is not None:
+            return bool(self.comparison.diverged(point)) and not any(d.diverged for d in fed)
+        suspect = point in self.suspects
+        margin = 3.0 if suspect else MARGIN
+        limit = self.comparison.limit(point, self.flow) * (0.3 if suspect else 1.0)
+        limit = max(limit, difference.tolerance) if difference.from_statistics else limit
+        inherited = max([self.inherited(point), *(d.size for d in fed)])
+        if difference.size <= max(limit, margin * inherited) or self.comparison.tolerance.accepts(difference.max_abs):
+            return False
+        if self._kink(point, difference):
+            return False
+        errors = [d.rms_error for d in fed if d.rms_error is not None]
+        if not errors or difference.rms_error is None or difference.size > 1000 * inherited:
+            return True
+        return difference.rms_error > 3 * max(errors) * self._gain(point)
+
+    def _gain(self, point: Point) -> float:
+        """By how much a layer may enlarge an absolute error by right: a norm divides by the spread of its input."""
+        node = self.comparison.reference.graph.nodes[point.reference]
+        if point.side != "out" or node.meaning.op not in _NORMS:
+            return 1.0
+        spreads = []
+        for value in node.inputs[:1]:
+            s = value.statistics
+            if s is not None and s.l2 is not None and s.mean is not None and s.count:
+                spreads.append(math.sqrt(max(s.l2**2 / s.count - s.mean**2, 1e-12)))
+        return max(1.0, 1.0 / min(spreads)) if spreads else 1.0
+
+    def _kink(self, point: Point, difference: Difference) -> bool:
+        """A gradient that differs in a few elements only, where rounding decides which side of a kink they are on."""
+        if not point.side.startswith("grad") or difference.beyond is None or difference.problem:
+            return False
+        op = self.comparison.op(point, self.flow)
+        few = difference.beyond <= _KINK_SHARE and difference.beyond > 0
+        return few and (op == "" or op in _KINKS)
+
+    def _explained(self, sink: Point, begins: dict[Point, Begin]) -> bool:
+        return any(p == sink or nx.has_path(self.flow.graph, p, sink) for p in begins)
+
+    def _slow(self, sink: Point) -> dict[Point, Begin]:
+        """Nothing jumps: among the pairs on the road whose settings differ, the first that adds to what it was fed."""
+        above = nx.ancestors(self.flow.graph, sink)
+        for point in self.order:
+            if point in above and point in self.suspects:
+                difference = self.comparison.judge(point)
+                if difference is None or difference.problem:
+                    continue
+                begin = self.begin(point)
+                if difference.size > max(0.2 * self.comparison.limit(point, self.flow), 1.5 * (begin.fed_by or 0.0)):
+                    return {point: begin}
+        return {}
