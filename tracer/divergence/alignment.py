@@ -225,8 +225,8 @@ class _Evidence:
 def _by_class(left: Sequence[Node], right: Sequence[Node], key: Any, score: Any) -> np.ndarray[Any, Any]:
     """A score matrix, worked out once for each two classes of equal key."""
     left_keys, right_keys = [key(n) for n in left], [key(n) for n in right]
-    kinds_left = {k: n for k, n in zip(left_keys, left, strict=True)}
-    kinds_right = {k: n for k, n in zip(right_keys, right, strict=True)}
+    kinds_left = dict(zip(left_keys, left, strict=True))
+    kinds_right = dict(zip(right_keys, right, strict=True))
     at_left = {k: i for i, k in enumerate(kinds_left)}
     at_right = {k: j for j, k in enumerate(kinds_right)}
     table = np.array(
@@ -338,8 +338,14 @@ def _owned(parameter: Parameter, layers: Mapping[str, Layer]) -> Parameter:
     first = next((p for p in layers[path].parameters if p.name == name), None) if path in layers else None
     if first is None:
         return parameter
-    return replace(parameter, statistics=first.statistics, digest=first.digest, stored=first.stored,
-                   blocks=first.blocks, block_rows=first.block_rows)  # fmt: skip
+    return replace(
+        parameter,
+        statistics=first.statistics,
+        digest=first.digest,
+        stored=first.stored,
+        blocks=first.blocks,
+        block_rows=first.block_rows,
+    )
 
 
 def _parameter_match(a: Node, b: Node) -> float:
@@ -362,9 +368,17 @@ def _telling(node: Node) -> list[Any]:
 
 
 _WORDS = {
-    "gamma": "weight", "beta": "bias", "dense": "linear", "fc": "linear", "cell": "layer", "cells": "layers",
-    "bn": "norm", "ln": "norm", "downsample": "shortcut", "act": "activation",
-}  # fmt: skip
+    "gamma": "weight",
+    "beta": "bias",
+    "dense": "linear",
+    "fc": "linear",
+    "cell": "layer",
+    "cells": "layers",
+    "bn": "norm",
+    "ln": "norm",
+    "downsample": "shortcut",
+    "act": "activation",
+}
 
 
 def _tokens(path: str) -> tuple[str, ...]:
@@ -575,9 +589,10 @@ def _one_against_many(one: CallGraph, many: CallGraph, pairs: Mapping[CallId, Ca
     taken = set(pairs.values())
     found: list[tuple[CallId, CallId]] = []
     open_containers = [
-        id_ for id_ in many.containers
+        id_
+        for id_ in many.containers
         if many.nodes[id_].parent is not None and not any(x in taken for x in _inside(many, id_))
-    ]  # fmt: skip
+    ]
     for unit in one.units:
         if unit in pairs:
             continue

@@ -45,6 +45,8 @@ class Bank:
     parameter_gradients: Mapping[tuple[str, str], Value]
     backward: str | None
     """None when gradients were recorded, else why not."""
+    alone: frozenset[CallId] = frozenset()
+    """Calls without a partner."""
 
 
 class Comparison:

@@ -105,9 +105,12 @@ class _OneSide:
 
     def _taken(self) -> set[CallId]:
         return {
-            f.by for id_, node in self.graph.nodes.items() if not node.hidden for f in self.graph.feeds(id_)
+            f.by
+            for id_, node in self.graph.nodes.items()
+            if not node.hidden
+            for f in self.graph.feeds(id_)
             if f.kind == "call" and f.by is not None
-        }  # fmt: skip
+        }
 
     def feeding(self, feeds: Iterable[Feed], consumer: CallId | None) -> Iterator[Point]:
         """The points that fed these leaves; `consumer` is the call they went into, None for a container's output."""

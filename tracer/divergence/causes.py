@@ -1,0 +1,362 @@
+"""Why a pair diverged: what differs between the two layers, each with the edit to make.
+
+A cause that fits is said as likely; nothing is proven here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tracer.divergence.comparison import Comparison, ParameterDifference, match_leaves
+from tracer.divergence.flow import Point
+from tracer.divergence.graph import CallGraph, CallId, Node
+from tracer.divergence.metrics import Array, Difference, same_values
+from tracer.divergence.rules import edit_line, known_differences, mode_matters, random_now, setting_differences
+from tracer.trace.schema import Plain, Value
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What may explain an origin. `name` is the torch word; the values are as each side had them. `edit` is what to
+    write where ("vit.py:41  nn.GELU()  ->  nn.GELU(approximate=False)"); `sentence` says it for a reader."""
+
+    kind: Literal["setting", "parameter", "mode", "dtype", "shape", "nan", "layout", "framework", "code"]
+    name: str
+    reference: Plain = None
+    candidate: Plain = None
+    proven: bool = False
+    edit: str = ""
+    sentence: str = ""
+
+
+def layer_causes(comparison: Comparison, point: Point, difference: Difference) -> tuple[Cause, ...]:
+    """What differs between the two layers of a pair, the likeliest first."""
+    ours = comparison.reference.graph.nodes[point.reference]
+    theirs = comparison.candidate.graph.nodes[point.candidate]
+    forward = not point.side.startswith("grad")
+    found = [
+        *mode_causes(comparison, ours, theirs),
+        *(_dtype_causes(difference) if forward else ()),
+        *parameter_causes(comparison.parameters(point.reference, point.candidate), missing=False),
+        *setting_causes(comparison, ours, theirs),
+        *parameter_causes(comparison.parameters(point.reference, point.candidate), missing=True),
+        *_kind_causes(ours, theirs),
+        *_nan_causes(difference),
+        *_shape_causes(difference),
+    ]
+    if not forward:
+        found += _gradient_causes(comparison, point, difference)
+    names = {c.name for c in found}
+    op = ours.meaning.op if ours.meaning.op == theirs.meaning.op else ""
+    found += [
+        Cause("framework", op, sentence=fact)
+        for fact in known_differences(op, *comparison.frameworks)
+        if not names & {"training"}
+    ]
+    if not [c for c in found if c.kind != "framework"]:
+        found.append(
+            Cause(
+                "code",
+                "forward" if forward else "backward",
+                sentence="settings and parameters are the same: the code of the layer differs",
+            )
+        )
+    return tuple(found)
+
+
+def mode_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
+    """The training flag, where the layer depends on it, and dropout that is active."""
+    found: list[Cause] = []
+    r, c = ours.call.training, theirs.call.training
+    matters = mode_matters(ours.meaning) or mode_matters(theirs.meaning)
+    if matters and r is not None and c is not None and r != c:
+        call = {"torch": "net.eval()", "mindspore": "net.set_train(False)"}
+        train = {"torch": "net.train()", "mindspore": "net.set_train(True)"}
+        edit = (train if r else call).get(comparison.frameworks[1], "")
+        found.append(
+            Cause(
+                "mode",
+                "training",
+                r,
+                c,
+                edit=edit,
+                sentence=f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode",
+            )
+        )
+    elif random_now(ours.meaning, r) and random_now(theirs.meaning, c):
+        found.append(
+            Cause(
+                "mode",
+                "p",
+                _p(ours),
+                _p(theirs),
+                sentence="random on both sides: the masks differ, numbers cannot agree; compare in evaluation mode",
+            )
+        )
+    return found
+
+
+def _mode(training: bool) -> str:
+    return "training" if training else "evaluation"
+
+
+def _p(node: Node) -> Plain:
+    setting = node.meaning.settings.get("p")
+    return setting.value if setting else None
+
+
+def _dtype_causes(difference: Difference) -> list[Cause]:
+    r, c = difference.dtypes
+    if not r or r == c or not {r, c} & {"float16", "bfloat16", "float32", "float64"}:
+        return []
+    return [Cause("dtype", "dtype", r, c, sentence=f"the reference computes in {r}, the candidate in {c}")]
+
+
+def parameter_causes(differences: Iterable[ParameterDifference], *, missing: bool) -> list[Cause]:
+    """Parameters that hold other numbers, or (`missing`) that one side does not have."""
+    found: list[Cause] = []
+    for d in differences:
+        if (d.difference is None) != missing:
+            continue
+        if d.difference is None:
+            if d.name == "bias":
+                continue  # said as the setting `bias`
+            side = "reference" if d.candidate is None else "candidate"
+            found.append(
+                Cause(
+                    "parameter",
+                    d.name,
+                    d.reference is not None,
+                    d.candidate is not None,
+                    sentence=f"only the {side} has the parameter {d.name}",
+                )
+            )
+        elif d.difference.problem == "shape":
+            shapes = d.difference.shapes or ((), ())
+            found.append(
+                Cause(
+                    "parameter",
+                    d.name,
+                    list(shapes[0]),
+                    list(shapes[1]),
+                    sentence=f"{d.name} has shape {shapes[0]} in the reference and {shapes[1]} in the candidate",
+                )
+            )
+        else:
+            found.append(_value_cause(d))
+    return found
+
+
+def _value_cause(d: ParameterDifference) -> Cause:
+    size = d.difference.relative_l2 if d.difference else None
+    apart = "" if size is None else f" (relative L2 {size:.1e})"
+    r, c = d.reference, d.candidate
+    turned = ""
+    if r is not None and c is not None and same_values(r.statistics, c.statistics):
+        turned = "; it holds the same numbers in another order: transposed or permuted?"
+    if r is not None and c is not None and r.dtype != c.dtype:
+        turned += f"; {r.dtype} against {c.dtype}"
+    return Cause(
+        "parameter", d.name, sentence=f"{d.name} holds other numbers{apart}{turned}: load the same weights first"
+    )
+
+
+def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
+    """Settings that mean something else, each with the call to write."""
+    return [
+        Cause(
+            "setting",
+            d.name,
+            d.reference,
+            d.candidate,
+            sentence=d.sentence,
+            edit=edit_line(theirs.layer, d.edit) if d.edit else "",
+        )
+        for d in setting_differences(ours.meaning, theirs.meaning, ours.layer, theirs.layer, *comparison.frameworks)
+    ]
+
+
+def _kind_causes(ours: Node, theirs: Node) -> list[Cause]:
+    if ours.meaning.op == theirs.meaning.op or not (ours.meaning.op and theirs.meaning.op):
+        return []
+    return [
+        Cause(
+            "code",
+            "op",
+            ours.layer.kind,
+            theirs.layer.kind,
+            sentence=f"the reference runs {ours.layer.kind}, the candidate {theirs.layer.kind}",
+        )
+    ]
+
+
+def _nan_causes(difference: Difference) -> list[Cause]:
+    r, c = difference.nan_reference, difference.nan_candidate
+    if not difference.mask_differs:
+        return []
+    if r and not c:
+        said = f"the reference has {r} elements that are not finite, the candidate none"
+    elif c and not r:
+        said = f"the candidate makes {c} elements that are not finite, the reference none"
+    else:
+        said = f"not finite elements sit elsewhere ({r} in the reference, {c} in the candidate)"
+    return [Cause("nan", "nan", r, c, sentence=said)]
+
+
+def _shape_causes(difference: Difference) -> list[Cause]:
+    if difference.problem not in {"shape", "structure"}:
+        return []
+    if difference.layout:
+        return [Cause("layout", "layout", sentence=f"the same numbers in another layout ({difference.layout})")]
+    if difference.problem == "structure":
+        return [Cause("shape", "structure", sentence=f"the results are built otherwise: {difference.leaf}")]
+    r, c = difference.shapes or ((), ())
+    return [Cause("shape", "shape", list(r), list(c), sentence=f"shape {r} in the reference, {c} in the candidate")]
+
+
+def _gradient_causes(comparison: Comparison, point: Point, difference: Difference) -> list[Cause]:
+    if point.side == "grad_param":
+        frozen = [
+            (p.name, p.trainable)
+            for side, id_ in ((comparison.reference, point.reference), (comparison.candidate, point.candidate))
+            for p in side.graph.layers[id_.path].parameters
+            if not p.trainable and not p.buffer and p.name in {"weight", "bias"}
+        ]
+        if frozen and difference.problem == "missing":
+            return [Cause("parameter", "requires_grad", sentence=f"{frozen[0][0]} is frozen on one side only")]
+    return [
+        Cause(
+            "code",
+            "backward",
+            sentence="inputs, outputs and the incoming gradient agree, the gradient it hands on does not: "
+            "custom backward, detach or stop_gradient?",
+        )
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Code between layers
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def code_causes(comparison: Comparison, point: Point, difference: Difference) -> tuple[Cause, ...]:
+    """What may be wrong in code between layers: layers that only one side runs there, a lost summand, a factor,
+    another order."""
+    found: list[Cause] = []
+    if point.side.startswith("grad"):
+        gone = difference.problem == "missing"
+        said = "no gradient comes back here" if gone else "the gradient changes in code between layers"
+        return (Cause("code", "backward", sentence=f"{said}: detach, stop_gradient or another function?"),)
+    found += _lone_layers(comparison, point)
+    found += _nan_causes(difference)
+    found += _shape_causes(difference)
+    found += _dtype_causes(difference)
+    found += explain_values(comparison, point)
+    if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
+        found.append(Cause("code", "forward", sentence="all that fed it agrees: the code between the layers differs"))
+    return tuple(found)
+
+
+def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
+    """Layers without a partner whose output went in here on one side only."""
+    found: list[Cause] = []
+    for side, id_, word, other in (
+        (comparison.reference, point.reference, "reference", "candidate"),
+        (comparison.candidate, point.candidate, "candidate", "reference"),
+    ):
+        for lone in _lone_feeders(side.graph, id_, point.side, side.alone):
+            node = side.graph.nodes[lone]
+            values: dict[str, Plain] = {word: node.layer.kind}
+            if random_now(node.meaning, node.call.training):
+                found.append(
+                    Cause(
+                        "mode",
+                        "training",
+                        values.get("reference"),
+                        values.get("candidate"),
+                        sentence=f"{node.layer.kind} {lone.path} is active in the {word} only",
+                    )
+                )
+            elif not node.meaning.transparent:
+                found.append(
+                    Cause(
+                        "code",
+                        node.meaning.op or node.layer.kind,
+                        values.get("reference"),
+                        values.get("candidate"),
+                        sentence=f"the {word} runs {node.layer.kind} {lone.path} here, and no layer of the "
+                        f"{other} answers it",
+                    )
+                )
+    return found
+
+
+def _lone_feeders(graph: CallGraph, id_: CallId, side: str, alone: frozenset[CallId]) -> list[CallId]:
+    feeds = graph.feeds(id_) if side == "in" else graph.output_feeds(id_)
+    found = [f.by for f in feeds if f.kind == "call" and f.by is not None and f.by in alone]
+    if side == "out":
+        found += [c for c in graph.nodes[id_].children if c in alone]
+    elif any(f.kind == "code" for f in feeds):
+        earlier = graph.before(id_)
+        found += [c for c in earlier[-3:] if c in alone]
+    return list(dict.fromkeys(found))
+
+
+def explain_values(comparison: Comparison, point: Point) -> list[Cause]:
+    """Reads the arrays at the point, and what may have gone in, and says in what simple way they differ."""
+    if point.side not in {"in", "out"}:
+        return []
+    for r, c in match_leaves(*comparison.values(point))[0]:
+        if r.shape != c.shape or not (r.stored and c.stored) or math.prod(r.shape) > 1 << 24:
+            continue
+        ours = comparison.reference.arrays.array(r).astype(np.float64)
+        theirs = comparison.candidate.arrays.array(c).astype(np.float64)
+        if not (np.isfinite(ours).all() and np.isfinite(theirs).all()) or _close(ours, theirs):
+            continue
+        if same_values(r.statistics, c.statistics, within=1e-5) and r.shape and math.prod(r.shape) > 4:
+            return [Cause("code", "order", sentence="the same numbers in another order: axes or parts swapped?")]
+        factor = float(np.vdot(ours, theirs) / max(np.vdot(ours, ours), 1e-300))
+        if factor != 0 and _close(factor * ours, theirs):
+            return [Cause("code", "scale", 1.0, factor, sentence=f"the candidate is {factor:.6g} times the reference")]
+        shift = float((theirs - ours).mean())
+        if _close(ours + shift, theirs):
+            return [Cause("code", "shift", sentence=f"the candidate is the reference plus {shift:.6g}")]
+        lost = _summand(comparison, point, theirs - ours)
+        if lost is not None:
+            return [lost]
+    return []
+
+
+def _summand(comparison: Comparison, point: Point, apart: Array) -> Cause | None:
+    """Is the difference something that came by: a residual lost, or added twice?"""
+    for name, value in _came_by(comparison.reference.graph, point.reference, point.side):
+        if value.shape != apart.shape or not value.stored or value.dtype not in {"float16", "float32", "float64"}:
+            continue
+        array = comparison.reference.arrays.array(value).astype(np.float64)
+        if _close(-apart, array):
+            return Cause("code", "residual", sentence=f"the reference adds {name} here, the candidate does not")
+        if _close(apart, array):
+            return Cause("code", "residual", sentence=f"the candidate adds {name} once more than the reference")
+    return None
+
+
+def _came_by(graph: CallGraph, id_: CallId, side: str) -> list[tuple[str, Value]]:
+    """What code in the enclosing call could have used: what it was given, and what the calls before gave."""
+    scope = id_ if side == "out" else graph.nodes[id_].parent
+    if scope is None:
+        return []
+    earlier: Sequence[CallId] = graph.nodes[scope].children if side == "out" else graph.before(id_)
+    given = [(f"the input of {scope.path}", v) for v in graph.nodes[scope].inputs]
+    made = [(f"the output of {c.path}", v) for c in reversed(earlier) for v in graph.nodes[c].outputs]
+    came = [(f"the input of {c.path}", v) for c in reversed(earlier) for v in graph.nodes[c].inputs]
+    return [*given, *made[:12], *came[:12]]
+
+
+def _close(a: Array, b: Array) -> bool:
+    size = float(np.linalg.norm(a.ravel()))
+    return float(np.linalg.norm((a - b).ravel())) <= 1e-4 * size
