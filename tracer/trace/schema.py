@@ -98,7 +98,7 @@ class Value:
     shape: tuple[int, ...] = ()
     dtype: str = ""
     device: str = ""
-    literal: None | bool | int | float | str = None
+    literal: bool | int | float | str | None = None
     requires_grad: bool = False
     maker: Maker | None = None
     changed: bool = False
