@@ -165,7 +165,7 @@ def _pin(graph: CallGraph, text: str, side: str) -> CallId:
 
 _WEIGHTS = {"fingerprint": 3.0, "name": 2.0, "order": 1.5}
 """Equal parameters weigh more than names or order alone, and less than both together: swapped weights do not swap the
-layers, yet three equal-shaped projections that were renamed and run in another order are told apart by their weights."""
+layers, yet three projections of one shape, renamed and run in another order, are told apart by their weights."""
 
 
 class _Evidence:

@@ -191,14 +191,15 @@ class Comparison:
             return self._missing_gradient(ours or theirs, allowed, point)
         pairs, problem = match_leaves(ours, theirs)
         found = [d for d in (self._judge_leaf(r, c, allowed, point) for r, c in pairs) if d is not None]
-        if problem and point.side == "out":
-            strict = self._is_root(point)
-            shapes = (tuple(v.shape for v in ours), tuple(v.shape for v in theirs))
-            if strict or not pairs:
-                return Difference(None, allowed, problem="structure", leaf=problem, shapes=shapes and None)
+        if problem and point.side == "out" and self._returned(point) and (self._is_root(point) or not pairs):
+            return Difference(None, allowed, problem="structure", leaf=problem)
         if not found:
             return None
         return max(found, key=lambda d: (d.diverged, d.size))
+
+    def _returned(self, point: Point) -> bool:
+        ours, theirs = self.reference.graph.nodes[point.reference], self.candidate.graph.nodes[point.candidate]
+        return ours.call.returned and theirs.call.returned
 
     def _is_root(self, point: Point) -> bool:
         return point.reference in self.reference.graph.roots and point.candidate in self.candidate.graph.roots

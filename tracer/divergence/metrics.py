@@ -127,7 +127,7 @@ class Tolerance:
     atol: float | None = None
 
     def noise(self, op: str, dtype: str, frameworks: tuple[str, str]) -> float:
-        """Relative L2 that rounding alone gives one call of `op` ("" is code that no rule knows), equal inputs given."""
+        """Relative L2 that rounding alone gives one call of `op` ("" is code that no rule knows)."""
         mixed = frameworks[0] != frameworks[1]
         single = _NOISE.get(op, _NOISE.get("conv" if op.startswith("conv") else "", _DEFAULT_NOISE))
         if mixed:

@@ -1,0 +1,163 @@
+"""Alignment pairs what means the same, whatever it is called and wherever it is nested; a wrong pair is worse than none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.divergence.nets import Twist, transformer, weights
+from tracer.divergence.alignment import align
+from tracer.divergence.graph import call_graph
+from tracer.errors import RuleError
+
+X = np.random.default_rng(5).normal(size=(2, 4, 8)).astype(np.float32)
+
+
+def renamed(path: str) -> str:
+    """Other words for everything."""
+    words = {
+        "blocks": "stack", "q": "w_a", "k": "w_b", "v": "w_c", "proj": "mix", "fc1": "up", "fc2": "down",
+        "norm1": "pre", "norm2": "post", "act": "nonlin", "head": "classifier",
+    }
+    return ".".join(words.get(part, part) for part in path.split("."))
+
+
+def aligned(ours: Twist, theirs: Twist, depth: int = 3, **more):
+    """Align two runs; gives the pairs of paths of units that hold parameters, and the alignment."""
+    given_weights = weights(depth=depth)
+    r = call_graph(transformer(ours, given_weights, X, depth).trace().skeleton)
+    c = call_graph(transformer(theirs, given_weights, X, depth).trace().skeleton)
+    found = align(r, c, **more)
+    return {p.reference.path: p.candidate.path for p in found.pairs}, found
+
+
+def truth(rename, depth: int = 3) -> dict[str, str]:
+    names = ["norm1", "q", "k", "v", "proj", "norm2", "fc1", "fc2"]
+    paths = [f"blocks.{n}.{name}" for n in range(depth) for name in names] + ["head"]
+    return {path: rename(path) for path in paths}
+
+
+def assert_all_right(pairs, rename, depth: int = 3):
+    for path, other in truth(rename, depth).items():
+        assert pairs.get(path) == other
+
+
+TWISTS = {
+    "same": Twist(),
+    "renamed": Twist(rename=renamed),
+    "wrapped": Twist(wrap="outer"),
+    "functional activation": Twist(functional_act=True),
+    "extra identity": Twist(identity=True),
+    "projections in another order": Twist(projections=("v", "k", "q")),
+    "renamed and in another order": Twist(rename=renamed, projections=("k", "v", "q")),
+    "everything at once": Twist(
+        rename=renamed, projections=("k", "v", "q"), functional_act=True, wrap="outer", identity=True
+    ),
+}
+
+
+@pytest.mark.parametrize("twist", TWISTS.values(), ids=TWISTS)
+def test_a_twisted_port_is_aligned_without_a_wrong_pair(twist):
+    """Renaming, nesting, another order, functions for layers, extra layers: every layer with weights finds its own."""
+    pairs, _ = aligned(Twist(framework="torch"), twist)
+    assert_all_right(pairs, twist.rename)
+
+
+def test_a_port_with_other_weights_is_aligned_by_structure_alone():
+    """When no weight was loaded, names are other and fingerprints say nothing, structure still pairs all but q, k, v."""
+    other = weights(seed=9)
+    pairs, _ = aligned(Twist(framework="torch"), Twist(rename=renamed, load=lambda _: other))
+    assert_all_right(pairs, renamed)
+
+
+def test_swapped_weights_do_not_swap_the_layers():
+    """Two layers in sequence stay paired by their place when their weights were exchanged."""
+
+    def swapped(given):
+        a, b = "blocks.1.fc1.weight", "blocks.1.fc2.weight"
+        return given | {a: given[b], b: given[a]}
+
+    pairs, _ = aligned(Twist(framework="torch"), Twist(load=swapped))
+    assert_all_right(pairs, lambda path: path)
+
+
+def test_swapped_weights_of_parallel_layers_keep_their_names():
+    """Query and key stay paired by name and order when their weights were exchanged."""
+
+    def swapped(given):
+        a, b = "blocks.1.q.weight", "blocks.1.k.weight"
+        return given | {a: given[b], b: given[a]}
+
+    pairs, _ = aligned(Twist(framework="torch"), Twist(load=swapped))
+    assert_all_right(pairs, lambda path: path)
+
+
+def test_containers_follow_what_lies_inside_them():
+    """A block is paired with the block that holds the partners of its layers."""
+    pairs, _ = aligned(Twist(framework="torch"), Twist(rename=renamed, wrap="outer"))
+    assert pairs["(root)"] == "(root)"
+    for n in range(3):
+        assert pairs[f"blocks.{n}"] in {f"stack.{n}", f"outer.{n}"}
+
+
+def test_what_has_no_partner_stands_alone():
+    """A layer that only one net has is listed, not forced upon another."""
+    _, found = aligned(Twist(framework="torch"), Twist(functional_act=True))
+    assert {a.id.path for a in found.alone_reference} == {f"blocks.{n}.act" for n in range(3)}
+
+
+def test_a_missing_block_leaves_one_block_alone():
+    """With one block fewer in the port, equal weights say which block is missing."""
+    given_weights = weights(depth=3)
+    without = {k.replace("blocks.2.", "blocks.1."): v for k, v in given_weights.items() if "blocks.1." not in k}
+    r = call_graph(transformer(Twist(framework="torch"), given_weights, X, 3).trace().skeleton)
+    c = call_graph(transformer(Twist(), without, X, 2).trace().skeleton)
+    pairs = {p.reference.path: p.candidate.path for p in align(r, c).pairs}
+    assert pairs["blocks.2.fc1"] == "blocks.1.fc1"
+    assert "blocks.1.fc1" not in pairs
+
+
+def test_a_pin_overrules_everything_else():
+    """A pair the user insists on is made, and said to be pinned."""
+    _, found = aligned(Twist(framework="torch"), Twist(), pins=[("blocks.0.q", "blocks.0.k")])
+    pinned = next(p for p in found.pairs if p.reference.path == "blocks.0.q")
+    assert (pinned.candidate.path, pinned.reason, pinned.confidence) == ("blocks.0.k", "pinned", 1.0)
+
+
+def test_a_pin_that_names_nothing_is_refused_with_the_nearest_name():
+    """The error says which side, what was asked, and what comes near."""
+    with pytest.raises(RuleError, match=r"blocks\.0\.fc1"):
+        aligned(Twist(framework="torch"), Twist(), pins=[("blocks.0.fc11", "blocks.0.fc1")])
+
+
+def test_confidence_is_between_zero_and_one_and_reasons_are_given():
+    """Each pair says why, and how sure it is."""
+    _, found = aligned(Twist(framework="torch"), Twist(rename=renamed))
+    assert all(0 <= p.confidence <= 1 and p.reason for p in found.pairs)
+
+
+def test_no_call_is_paired_twice():
+    """A call has at most one partner."""
+    _, found = aligned(Twist(framework="torch"), TWISTS["everything at once"])
+    assert len({p.candidate for p in found.pairs}) == len(found.pairs)
+    assert len({p.reference for p in found.pairs}) == len(found.pairs)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    order=st.permutations(["q", "k", "v"]),
+    functional=st.booleans(),
+    identity=st.booleans(),
+    wrap=st.sampled_from(["", "outer"]),
+    rename=st.sampled_from([renamed, lambda path: path]),
+    depth=st.integers(1, 4),
+)
+def test_any_mixture_of_twists_is_aligned_right(order, functional, identity, wrap, rename, depth):
+    """Twists do not get in each other's way."""
+    twist = Twist(
+        projections=tuple(order), functional_act=functional, identity=identity, wrap=wrap, rename=rename
+    )
+    pairs, _ = aligned(Twist(framework="torch"), twist, depth)
+    assert_all_right(pairs, rename, depth)
