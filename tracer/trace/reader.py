@@ -237,7 +237,7 @@ class _File:
             dataset = self._dataset(layout.BLOCKS)
             shape = dataset.shape
             if shape is None or len(shape) != 2 or shape[1] != 4:
-                raise _damaged(self.path, "the table of row blocks has another shape")
+                raise _damaged(self.path, "the table of row blocks has another shape")  # noqa: TRY301
             place = self._contiguous(dataset, layout.BLOCKS, shape, np.dtype(np.float64))
         except TracerError:
             raise
@@ -404,19 +404,19 @@ def _open(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         raise _unreadable(path, error) from None
-    what = (
-        "a folder"
-        if stat.S_ISDIR(mode)
-        else "no file"
-        if not stat.S_ISREG(mode)
-        else "an empty file"
-        if not size
-        else ""
-    )
+    what = _not_a_file(mode, size)
     if what:
         os.close(descriptor)
         raise _no_trace(path, what)
     return descriptor
+
+
+def _not_a_file(mode: int, size: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if not stat.S_ISREG(mode):
+        return "no file"
+    return "" if size else "an empty file"
 
 
 def _close(file: Any, descriptor: int) -> None:

@@ -88,9 +88,9 @@ class Value:
     "logits", "past.1.0"); of inputs the first part is the position of the argument, of kwargs its name.
 
     `kind` is "tensor", "none", "scalar" (its value in `literal`), or "other" (a thing that cannot be kept; `literal`
-    is its class name). `maker` says which recorded value it is; `changed` that it was altered in place since. `stored` is the HDF5
-    path of the array, None when no array is kept: then `missing` may say why. A tensor with a maker that was not
-    changed shares the maker's statistics, digest and array (the reader fills them in).
+    is its class name). `maker` says which recorded value it is; `changed` that it was altered in place since.
+    `stored` is the HDF5 path of the array, None when no array is kept: then `missing` may say why. A tensor with a
+    maker that was not changed shares the maker's statistics, digest and array (the reader fills them in).
     """
 
     leaf: str
