@@ -14,6 +14,7 @@ before anything refers to them.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -145,6 +146,10 @@ class Disk:
         for offset, data in self._held:
             self._known.add(offset, offset + len(data))
         self._held.clear()
+
+    def trim(self) -> None:
+        """Cut off what lies behind the end that HDF5 knows. To be called after the last commit."""
+        os.ftruncate(self._descriptor, self._end)
 
     # What HDF5 asks for.
 
@@ -281,7 +286,7 @@ def locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        return error.errno not in (11, 13)
+        return error.errno not in (errno.EAGAIN, errno.EACCES)
     return True
 
 

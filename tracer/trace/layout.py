@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import ml_dtypes
 import numpy as np
+import xxhash
 from h5py import h5d, h5p, h5s, h5t
 
 from tracer.trace.schema import Side
@@ -23,6 +24,7 @@ LAYERS = "/skeleton/layers"
 ROWS = "/skeleton/calls"
 BLOCKS = "/skeleton/blocks"
 
+_LONGEST_NAME = 1000
 _MOST_AXES = 32
 """HDF5's own limit."""
 
@@ -89,11 +91,17 @@ def value_place(step: int, path: str, index: int, side: Side, leaf: str) -> str:
 
 
 def escape(name: str) -> str:
-    """A name as one link of HDF5, which splits at `/`, ends at NUL and takes `.` for the group itself."""
+    """A name as one link of HDF5, which splits at `/`, ends at NUL and takes `.` for the group itself.
+
+    What is no Unicode is escaped too. A name beyond HDF5's lengths keeps its beginning, and a digest for the rest.
+    """
     if name in ("", "."):
         return "%2E" if name else "%"
     text = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
-    return "".join(f"%{b:02X}" if 0xD800 <= (b := ord(c)) <= 0xDFFF else c for c in text)
+    text = "".join(f"%{ord(c):04X}" if 0xD800 <= ord(c) <= 0xDFFF else c for c in text)
+    if len(text) > _LONGEST_NAME:
+        text = f"{text[:_LONGEST_NAME]}~{xxhash.xxh3_64_hexdigest(text.encode())}"
+    return text
 
 
 def file_access() -> h5p.PropFAID:

@@ -81,7 +81,10 @@ class Trace(Mapping[str, LayerView]):
             TraceFileError: no array is kept of it, or the file does not hold what it says.
         """
         place = self._file.array(value)
-        array = np.empty(value.shape, place.dtype)
+        try:
+            array = np.empty(value.shape, place.dtype)
+        except (ValueError, MemoryError) as error:
+            raise _damaged(self.path, f"an array of shape {str(value.shape)[:80]}: {_words(error)}") from None
         self._file.read(place.offset, array.reshape(-1).view(np.uint8))
         return array
 
@@ -169,9 +172,7 @@ class _File:
         try:
             self.view = View(descriptor)
             _check_superblock(path, self.view)
-            access = layout.file_access()
-            access.set_fileobj_driver(h5fd.fileobj_driver, self.view)
-            self._id = h5f.open(b"trace", h5f.ACC_RDONLY, fapl=access)
+            self._id = _open_hdf5(self.view)
             self._finalizer.detach()
             self._finalizer = weakref.finalize(self, _close, self._id, descriptor)
         except TracerError:
@@ -388,6 +389,15 @@ class _Heap:
             objects[index] = bytes(body[at + 16 : at + 16 + length])
             at += 16 + length + -length % 8
         return objects
+
+
+def _open_hdf5(view: View) -> h5f.FileID:
+    access = layout.file_access()
+    access.set_fileobj_driver(h5fd.fileobj_driver, view)
+    try:
+        return h5f.open(b"trace", h5f.ACC_RDONLY, fapl=access)
+    finally:
+        access.close()  # it holds `view`, which must not outlive the interpreter
 
 
 def _open(path: Path) -> int:

@@ -6,6 +6,7 @@ straight to their place in the file and rows once a second; whatever goes wrong 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -13,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +50,8 @@ COMMIT_BYTES = 32 << 20
 """Metadata held back at most, where it comes faster than once a second."""
 
 _ROWS_AT_ONCE = 1024
+_BOUNCE = 4 << 20
+_HUGE = 4 << 20
 
 
 class TraceWriter:
@@ -77,7 +80,7 @@ class TraceWriter:
         self._ending = False
         self._thread: threading.Thread | None = None
         self._file = _File(self.out, self.partial, header)
-        self._places: dict[int, tuple[int, str, int]] = {}
+        self._places: dict[tuple[int, int], tuple[str, int]] = {}
 
     # ---------------------------------------------------------------------------------------------------------------
     # The net's thread
@@ -147,7 +150,7 @@ class TraceWriter:
             TraceFileError: something could not be written; what was written is in `partial`, and `out` is as it was.
         """
         self._drain()
-        if self.failure is None:
+        if self.failure is None and not self._closed:
             try:
                 self._file.append(encode(end))
                 self._file.complete(end.complete)
@@ -174,7 +177,7 @@ class TraceWriter:
         while True:
             with self._changed:
                 if not self._queue and not self._ending:
-                    self._changed.wait(self._file.due())
+                    self._changed.wait(None if self.failure is not None else max(0.0, self._file.due()))
                 if not self._queue and self._ending:
                     return
                 item = self._queue.popleft() if self._queue else None
@@ -194,7 +197,7 @@ class TraceWriter:
     def _filled(self, row: Row, arrays: Sequence[Array | None]) -> Row:
         """The row with statistics, digests and places of its values; their arrays are in the file."""
         if isinstance(row, Entered):
-            self._places[row.order] = (row.step, row.path, row.index)
+            self._places[row.step, row.order] = (row.path, row.index)
         values = values_of(row)
         new = (
             [
@@ -227,9 +230,9 @@ class TraceWriter:
         if isinstance(row, ParameterGradient):
             return layout.parameter_gradient_place(row.step, row.path, row.name)
         assert not isinstance(row, End)
-        step, path, index = self._places.get(row.order, (row.step, f"call {row.order}", 0))
+        path, index = self._places.get((row.step, row.order), (f"call {row.order}", 0))
         side = "input" if isinstance(row, Entered) else "output" if isinstance(row, Returned) else row.side
-        return layout.value_place(step, path, index, side, value.leaf)
+        return layout.value_place(row.step, path, index, side, value.leaf)
 
     def _parameter(self, key: tuple[str, str], parameter: Parameter, array: Array, sums: list[Array]) -> Parameter:
         problem = layout.unstorable(array)
@@ -295,10 +298,10 @@ class _Pool:
 
     def empty(self, like: Array) -> Array:
         """An array in C order, of the same shape and dtype; its buffer comes back when nobody holds it any more."""
-        if like.nbytes < layout.DIRECT_FROM:
+        if like.nbytes < layout.DIRECT_FROM or like.dtype.hasobject:
             return np.empty(like.shape, like.dtype)
         size = _rounded(like.nbytes)
-        buffer = self._take(size) or mmap.mmap(-1, size)
+        buffer = self._take(size) or _pages(size)
         lease = np.frombuffer(buffer, np.uint8)
         weakref.finalize(lease, self._give, buffer).atexit = False
         array: Array = lease[: like.nbytes].view(like.dtype).reshape(like.shape)
@@ -317,6 +320,14 @@ class _Pool:
             if self._size + len(buffer) <= self._spare:
                 self._size += len(buffer)
                 self._free.setdefault(len(buffer), []).append(buffer)
+
+
+def _pages(size: int) -> mmap.mmap:
+    pages = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_HUGEPAGE") and size >= _HUGE:
+        with contextlib.suppress(OSError):
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
 
 
 def _rounded(size: int) -> int:
@@ -341,7 +352,10 @@ class _File:
     def __init__(self, out: Path, partial: Path, header: Header) -> None:
         self._out = out
         self._partial = partial
-        self._stored: dict[tuple[str, str, tuple[int, ...]], h5d.DatasetID] = {}
+        self._stored: dict[tuple[str, str, tuple[int, ...]], str] = {}
+        self._spilled = 0
+        self._bounce: Array | None = None
+        self._clean = True
         self._facts: dict[int, tuple[weakref.ref[Array], _Facts]] = {}
         self._rows: list[str] = []
         self._written = 0
@@ -368,6 +382,7 @@ class _File:
     def append(self, row: str) -> None:
         """Add one row; it is in the file after the next commit."""
         self._rows.append(row)
+        self._clean = False
         if len(self._rows) >= _ROWS_AT_ONCE:
             self._write_rows()
 
@@ -386,15 +401,20 @@ class _File:
         """Keep an array at `place`, as a second name where an equal one is in the file. Returns its real place."""
         key = (code, array.dtype.name, array.shape)
         known = self._stored.get(key)
-        if known is None:
-            self._stored[key], place = self._array(place, array)
-            return place
-        return self._link(known, place)
+        if known is not None:
+            old = known.encode()
+            return self._place(
+                place, lambda name: self._id.links.create_hard(name, self._id, old, layout.with_parents())
+            )
+        self._stored[key] = found = self._array(place, array)
+        return found
 
     def due(self) -> float:
         """Seconds until the next commit should be made."""
         if self._disk.held > COMMIT_BYTES:
             return 0.0
+        if not self._rows and self._clean:
+            return COMMIT_SECONDS
         return self._committed + COMMIT_SECONDS - time.monotonic()
 
     def commit(self) -> None:
@@ -402,6 +422,7 @@ class _File:
         self._write_rows()
         h5f.flush(self._id)
         self._disk.commit()
+        self._clean = True
         self._committed = time.monotonic()
 
     def complete(self, complete: bool) -> None:
@@ -418,6 +439,7 @@ class _File:
             if keep_rows:
                 self._disk.commit()
             if publish:
+                self._disk.trim()
                 os.fsync(self._descriptor)
                 self._partial.replace(self._out)
                 _sync_folder(self._out.parent)
@@ -463,15 +485,24 @@ class _File:
         _extend(self._calls, self._written, rows)
         self._written += len(rows)
 
-    def _array(self, place: str, array: Array) -> tuple[h5d.DatasetID, str]:
-        """A new dataset with the array's bytes; (dataset, its real place)."""
+    def _array(self, place: str, array: Array) -> str:
+        """A new dataset with the array's bytes; its real place. Nothing refers to it before they are written."""
         data = np.asarray(array, array.dtype.newbyteorder("="))
         creation = layout.array_creation()
         dataset = h5d.create(self._id, None, layout.hdf5_type(data.dtype), layout.extent(data.shape), creation)
-        offset = dataset.get_offset()
         if data.nbytes:
-            self._put(offset, raw(data))
-        return dataset, self._link(dataset, place)
+            self._put(dataset.get_offset(), raw(data))
+        return self._place(place, lambda name: h5o.link(dataset, self._id, name, lcpl=layout.with_parents()))
+
+    def _place(self, place: str, link: Callable[[bytes], None]) -> str:
+        """Link at `place`; where that is taken (two values of one name), at a place of its own."""
+        try:
+            link(place.encode())
+        except (RuntimeError, ValueError, OSError, KeyError):
+            self._spilled += 1
+            place = f"/steps/taken/{self._spilled}"
+            link(place.encode())
+        return place
 
     def _put(self, offset: int, data: Array) -> None:
         """Write bytes to their place: whole pages past the page cache where that is possible, the rest through it."""
@@ -482,10 +513,8 @@ class _File:
         done = 0
         pages = data.size - data.size % layout.PAGE
         if self._direct is not None and pages >= layout.DIRECT_FROM and offset % layout.PAGE == 0:
-            if data.ctypes.data % layout.PAGE:
-                data = _aligned(data)
             try:
-                write_all(self._direct, offset, data[:pages])
+                self._put_direct(self._direct, offset, data[:pages])
                 done = pages
             except OSError as error:
                 if error.errno not in (errno.EINVAL, errno.ENOTSUP):
@@ -494,24 +523,26 @@ class _File:
                 self._direct = None
         write_all(self._descriptor, offset + done, data[done:])
 
-    def _link(self, dataset: h5d.DatasetID, place: str) -> str:
-        name = place
-        for again in range(2, 100):
-            try:
-                h5o.link(dataset, self._id, name.encode(), lcpl=layout.with_parents())
-            except (RuntimeError, ValueError, OSError, KeyError):
-                name = f"{place}~{again}"
-            else:
-                return name
-        raise TraceFileError(
-            "A place in the trace is taken", where=f"{self._partial}: {place}", then="report this as a bug of tracer"
-        )
+    def _put_direct(self, descriptor: int, offset: int, data: Array) -> None:
+        """Whole pages past the page cache, through an aligned buffer where they do not lie aligned."""
+        if data.ctypes.data % layout.PAGE == 0:
+            write_all(descriptor, offset, data)
+            return
+        if self._bounce is None:
+            self._bounce = np.frombuffer(mmap.mmap(-1, _BOUNCE), np.uint8)
+        for start in range(0, data.size, _BOUNCE):
+            piece = data[start : start + _BOUNCE]
+            np.copyto(self._bounce[: piece.size], piece)
+            write_all(descriptor, offset + start, self._bounce[: piece.size])
 
 
 def _create(disk: Disk) -> h5f.FileID:
     access = layout.file_access()
     access.set_fileobj_driver(h5fd.fileobj_driver, disk)
-    return h5f.create(b"trace", h5f.ACC_TRUNC, fapl=access)
+    try:
+        return h5f.create(b"trace", h5f.ACC_TRUNC, fapl=access)
+    finally:
+        access.close()  # it holds `disk`, which must not outlive the interpreter
 
 
 def _close_file(file: h5f.FileID) -> None:
@@ -557,12 +588,6 @@ def _open_direct(partial: Path) -> int | None:
         return os.open(partial, os.O_WRONLY | os.O_CLOEXEC | os.O_DIRECT)
     except (OSError, AttributeError):
         return None
-
-
-def _aligned(data: Array) -> Array:
-    buffer = np.frombuffer(mmap.mmap(-1, data.size), np.uint8)[: data.size]
-    np.copyto(buffer, data)
-    return buffer
 
 
 def _text() -> h5t.TypeID:
