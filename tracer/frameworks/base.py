@@ -6,7 +6,7 @@ functions only, so that the tables can be read where the framework is not instal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
@@ -24,7 +24,8 @@ from tracer.trace.schema import Plain, Source
 class SettingRule:
     """One setting of a layer: the attribute as recorded, what torch calls it, and how its value is brought there.
 
-    `convert` names a conversion in `divergence/rules.py` ("same", "one_minus", "negate", "pads", ...). `argument` is
+    `attribute` may name several places, parted by "|": the first that was recorded counts. A dotted one lies in a part
+    of the layer that is no layer ("softmax.axis", an attribute of the primitive a MindSpore cell keeps). `convert` names a conversion in `divergence/rules.py` ("same", "one_minus", "negate", "pads", ...). `argument` is
     the constructor argument to write in an edit ("approximate", "has_bias"). `default` is the constructor's default
     in the framework's own words; `default_known` is False where there is none.
     """
@@ -53,10 +54,13 @@ class ParameterRule:
 class LayerRule:
     """One row of a framework's table: all classes in `kinds` (qualified names; any base may match) mean `op`.
 
-    `mode` says what the training flag changes: "" nothing, "statistics" (BatchNorm), "random" (dropout kin).
+    `mode` says what the training flag changes: "" nothing, "statistics" (BatchNorm), "random" (dropout kin, random in
+    training only), "always random" (random in evaluation too).
     `transparent` layers hand their input on unchanged, at least in evaluation (Identity, Dropout, Flatten reshapes).
     `atomic` layers are judged whole although they have layers inside (MultiheadAttention, BatchNorm3d of MindSpore).
-    `notes` are known behaviours that differ from the other framework, one sentence each.
+    `notes` are known behaviours that differ from the other framework, one sentence each. `signature` is the
+    constructor's argument list as Python text, defaults included ("..." for one that is no plain value): it gives the
+    defaults of settings and the order of arguments for an edit.
     """
 
     kinds: tuple[str, ...]
@@ -67,6 +71,7 @@ class LayerRule:
     transparent: bool = False
     atomic: bool = False
     notes: tuple[str, ...] = ()
+    signature: str = ""
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -189,10 +194,15 @@ class NamedTensor:
 
 @dataclass(frozen=True)
 class Gradients:
-    """How the backward pass went: `error` None, or what the framework said; `skipped` why it was not tried."""
+    """How the backward pass went: `error` None, or what the framework said; `skipped` why it was not tried.
+
+    `parameters` holds the whole gradient by `id(parameter)` where the framework keeps it: asked for those whose hook
+    fired more than once, each time with a part.
+    """
 
     error: BaseException | None = None
     skipped: str | None = None
+    parameters: Mapping[int, Any] = field(default_factory=dict)
 
 
 class Listener(Protocol):
@@ -206,6 +216,9 @@ class Listener(Protocol):
 
     def raised(self, path: str, error: BaseException) -> None:
         """The call raised."""
+
+    def discovered(self, path: str, layer: Any) -> bool:
+        """A layer of the net that was not there when recording started is about to be called. Watch it?"""
 
 
 class Watcher(Protocol):
@@ -282,6 +295,21 @@ class Watcher(Protocol):
 
     def after_error(self) -> None:
         """Clean what an error inside the net leaves behind in the framework."""
+
+    # What follows is optional: the recorder does without it where a watcher has it not.
+
+    def autocast(self) -> str | None:
+        """The dtype that operations are cast to at this moment ("bfloat16"); None when they are not."""
+
+    def memory_of(self, tensor: Any) -> Hashable | None:
+        """What two tensors share only if they are the same numbers in the same memory, as long as one of them is
+        held and neither is altered (address, strides, shape, dtype, version); None where that cannot be told."""
+
+    def before_in_place(self, tensor: Any) -> Any | None:
+        """What `on_part` needs to know of an input before an in-place layer overwrites it."""
+
+    def on_part(self, before: Any, output: Any, then: Callable[[Any], None]) -> Callable[[], None] | None:
+        """Call `then(gradient)` with the gradient of an overwritten input; None where it cannot be had."""
 
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
