@@ -22,7 +22,7 @@ import numpy as np
 from tracer.divergence.graph import CallGraph, CallId, Node, names
 from tracer.divergence.metrics import is_constant, same_values
 from tracer.errors import RuleError
-from tracer.trace.schema import ROOT, Layer, Parameter
+from tracer.trace.schema import ROOT, Layer, Parameter, Statistics
 
 __all__ = ["Alignment", "Alone", "CallId", "Group", "Pair", "align"]
 
@@ -179,7 +179,7 @@ class _Evidence:
         left = [reference.nodes[id_] for id_ in self.rows]
         right = [candidate.nodes[id_] for id_ in self.columns]
         self.structure = _by_class(left, right, _signature, _structure)
-        self.fingerprints = _by_class(left, right, _parameter_key, _parameter_match)
+        self.fingerprints = _fingerprint_scores(left, right)
         self.naming = _name_scores([n.layer for n in left], [n.layer for n in right])
         index = _equal_codes([n.call.index for n in left], [n.call.index for n in right])
         possible = self.structure > 0
@@ -187,7 +187,7 @@ class _Evidence:
             possible,
             self.structure + _WEIGHTS["fingerprint"] * self.fingerprints + _WEIGHTS["name"] * self.naming + 0.2 * index,
             0.0,
-        )
+        ).astype(np.float32)
         for a, b in pinned.items():
             i, j = self.row_of.get(a), self.column_of.get(b)
             if i is not None:
@@ -313,10 +313,6 @@ def _setting_score(a: Node, b: Node) -> float:
     return sum(ours[k].value == theirs[k].value for k in shared) / len(shared)
 
 
-def _parameter_key(node: Node) -> tuple[Any, ...]:
-    return tuple((p.name, p.digest) for p in node.layer.parameters if p.digest) or (node.id.path,)
-
-
 def own_parameters(
     layer: Layer, node_parameters: Mapping[str, Any], layers: Mapping[str, Layer]
 ) -> dict[str, Parameter]:
@@ -348,23 +344,50 @@ def _owned(parameter: Parameter, layers: Mapping[str, Layer]) -> Parameter:
     )
 
 
-def _parameter_match(a: Node, b: Node) -> float:
+def _fingerprint_scores(left: Sequence[Node], right: Sequence[Node]) -> np.ndarray[Any, Any]:
     """The share of parameters that hold the same numbers, of those whose numbers say something; 0 when none does."""
-    ours, theirs = _telling(a), _telling(b)
-    if not ours or not theirs:
-        return 0.0
-    left = list(theirs)
-    hits = 0
-    for statistics in ours:
-        match = next((other for other in left if same_values(statistics, other)), None)
-        if match is not None:
-            left.remove(match)
-            hits += 1
-    return hits / max(len(ours), len(theirs))
+    ours, theirs = [_telling(n) for n in left], [_telling(n) for n in right]
+    code = _codes([s for node in (*ours, *theirs) for s in node])
+    rows = _holders([[code[id(s)] for s in node] for node in ours])
+    columns = _holders([[code[id(s)] for s in node] for node in theirs])
+    hits = np.zeros((len(left), len(right)), np.float32)
+    for number, holders in rows.items():
+        for i, n in holders.items():
+            for j, m in columns.get(number, {}).items():
+                hits[i, j] += min(n, m)
+    sizes = np.maximum.outer([len(n) for n in ours] or [0], [len(n) for n in theirs] or [0])
+    return hits / np.maximum(sizes, 1).reshape(hits.shape) if hits.size else hits
 
 
-def _telling(node: Node) -> list[Any]:
-    return [p.statistics for p in node.layer.parameters if not is_constant(p.statistics)]
+def _codes(all_statistics: Sequence[Statistics]) -> dict[int, int]:
+    """One number for all statistics that mean the same numbers, by the identity of the object."""
+    found: dict[int, int] = {}
+    recent: list[tuple[Statistics, int]] = []
+    for statistics in sorted(all_statistics, key=lambda s: (s.count, s.l2 or 0.0)):
+        recent = [(s, n) for s, n in recent if s.count == statistics.count and _near_l2(s, statistics)]
+        match = next((n for s, n in recent if same_values(s, statistics)), None)
+        if match is None:
+            match = len(found)
+            recent.append((statistics, match))
+        found[id(statistics)] = match
+    return found
+
+
+def _near_l2(a: Statistics, b: Statistics) -> bool:
+    return abs((a.l2 or 0.0) - (b.l2 or 0.0)) <= 1e-5 * abs(b.l2 or 0.0)
+
+
+def _holders(codes: Sequence[Sequence[int]]) -> dict[int, Counter[int]]:
+    """For each code which nodes hold it, and how often."""
+    found: dict[int, Counter[int]] = defaultdict(Counter)
+    for n, node in enumerate(codes):
+        for code in node:
+            found[code][n] += 1
+    return found
+
+
+def _telling(node: Node) -> list[Statistics]:
+    return [p.statistics for p in node.layer.parameters if p.statistics and not is_constant(p.statistics)]
 
 
 _WORDS = {
@@ -587,28 +610,27 @@ def _sandwiched(reference: CallGraph, candidate: CallGraph, pairs: dict[CallId, 
 
 def _one_against_many(one: CallGraph, many: CallGraph, pairs: Mapping[CallId, CallId]) -> list[tuple[CallId, CallId]]:
     taken = set(pairs.values())
+    edges: dict[CallId, tuple[set[CallId], set[CallId]]] = {}
+    for container in many.containers:
+        inside = set(_inside(many, container))
+        if many.nodes[container].parent is not None and not inside & taken:
+            above = {x for u in inside for x in many.sources.get(u, ())} - inside
+            below = {x for u in inside for x in many.flow.successors(u)} - inside
+            edges[container] = (above, below)
     found: list[tuple[CallId, CallId]] = []
-    open_containers = [
-        id_
-        for id_ in many.containers
-        if many.nodes[id_].parent is not None and not any(x in taken for x in _inside(many, id_))
-    ]
-    for unit in one.units:
+    for unit in one.units if edges else ():
         if unit in pairs:
             continue
-        node = one.nodes[unit]
-        feeding = {pairs.get(x) for x in one.sources[unit]}
-        fed = {pairs.get(x) for x in one.flow.successors(unit)}
-        for container in open_containers:
-            other = many.nodes[container]
-            if [v.shape for v in other.outputs] != [v.shape for v in node.outputs]:
+        shapes = [v.shape for v in one.nodes[unit].outputs]
+        feeding = {pairs[x] for x in one.sources[unit] if x in pairs}
+        fed = {pairs[x] for x in one.flow.successors(unit) if x in pairs}
+        for container, (above, below) in edges.items():
+            if [v.shape for v in many.nodes[container].outputs] != shapes:
                 continue
-            inside = set(_inside(many, container))
-            above = {x for u in inside for x in many.sources.get(u, ()) if x not in inside}
-            below = {x for u in inside for x in many.flow.successors(u) if x not in inside}
-            if (above & feeding or (not above and not one.sources[unit])) and (below & fed or (not below and not fed)):
+            if (above & feeding or not (above or feeding)) and (below & fed or not (below or fed)):
                 found.append((unit, container))
-                open_containers = [c for c in open_containers if c != container and container not in many.ancestors(c)]
+                around = set(many.ancestors(container))
+                edges = {c: e for c, e in edges.items() if c != container and c not in around}
                 break
     return found
 
@@ -642,13 +664,16 @@ def _containers(
         found[a] = (b, "the net itself", 1.0)
     found |= {a: (b, "pinned", 1.0) for a, b in pinned.items() if a in inside_r and b in inside_c}
     taken = {b for b, _, _ in found.values()}
+    matched = set(pairs.values())
+    size_r = {id_: sum(u in pairs for u in units) for id_, units in inside_r.items()}
+    size_c = {id_: sum(u in matched for u in units) for id_, units in inside_c.items()}
     choices: list[tuple[float, float, int, int, CallId, CallId, float]] = []
     depth_r = {id_: n for n, id_ in enumerate(reference.containers)}
     depth_c = {id_: n for n, id_ in enumerate(candidate.containers)}
     for container, units in inside_r.items():
         shared = Counter(x for u in units if u in pairs for x in around[pairs[u]])
         for other, count in shared.items():
-            share = count / max(sum(u in pairs for u in units), sum(u in set(pairs.values()) for u in inside_c[other]))
+            share = count / max(size_r[container], size_c[other])
             if share <= 0.5:
                 continue
             likeness = _likeness(reference.nodes[container], candidate.nodes[other])
