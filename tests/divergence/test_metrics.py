@@ -18,7 +18,8 @@ def compare(r, c, tolerance=1e-6, block=None):
     r, c = np.asarray(r), np.asarray(c)
     size = block or max(r.size, 1)
     blocks = [(r.ravel()[i : i + size], c.ravel()[i : i + size]) for i in range(0, r.size, size)]
-    rms = float(np.sqrt(np.mean(np.abs(np.nan_to_num(r)) ** 2))) if r.size else 0.0
+    finite = r[np.isfinite(r)].astype(float)
+    rms = float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
     return compare_blocks(blocks, r.shape, tolerance=tolerance, rms=rms)
 
 
@@ -74,7 +75,7 @@ def test_blocks_give_the_same_as_the_whole(r, block):
 
 
 @given(
-    hnp.arrays(np.float64, st.integers(1, 300), elements=st.floats(-1e3, 1e3)),
+    hnp.arrays(np.float64, st.integers(1, 300), elements=st.floats(-1e3, 1e3).map(lambda x: round(x, 6))),
     st.floats(1e-6, 10),
     st.integers(0, 2**31),
 )
