@@ -1,0 +1,435 @@
+"""What is in one trace: plain rows for `tracer show`, made from the skeleton alone. No array is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.errors import TracerError
+from tracer.reports.contract import finite
+from tracer.reports.wording import compact, shape
+from tracer.trace.schema import ROOT, Call, Layer, Skeleton, Source, Statistics, Step, Value
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer in the tree. Statistics are those of the first tensor of its first call's output; `nan` and `inf`
+    count all outputs of all calls, `seconds` is the time of all calls."""
+
+    path: str
+    name: str
+    depth: int
+    kind: str
+    calls: int
+    output: str = ""
+    statistics: Statistics | None = None
+    nan: int = 0
+    inf: int = 0
+    seconds: float | None = None
+    remark: str = ""
+    hidden: int = 0
+    """How many layers below it are not shown."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a trace says of itself: labelled sentences, and the ones to worry about."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+
+def step_of(skeleton: Skeleton, number: int) -> Step:
+    """One step of a trace.
+
+    Raises:
+        TracerError: the trace has no such step.
+    """
+    for step in skeleton.steps:
+        if step.number == number:
+            return step
+    if not skeleton.steps and number == 0:
+        return Step(0)
+    numbers = [step.number for step in skeleton.steps]
+    then = f"it has the steps {numbers[0]} to {numbers[-1]}" if numbers else "nothing was recorded before it stopped"
+    raise TracerError("the trace has no such step", where=f"step {number}", then=then)
+
+
+def find_layer(skeleton: Skeleton, path: str) -> Layer:
+    """A layer by its path or one of its other names; "" is the net itself.
+
+    Raises:
+        TracerError: there is none; the message names the nearest.
+    """
+    path = path or ROOT
+    if path in skeleton.layers:
+        return skeleton.layers[path]
+    for layer in skeleton.layers.values():
+        if path in layer.aliases:
+            return layer
+    near = difflib.get_close_matches(path, list(skeleton.layers), n=3, cutoff=0.4)
+    ending = [known for known in skeleton.layers if known.endswith("." + path)][:3]
+    then = f"did you mean {', '.join(ending or near)}" if ending or near else "`tracer show FILE` lists the layers"
+    raise TracerError("the trace has no layer of this path", where=path, then=then)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Head and tree
+# --------------------------------------------------------------------------------------------------------------------
+
+_VERSIONS = ("python", "numpy", "torch", "mindspore", "platform", "device")
+
+
+def head(skeleton: Skeleton, file: str, number: int = 0) -> Head:
+    """The header in words, and what a reader must not miss."""
+    header, end = skeleton.header, skeleton.end
+    step = step_of(skeleton, number)
+    environment = {key: value for key, value in header.environment.items() if value is not None}
+    facts = [("recorded", _joined([header.created, header.tracer_version and f"tracer {header.tracer_version}"]))]
+    facts.append(("holds", _holds(skeleton, step)))
+    facts.append(("backward", "recorded" if end.backward is None else f"not recorded: {end.backward}"))
+    if environment:
+        facts.append(("flags", ", ".join(f"{key} {_word(value)}" for key, value in environment.items())))
+    if header.filters:
+        facts.append(("filters", ", ".join(f"{key} {_word(value)}" for key, value in header.filters.items())))
+    if header.note:
+        facts.append(("note", header.note))
+    facts += [("remark", note) for note in (*header.notes, *end.notes)]
+    warnings = []
+    if not end.complete:
+        warnings.append(f"not complete: {end.stopped or 'the recording was cut off'}")
+    spoiled = [(call, *_spoiled(call)) for call in step.calls]
+    spoiled = [(call, nan, inf) for call, nan, inf in spoiled if nan or inf]
+    if spoiled:
+        first, nan, inf = spoiled[0]
+        count = len({call.path for call, _, _ in spoiled})
+        warnings.append(f"NaN or Inf in {_plural(count, 'layer')}, first out of {first.path} ({_bad(nan, inf)})")
+    warnings += [f"not put back after the run: {name}" for name in end.unrestored]
+    warnings += [f"not seen: {name}" for name in end.uncaptured]
+    title = f"{file}   {header.framework} {header.framework_version}   {header.net}"
+    return Head(title, tuple(fact for fact in facts if fact[1]), tuple(warnings))
+
+
+def _joined(words: Sequence[str]) -> str:
+    return ", ".join(word for word in words if word)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{key} {_word(item)}" for key, item in value.items()) + ")"
+    if isinstance(value, list):
+        return "[" + ", ".join(_word(item) for item in value) + "]"
+    return str(value)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _holds(skeleton: Skeleton, step: Step) -> str:
+    parameters = [p for layer in skeleton.layers.values() for p in layer.parameters if p.owner is None]
+    elements = sum(p.statistics.count if p.statistics else _product(p.shape) for p in parameters if not p.buffer)
+    parts = [
+        "values" if skeleton.header.keep == "values" else "statistics only",
+        _plural(len(skeleton.layers), "layer"),
+        _plural(len(step.calls), "call"),
+        f"{elements:,} parameters".replace(",", " "),
+    ]
+    if len(skeleton.steps) > 1:
+        parts.append(f"{len(skeleton.steps)} steps (this is step {step.number})")
+    return ", ".join(parts)
+
+
+def _product(dimensions: Sequence[int]) -> int:
+    total = 1
+    for size in dimensions:
+        total *= size
+    return total
+
+
+def tree(skeleton: Skeleton, *, depth: int | None = None, number: int = 0) -> Iterator[Row]:
+    """The layers in the framework's own order, each with its depth below the net.
+
+    Args:
+        skeleton: of one trace.
+        depth: how many levels below the net to give; None is all.
+        number: the step whose calls are meant.
+    """
+    step = step_of(skeleton, number)
+    calls: dict[str, list[Call]] = defaultdict(list)
+    for call in step.calls:
+        calls[call.path].append(call)
+    parents = {child: layer.path for layer in skeleton.layers.values() for child in layer.children}
+    depths: dict[str, int] = {}
+    below: dict[str, int] = defaultdict(int)
+    for path in skeleton.layers:
+        parent = parents.get(path)
+        depths[path] = 0 if path == ROOT else depths.get(parent or ROOT, 0) + 1
+        for ancestor in _ancestors(path, parents):
+            below[ancestor] += 1
+    for path, layer in skeleton.layers.items():
+        if depth is None or depths[path] <= depth:
+            cut = depth is not None and depths[path] == depth
+            yield _row(layer, calls[path], depths[path], parents.get(path), skeleton, below[path] if cut else 0)
+
+
+def _ancestors(path: str, parents: Mapping[str, str]) -> Iterator[str]:
+    seen = {path}
+    parent = parents.get(path)
+    while parent is not None and parent not in seen:
+        yield parent
+        seen.add(parent)
+        parent = parents.get(parent)
+
+
+def _row(layer: Layer, calls: Sequence[Call], depth: int, parent: str | None, skeleton: Skeleton, hidden: int) -> Row:
+    name = layer.path
+    if parent is not None and parent != ROOT and layer.path.startswith(parent + "."):
+        name = layer.path[len(parent) + 1 :]
+    if not calls:
+        reason = skeleton.end.silent.get(layer.path, "")
+        remark = f"never ran: {reason}" if reason else "never ran"
+        return Row(layer.path, name, depth, layer.kind, 0, remark=remark, hidden=hidden)
+    tensors = [value for value in calls[0].outputs if value.kind == "tensor"]
+    bad = [_spoiled(call) for call in calls]
+    timed = [call.seconds for call in calls if call.seconds is not None]
+    remarks = [f"raised: {call.failed}" for call in calls if call.failed]
+    if any(not call.returned and not call.failed for call in calls):
+        remarks.append("did not return")
+    return Row(
+        path=layer.path,
+        name=name,
+        depth=depth,
+        kind=layer.kind,
+        calls=len(calls),
+        output=_output(tensors),
+        statistics=tensors[0].statistics if tensors else None,
+        nan=sum(nan for nan, _ in bad),
+        inf=sum(inf for _, inf in bad),
+        seconds=sum(timed) if timed else None,
+        remark="; ".join(remarks),
+        hidden=hidden,
+    )
+
+
+def _output(tensors: Sequence[Value]) -> str:
+    if not tensors:
+        return ""
+    more = f" +{len(tensors) - 1}" if len(tensors) > 1 else ""
+    return f"{shape(tensors[0].shape)}{more}"
+
+
+def _spoiled(call: Call) -> tuple[int, int]:
+    found = [value.statistics for value in call.outputs if value.statistics is not None]
+    return sum(s.nan for s in found), sum(s.inf for s in found)
+
+
+def _bad(nan: int, inf: int) -> str:
+    return " ".join(f"{count} {name}" for count, name in ((nan, "NaN"), (inf, "Inf")) if count)
+
+
+def bad_numbers(row: Row) -> str:
+    """How many outputs are not finite ("3 NaN 1 Inf"), "" when all are."""
+    return _bad(row.nan, row.inf)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# One layer
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ValueLine:
+    """One parameter, input, output or gradient: what it is, its shape and dtype, its statistics, a remark."""
+
+    label: str
+    type: str
+    statistics: Statistics | None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class CallPart:
+    """One call of a layer."""
+
+    title: str
+    values: tuple[ValueLine, ...]
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class LayerPart:
+    """One layer in full."""
+
+    path: str
+    kind: str
+    facts: tuple[tuple[str, str], ...]
+    parameters: tuple[ValueLine, ...]
+    calls: tuple[CallPart, ...]
+
+
+def layer_part(skeleton: Skeleton, path: str, *, number: int = 0) -> LayerPart:
+    """One layer in full: settings, parameters, every call with what went in and came out.
+
+    Raises:
+        TracerError: no such layer or step.
+    """
+    layer, step = find_layer(skeleton, path), step_of(skeleton, number)
+    calls = [call for call in step.calls if call.path == layer.path]
+    orders = {call.order: call for call in step.calls}
+    facts = [
+        ("class", ", ".join(layer.bases[:1]) + (f"   {layer.source}" if layer.source else "")),
+        ("made at", _source(layer.made_at)),
+        ("other paths", ", ".join(layer.aliases)),
+        ("mode", {True: "training", False: "evaluation", None: ""}[layer.training]),
+        ("settings", ", ".join(f"{name}={value!r}" for name, value in layer.settings.items())),
+        ("children", ", ".join(layer.children)),
+    ]
+    if not calls:
+        facts.append(("never ran", skeleton.end.silent.get(layer.path, "no reason is known")))
+    return LayerPart(
+        path=layer.path,
+        kind=layer.kind,
+        facts=tuple((name, text) for name, text in facts if text.strip()),
+        parameters=tuple(_parameters(layer, step)),
+        calls=tuple(_call(call, orders) for call in calls),
+    )
+
+
+def _source(source: Source | None) -> str:
+    return "" if source is None else f"{source}   {source.text or ''}".rstrip()
+
+
+def _parameters(layer: Layer, step: Step) -> Iterator[ValueLine]:
+    for parameter in layer.parameters:
+        remarks = ["buffer" if parameter.buffer else "" if parameter.trainable else "frozen"]
+        if parameter.owner is not None:
+            remarks.append(f"the same tensor as {'.'.join(parameter.owner)}")
+        remarks.append(parameter.missing or "")
+        kind = f"{shape(parameter.shape)} {parameter.dtype}"
+        yield ValueLine(parameter.name, kind, parameter.statistics, _joined(remarks))
+        gradient = step.parameter_gradients.get((layer.path, parameter.name))
+        if gradient is not None:
+            yield _value_line(f"{parameter.name} gradient", gradient, {})
+
+
+def _call(call: Call, orders: Mapping[int, Call]) -> CallPart:
+    parent = orders.get(call.parent) if call.parent is not None else None
+    words = [
+        f"call {call.index}",
+        f"number {call.order} of the run",
+        f"inside {parent.path}" if parent else "",
+        f"{1000 * call.seconds:.3g} ms" if call.seconds is not None else "",
+        f"autocast {call.autocast}" if call.autocast else "",
+        {True: "training", False: "evaluation", None: ""}[call.training],
+        f"raised: {call.failed}" if call.failed else "" if call.returned else "did not return",
+    ]
+    values = [
+        _value_line(f"{side} {value.leaf}".rstrip(), value, orders)
+        for side, values in (
+            ("input", call.inputs),
+            ("input", call.kwargs),
+            ("output", call.outputs),
+            ("output gradient", call.grad_outputs),
+            ("input gradient", call.grad_inputs),
+        )
+        for value in values
+    ]
+    return CallPart(_joined(words), tuple(values), call.source)
+
+
+def _value_line(label: str, value: Value, orders: Mapping[int, Call]) -> ValueLine:
+    if value.kind == "none":
+        return ValueLine(label, "None", None)
+    if value.kind != "tensor":
+        return ValueLine(label, repr(value.literal) if value.kind == "scalar" else f"a {value.literal}", None)
+    remarks = []
+    if value.maker is not None and value.maker.order in orders:
+        maker = orders[value.maker.order]
+        of = maker.path if maker.index == 0 else f"{maker.path}#{maker.index}"
+        remarks.append(f"{value.maker.side} {value.maker.leaf}".rstrip() + f" of {of}")
+    if value.changed:
+        remarks.append("changed in place since")
+    if value.missing:
+        remarks.append(value.missing)
+    return ValueLine(label, f"{shape(value.shape)} {value.dtype}", value.statistics, _joined(remarks))
+
+
+def statistics_words(statistics: Statistics | None) -> str:
+    """The four numbers ("mean 0.1  l2 4.2  min -1  max 2"), "" when nothing is known."""
+    if statistics is None or not statistics.count:
+        return ""
+    words = [
+        f"{name} {compact(value)}"
+        for name, value in (
+            ("mean", statistics.mean),
+            ("l2", statistics.l2),
+            ("min", statistics.minimum),
+            ("max", statistics.maximum),
+        )
+        if value is not None
+    ]
+    return "  ".join(words)
+
+
+def bad_of(statistics: Statistics | None) -> str:
+    """How many are not finite ("3 NaN 1 Inf"), "" when all are or nothing is known."""
+    return "" if statistics is None else _bad(statistics.nan, statistics.inf)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# JSON
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def to_json(skeleton: Skeleton, file: str, *, path: str | None = None, number: int = 0) -> dict[str, Any]:
+    """The skeleton of one step as what `json` can write: the header and every layer with its calls, or one layer.
+
+    Raises:
+        TracerError: no such layer or step.
+    """
+    step = step_of(skeleton, number)
+    layers = [find_layer(skeleton, path)] if path is not None else list(skeleton.layers.values())
+    calls: dict[str, list[Call]] = defaultdict(list)
+    for call in step.calls:
+        calls[call.path].append(call)
+    document: dict[str, Any] = finite(
+        {
+            "format": "tracer-show",
+            "version": 1,
+            "file": file,
+            "header": _fields(skeleton.header),
+            "end": _fields(skeleton.end),
+            "step": step.number,
+            "layers": [
+                {
+                    **_fields(layer),
+                    "calls": [_fields(call) for call in calls[layer.path]],
+                    "parameter_gradients": {
+                        name: _fields(value)
+                        for (owner, name), value in step.parameter_gradients.items()
+                        if owner == layer.path
+                    },
+                    "silent": skeleton.end.silent.get(layer.path),
+                }
+                for layer in layers
+            ],
+        }
+    )
+    return document
+
+
+def _fields(item: Any) -> Any:
+    """A dataclass as a dict, without the samples, which are for machines that compare."""
+    if dataclasses.is_dataclass(item):
+        return {f.name: _fields(getattr(item, f.name)) for f in dataclasses.fields(item) if f.name != "sample"}
+    if isinstance(item, Mapping):
+        return {str(key): _fields(value) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return [_fields(value) for value in item]
+    return item

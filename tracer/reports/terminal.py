@@ -1,0 +1,669 @@
+"""Everything that is drawn in a terminal: a diagnosis, a trace, progress, errors. The only user of `rich` but cli.py.
+
+Lines are laid out here, to a width counted in terminal cells, and `rich` colours and prints them: so a file, a pipe
+and a terminal get the same lines, and so does `repr`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, final
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from tracer.divergence.diagnosis import Diagnosis, Origin, PairRow, RoadStep, Spot
+from tracer.divergence.metrics import Difference
+from tracer.errors import TracerError
+from tracer.reports import wording
+from tracer.reports.overview import Head, LayerPart, Row, ValueLine, bad_numbers, bad_of, statistics_words
+
+PLAIN_WIDTH = 80
+"""Columns where nobody says how wide the output is."""
+
+_LEAST_WIDTH = 40
+_LABEL = 11
+_SCREEN = 40
+
+_VERDICT_STYLE = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
+_STATE_STYLE = {"agrees": "green", "starts here": "bold red", "carried on": "red", "diverged": "red"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the output can show: how many columns, and whether more than ASCII."""
+
+    width: int = PLAIN_WIDTH
+    encoding: str = "utf-8"
+    folder: str = ""
+    """Source files below this folder are shown relative to it."""
+
+    @property
+    def unicode(self) -> bool:
+        """Can it show the bars and dots used here?"""
+        try:
+            "█…".encode(self.encoding)
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+    @property
+    def bar(self) -> str:
+        """What bars are made of."""
+        return "█" if self.unicode else "#"
+
+    @property
+    def dots(self) -> str:
+        """What stands for letters left out."""
+        return "…" if self.unicode else "..."
+
+    def clean(self, text: str) -> str:
+        """Text of a user's net made fit to print: no control characters, nothing that the encoding lacks."""
+        safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        try:
+            return safe.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        except LookupError:
+            return safe.encode("ascii", "backslashreplace").decode()
+
+    def fit(self, text: str, width: int, keep: Literal["ends", "tail", "head"] = "ends") -> str:
+        """The text in at most `width` cells; what is too much is left out, of "ends" in the middle."""
+        text = self.clean(text)
+        if cell_len(text) <= width:
+            return text
+        room = max(width - len(self.dots), 0)
+        if room == 0:
+            return set_cell_size(text, max(width, 0))
+        tail = {"ends": room - room // 3, "tail": room, "head": 0}[keep]
+        head = set_cell_size(text, room - tail).rstrip(" ") if room > tail else ""
+        return head + self.dots + _last_cells(text, tail)
+
+    def near(self, text: str | None) -> str:
+        """Text with source files named as one names them from here."""
+        return (text or "").replace(self.folder + os.sep, "") if self.folder not in {"", os.sep} else text or ""
+
+
+def _last_cells(text: str, width: int) -> str:
+    start = len(text)
+    used = 0
+    while start and used + cell_len(text[start - 1]) <= width:
+        start -= 1
+        used += cell_len(text[start])
+    return text[start:]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Printing
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def page_for(stream: IO[str], width: int | None = None) -> Page:
+    """What a stream can show. Not a terminal: 80 columns, or COLUMNS, or `width`."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns):
+        width = int(columns)
+    elif _is_terminal(stream):
+        width = Console(file=stream).width
+    return Page(max(width or PLAIN_WIDTH, _LEAST_WIDTH), encoding, str(Path.cwd()))
+
+
+def is_narrow(stream: IO[str]) -> bool:
+    """Must a long table keep to the page? On a terminal, or where COLUMNS says so; a file or a pipe takes any line."""
+    return _is_terminal(stream) or os.environ.get("COLUMNS", "").isdigit()
+
+
+def print_lines(lines: Iterable[Text], stream: IO[str], *, color: bool = True) -> None:
+    """Print laid out lines, in colour on a terminal where the user does not object."""
+    console = _console(stream, color=color)
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    stream.flush()
+
+
+def _console(stream: IO[str], *, color: bool) -> Console:
+    wanted = color and not os.environ.get("NO_COLOR") and _is_terminal(stream)
+    return Console(
+        file=stream,
+        color_system="auto" if wanted else None,
+        force_terminal=None if wanted else False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def _is_terminal(stream: IO[str]) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def to_string(lines: Iterable[Text]) -> str:
+    """The lines without colour, no line break at the end."""
+    return "\n".join(line.plain.rstrip() for line in lines)
+
+
+def report_text(diagnosis: Diagnosis, *, width: int = PLAIN_WIDTH, encoding: str = "utf-8") -> str:
+    """What `tracer diff` prints, as plain text."""
+    return to_string(report_lines(diagnosis, Page(width, encoding, str(Path.cwd()))))
+
+
+def print_error(error: TracerError, stream: IO[str], *, color: bool = True) -> None:
+    """The three beats of an error: what, where, what to do next."""
+    page = page_for(stream)
+    lines = [Text.assemble(("error: ", "bold red"), page.clean(error.what))]
+    for label, beat in (("where", error.where), ("next", error.then)):
+        if beat:
+            wrapped = _wrap(page.clean(beat), page.width - 9)
+            lines.append(Text.assemble((f"  {label + ':':<6} ", "bold"), wrapped[0]))
+            lines += [Text(" " * 9 + more) for more in wrapped[1:]]
+    print_lines(lines, stream, color=color)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The report
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Most:
+    """How much of everything is shown."""
+
+    before: int
+    after: int
+    causes: int
+    origins: int
+    notes: int
+
+
+_GENEROUS_TO_SPARE = (_Most(3, 4, 4, 5, 4), _Most(2, 3, 3, 4, 3), _Most(2, 2, 2, 3, 2), _Most(1, 1, 1, 2, 1))
+
+
+def report_lines(diagnosis: Diagnosis, page: Page) -> list[Text]:
+    """The report, at most a screen: the more there is, the less is shown of each."""
+    lines: list[Text] = []
+    for most in _GENEROUS_TO_SPARE:
+        lines = _report_lines(diagnosis, page, most)
+        if len(lines) <= _SCREEN:
+            break
+    return lines
+
+
+def _report_lines(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
+    parts = [_head(diagnosis, page)]
+    origin = diagnosis.origin
+    if origin is not None:
+        parts += [
+            [*_spots(origin, page), *_numbers(diagnosis, origin, page)],
+            _road(diagnosis.road, page, most),
+            _causes(origin, diagnosis, page, most),
+            _more_origins(diagnosis, page, most),
+        ]
+    parts.append(_coverage(diagnosis, page, most))
+    lines: list[Text] = []
+    for part in parts:
+        lines += [Text(), *part] if part and lines else part
+    return lines
+
+
+def _head(diagnosis: Diagnosis, page: Page) -> list[Text]:
+    style = _VERDICT_STYLE.get(diagnosis.verdict, "bold")
+    before, path = wording.headline_parts(diagnosis)
+    before = page.clean(before)
+    first = before + page.fit(path, max(page.width - cell_len(before), 20))
+    nets = page.clean(f"{wording.side(diagnosis.reference)} | {wording.side(diagnosis.candidate)}")
+    gap = page.width - cell_len(first) - cell_len(nets)
+    if gap >= 2:
+        lines = [Text.assemble((first, style), " " * gap, (nets, "dim"))]
+    else:
+        lines = [Text(part, style) for part in _wrap(first, page.width)] + [Text(page.fit(nets, page.width), "dim")]
+    if diagnosis.verdict == "agree":
+        lines += _paragraph(diagnosis.reason, page)
+    return lines
+
+
+def _label(label: str, style: str = "") -> Text:
+    return Text(f"  {label:<{_LABEL}}", style or "bold")
+
+
+def _block(label: str, text: str, page: Page, style: str = "", label_style: str = "") -> list[Text]:
+    """A labelled paragraph."""
+    wrapped = _wrap(page.clean(text), page.width - 2 - _LABEL)
+    first = Text.assemble(_label(label, label_style), (wrapped[0], style))
+    return [first, *(Text.assemble(" " * (2 + _LABEL), (more, style)) for more in wrapped[1:])]
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(width, 20), break_on_hyphens=False) or [""]
+
+
+def _spots(origin: Origin, page: Page) -> list[Text]:
+    """Both sides of an origin: path, kind and source line in columns, or below one another where they are long; then
+    the code of that line."""
+    room = page.width - 2 - _LABEL
+    sides = [("reference", origin.reference), ("candidate", origin.candidate)]
+    columns = [[page.clean(text) for text in _spot_columns(spot, page)] for _, spot in sides]
+    path_width, kind_width, source_width = (max(cell_len(row[i]) for row in columns) for i in range(3))
+    beside = path_width + kind_width + source_width + 4 <= room
+    lines = []
+    for (label, spot), (path, kind, source) in zip(sides, columns, strict=True):
+        line = Text.assemble(_label(label), (page.fit(path, room), "bold cyan" if spot else "dim"))
+        if beside and spot:
+            line.append(" " * (path_width - cell_len(path) + 2) + _cell(kind, kind_width) + "  ")
+            line.append(source, "blue")
+        line.rstrip()
+        lines.append(line)
+        indent = " " * (2 + _LABEL)
+        if spot and not beside:
+            short = page.fit(kind, max(room - cell_len(source) - 2, room // 2 - 2))
+            line = Text.assemble(indent, short, "  ", (page.fit(source, room - cell_len(short) - 2, "tail"), "blue"))
+            line.rstrip()
+            lines.append(line)
+        if spot and spot.text:
+            lines.append(Text.assemble(indent, (page.fit(spot.text, room, "head"), "dim")))
+    return lines
+
+
+def _spot_columns(spot: Spot | None, page: Page) -> tuple[str, str, str]:
+    return wording.spot_name(spot), spot.kind if spot else "", page.near(spot.source) if spot else ""
+
+
+def _cell(text: str, width: int) -> str:
+    return text + " " * max(width - cell_len(text), 0)
+
+
+def _numbers(diagnosis: Diagnosis, origin: Origin, page: Page) -> list[Text]:
+    lines = []
+    for at, said in enumerate(wording.measured(origin.difference, origin.fed_by)):
+        lines += _block("" if at else "measured", said, page)
+    story = wording.what_happened(diagnosis, origin)
+    if story:
+        lines += _block("", story, page)
+    return lines
+
+
+# ---- the road ------------------------------------------------------------------------------------------------------
+
+
+def _road(road: Sequence[RoadStep], page: Page, most: _Most) -> list[Text]:
+    """The last steps that agree, the origin, how it grows; the bars are logarithmic."""
+    if not road:
+        return []
+    steps = _shorter(road, most)
+    number_width, state_width = 9, 11
+    room = page.width - 2 - _LABEL - 2 - 2 - number_width - 2 - state_width
+    names = ["" if step is None else _step_name(step) for step in steps]
+    need = max(cell_len(page.clean(name)) for name in names)
+    bar_room = 0 if room < 22 else min(max(room - need - 2, room // 4), 24)
+    name_width = min(need, room - (bar_room + 2 if bar_room else 0))
+    scale = _scale([step.difference for step in steps if step is not None], bar_room)
+    lines = []
+    for at, (step, name) in enumerate(zip(steps, names, strict=True)):
+        label = _label("the road" if at == 0 else "")
+        if step is None:
+            lines.append(Text.assemble(label, ("  " + page.dots, "dim")))
+            continue
+        style = _STATE_STYLE.get(step.state, "dim")
+        here = step.state == "starts here"
+        bar = _cell(page.bar * scale(step.difference), bar_room) + "  " if bar_room else ""
+        lines.append(
+            Text.assemble(
+                label,
+                ("> " if here else "  ", style),
+                (_cell(page.fit(name, name_width), name_width) + "  ", "bold" if here else ""),
+                (bar, style),
+                f"{_step_number(step.difference):>{number_width}}  ",
+                (step.state, style),
+            )
+        )
+    return lines
+
+
+def _shorter(road: Sequence[RoadStep], most: _Most) -> list[RoadStep | None]:
+    """The road around its origin; None stands for steps left out. The last step, the net's output, always stays."""
+    start = next((i for i, step in enumerate(road) if step.state == "starts here"), len(road) - 1)
+    first = max(start - most.before, 0)
+    after = list(road[start + 1 :])
+    steps: list[RoadStep | None] = [*([None] if first else []), *road[first : start + 1]]
+    if len(after) <= most.after + 1:
+        return [*steps, *after]
+    return [*steps, *after[: most.after - 1], None, after[-1]]
+
+
+def _step_name(step: RoadStep) -> str:
+    return wording.spot_name(step.reference or step.candidate)
+
+
+def _step_number(difference: Difference | None) -> str:
+    if difference is None:
+        return "-"
+    if difference.problem in {"shape", "structure", "nan"}:
+        return {"shape": "shape", "structure": "structure", "nan": "NaN"}[difference.problem]
+    return wording.number(difference.relative_l2)
+
+
+def _scale(differences: Sequence[Difference | None], width: int) -> Callable[[Difference | None], int]:
+    """Lengths of bars: the logarithm of the difference, the smallest one cell and the largest the whole width."""
+    sizes = [d.size for d in differences if d is not None]
+    finite = [math.log10(size) for size in sizes if 0 < size < math.inf]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+
+    def length(difference: Difference | None) -> int:
+        if difference is None or difference.size <= 0 or width <= 0:
+            return 0
+        if math.isinf(difference.size):
+            return width
+        share = (math.log10(difference.size) - low) / (high - low) if high - low > 0.3 else 0.0
+        return 1 + round(share * (width - 1))
+
+    return length
+
+
+# ---- causes, other origins, coverage ---------------------------------------------------------------------------------
+
+
+def _causes(origin: Origin, diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
+    if not origin.causes:
+        if diagnosis.verdict != "diverged":
+            return []
+        return _block("cause", "none that the rules know; compare the code at the two lines above", page)
+    lines = []
+    for cause in origin.causes[: most.causes]:
+        lines += _block(wording.cause_label(cause), wording.cause_sentence(cause), page, label_style="bold magenta")
+        if cause.edit:
+            edit = page.near(cause.edit)
+            lines += _block("edit", edit, page, style="green", label_style="bold green")
+    return [*lines, *_left_out(len(origin.causes) - most.causes, page)]
+
+
+def _left_out(count: int, page: Page) -> list[Text]:
+    return _block("", f"and {count} more: --json has all", page, style="dim") if count > 0 else []
+
+
+def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
+    """The other independent origins, a line each."""
+    others = diagnosis.origins[1:]
+    room = page.width - 2 - _LABEL
+    lines = []
+    for at, origin in enumerate(others[: most.origins]):
+        before, path, after = wording.also(diagnosis, origin)
+        path = page.fit(path, max(room * 2 // 3 - cell_len(before), 16))
+        said = page.fit(f"{before}{path}{page.clean(after)}", room, "head")
+        lines.append(Text.assemble(_label("also" if at == 0 else ""), said))
+    return [*lines, *_left_out(len(others) - most.origins, page)]
+
+
+def _coverage(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
+    covered, alignment = diagnosis.coverage, diagnosis.alignment
+    said = wording.coverage(covered)
+    lines = _paragraph(said, page)
+    hint = "all of them: tracer diff --every"
+    if covered.judged < covered.aligned and not diagnosis.rows:
+        gap = page.width - 2 - cell_len(said) - cell_len(hint)
+        lines = [Text.assemble(f"  {said}{' ' * gap}", (hint, "dim"))] if gap >= 2 else lines
+        lines += [] if gap >= 2 else _paragraph(hint, page, "dim")
+    for begin, names in wording.alone(alignment.alone_reference, alignment.alone_candidate):
+        lines.append(Text("  " + begin + _as_many(names, page.width - 2 - len(begin), page)))
+    for phase in wording.unjudged_phases(covered):
+        lines += _paragraph(phase, page, "yellow")
+    for note in diagnosis.notes[: most.notes]:
+        lines += _paragraph(f"note: {note}", page)
+    left = len(diagnosis.notes) - most.notes
+    if left > 0:
+        lines += _paragraph(f"and {left} more notes: --json has all", page, "dim")
+    return lines
+
+
+def _as_many(names: Sequence[str], room: int, page: Page) -> str:
+    """As many names as fit on what is left of a line, at least one."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    said = page.fit(names[0], max(room - len(more), 12)) + more
+    for count in range(2, len(names) + 1):
+        more = f" and {len(names) - count} more" if count < len(names) else ""
+        longer = page.clean(", ".join(names[:count])) + more
+        if cell_len(longer) > room:
+            break
+        said = longer
+    return said
+
+
+def _paragraph(text: str, page: Page, style: str = "") -> list[Text]:
+    wrapped = _wrap(page.clean(text), page.width - 4)
+    return [Text(("  " if at == 0 else "    ") + part, style) for at, part in enumerate(wrapped)]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The table of every pair
+# --------------------------------------------------------------------------------------------------------------------
+
+_ROW_HEAD = ("phase", "reference", "candidate", "op", "rel. L2", "tolerance", "verdict")
+
+
+def table_lines(rows: Sequence[PairRow], page: Page, *, narrow: bool) -> Iterator[Text]:
+    """Every pair, a line each; the columns are as wide as they need to be, or as a `narrow` page allows."""
+    room = page.width if narrow else None
+    cells = [_ROW_HEAD, *(_row_cells(row, page) for row in rows)]
+    need = [max(cell_len(row[i]) for row in cells) for i in range(len(_ROW_HEAD))]
+    if room is not None:
+        spare = room - sum(need[3:]) - need[0] - 2 * (len(need) - 1)
+        half = max(spare // 2, 8)
+        left = min(need[1], max(half, spare - need[2]))
+        need[1], need[2] = left, min(need[2], max(spare - left, 8))
+    for at, row in enumerate(cells):
+        line = Text()
+        for column, (text, width) in enumerate(zip(row, need, strict=True)):
+            right = column in {4, 5}
+            fitted = page.fit(text, width)
+            padding = " " * (width - cell_len(fitted))
+            style = "bold" if at == 0 else _STATE_STYLE.get(row[-1], "dim") if column == len(row) - 1 else ""
+            line.append(padding + fitted if right else fitted + padding, style)
+            line.append("" if column == len(row) - 1 else "  ")
+        line.rstrip()
+        yield line
+
+
+def _row_cells(row: PairRow, page: Page) -> tuple[str, ...]:
+    return (
+        row.phase,
+        page.clean(_name_or_nothing(row.reference)),
+        page.clean(_name_or_nothing(row.candidate)),
+        page.clean(row.op or (row.reference or row.candidate or Spot("", None, "")).kind),
+        _step_number(row.difference),
+        wording.number(row.difference.tolerance) if row.difference else "-",
+        row.state,
+    )
+
+
+def _name_or_nothing(spot: Spot | None) -> str:
+    return "-" if spot is None else wording.spot_name(spot)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Progress
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@final
+class LateProgress:
+    """Progress on a terminal for what takes longer than two seconds; silent otherwise.
+
+    Used as a context and called as `progress(what, done, total)`; `total` 0 means that nobody knows.
+    """
+
+    def __init__(
+        self, stream: IO[str] | None = None, *, color: bool = True, quiet: bool = False, after: float = 2.0
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._shown = not quiet and _is_terminal(self._stream)
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(after, self._start)
+        self._timer.daemon = True
+        self._state: tuple[str, int, int] = ("working", 0, 0)
+        self._color = color
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> LateProgress:
+        if self._shown:
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._shown = False
+            if self._bars is not None:
+                self._bars.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say what is being done, how much of it is done and how much there is."""
+        with self._lock:
+            self._state = (what, done, total)
+            if self._bars is not None and self._task is not None:
+                self._bars.update(self._task, description=what, completed=done, total=total or None)
+
+    def _start(self) -> None:
+        with self._lock:
+            if not self._shown:
+                return
+            what, done, total = self._state
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=_console(self._stream, color=self._color),
+                transient=True,
+            )
+            self._task = self._bars.add_task(what, completed=done, total=total or None)
+            self._bars.start()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# One trace
+# --------------------------------------------------------------------------------------------------------------------
+
+_STATISTICS = (("mean", "mean"), ("l2", "l2"), ("min", "minimum"), ("max", "maximum"))
+_NUMBER = 8
+
+
+def head_lines(head: Head, page: Page) -> list[Text]:
+    """What a trace says of itself."""
+    lines = [Text(page.fit(head.title, page.width), "bold")]
+    for label, text in head.facts:
+        lines += _block(label, text, page)
+    for warning in head.warnings:
+        lines += _block("!!", warning, page, "bold red", "bold red")
+    return lines
+
+
+def tree_lines(rows: Iterable[Row], page: Page, *, narrow: bool) -> Iterator[Text]:
+    """The layers, a line each; the columns are as wide as they need to be, or as a `narrow` page allows."""
+    room = page.width if narrow else None
+    listed = list(rows)
+    names = [page.clean("  " * row.depth + row.name) for row in listed]
+    kinds = [page.clean(row.kind + (f" x{row.calls}" if row.calls > 1 else "")) for row in listed]
+    name, kind, output = (
+        max([cell_len(header), *map(cell_len, texts)])
+        for header, texts in (("layer", names), ("kind", kinds), ("output", [row.output for row in listed]))
+    )
+    statistics = list(_STATISTICS)
+    if room is not None:
+        while (
+            statistics and min(name, 28) + min(kind, 16) + min(output, 18) + 13 + (_NUMBER + 1) * len(statistics) > room
+        ):
+            statistics.pop()
+        spare = room - 13 - (_NUMBER + 1) * len(statistics)
+        output = min(output, max(spare // 4, 8))
+        kind = min(kind, max((spare - output) // 3, 8))
+        name = min(name, max(spare - output - kind, 8))
+    head = f"{_cell('layer', name)}  {_cell('kind', kind)}  {_cell('output', output)}"
+    yield Text(head + "".join(f" {label:>{_NUMBER}}" for label, _ in statistics) + f" {'ms':>7}", "bold")
+    for row, name_text, kind_text in zip(listed, names, kinds, strict=True):
+        yield from _tree_row(row, (name_text, kind_text), (name, kind, output), [key for _, key in statistics], page)
+
+
+def _tree_row(
+    row: Row, texts: tuple[str, str], widths: tuple[int, int, int], statistics: Sequence[str], page: Page
+) -> Iterator[Text]:
+    bad = bad_numbers(row)
+    line = Text.assemble(
+        (_cell(page.fit(texts[0], widths[0]), widths[0]), "bold red" if bad else "" if row.calls else "dim"),
+        "  ",
+        (_cell(page.fit(texts[1], widths[1]), widths[1]), "cyan" if row.calls else "dim"),
+        "  ",
+    )
+    if row.calls:
+        line.append(_cell(page.fit(row.output, widths[2]), widths[2]))
+        for key in statistics:
+            line.append(f" {wording.compact(getattr(row.statistics, key)) if row.statistics else '':>{_NUMBER}}")
+        line.append(f" {wording.compact(1000 * row.seconds) if row.seconds is not None else '':>7}", "dim")
+    line.rstrip()
+    if row.remark and not row.calls:
+        line.append(f"  {page.clean(row.remark)}" if not line.plain.endswith(" ") else page.clean(row.remark), "dim")
+    yield line
+    indent = "  " * (row.depth + 1)
+    if bad:
+        yield Text(f"{indent}!! {bad} out of {page.clean(row.path)}", "bold red")
+    if row.remark and row.calls:
+        yield Text(f"{indent}!! {page.clean(row.remark)}", "bold red")
+    if row.hidden:
+        yield Text(f"{indent}{page.dots} {row.hidden} more below", "dim")
+
+
+def layer_lines(part: LayerPart, page: Page) -> Iterator[Text]:
+    """One layer in full."""
+    yield Text.assemble((page.clean(part.path), "bold cyan"), "  ", page.clean(part.kind))
+    for label, text in part.facts:
+        yield from _block(label, text, page)
+    if part.parameters:
+        yield Text()
+        yield Text("  parameters", "bold")
+        yield from _value_lines(part.parameters, page)
+    for call in part.calls:
+        yield Text()
+        yield from (Text(line, "bold") for line in _wrapped(call.title, page, "  "))
+        if call.source:
+            yield Text(
+                page.fit(f"    at {call.source}   {call.source.text or ''}".rstrip(), page.width, "head"), "blue"
+            )
+        yield from _value_lines(call.values, page)
+
+
+def _wrapped(text: str, page: Page, indent: str) -> list[str]:
+    return [indent + part for part in _wrap(page.clean(text), page.width - len(indent))]
+
+
+def _value_lines(values: Sequence[ValueLine], page: Page) -> Iterator[Text]:
+    """Two columns, then the statistics: on the same line where they fit, else below."""
+    if not values:
+        return
+    labels = [page.clean(value.label) for value in values]
+    label_width = min(max(map(cell_len, labels)), max(page.width // 3, 12))
+    type_width = max(cell_len(page.clean(value.type)) for value in values)
+    for value, label in zip(values, labels, strict=True):
+        statistics, bad = statistics_words(value.statistics), bad_of(value.statistics)
+        line = Text("    " + _cell(page.fit(label, label_width), label_width) + "  ")
+        line.append(_cell(page.clean(value.type), type_width))
+        fits = 4 + label_width + 2 + type_width + 2 + cell_len(statistics) <= page.width
+        if statistics and fits:
+            line.append("  " + statistics, "dim")
+        line.rstrip()
+        yield line
+        indent = " " * (4 + label_width + 2)
+        if statistics and not fits:
+            yield Text(page.fit(indent + statistics, page.width, "head"), "dim")
+        if bad:
+            yield Text(f"{indent}!! {bad}", "bold red")
+        if value.remark:
+            yield from (Text(text, "dim") for text in _wrapped(value.remark, page, indent))
