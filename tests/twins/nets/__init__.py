@@ -1,0 +1,1 @@
+"""Nets as a user writes them, one file for each framework."""
