@@ -1,0 +1,751 @@
+"""Checks that run in a process of their own: `python checks.py NAME...` prints one JSON line for each.
+
+MindSpore keeps state for the whole process that an error in a net can spoil, and it must not be forked after its
+first operation; so no check runs inside pytest's own process. Each check returns None, or raises.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+os.environ.setdefault("GLOG_v", "3")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import mindspore as ms  # noqa: E402
+import numpy as np  # noqa: E402
+from listening import Listening, copied, listen  # noqa: E402
+from mindspore import nn, ops  # noqa: E402
+from nets import NETS, IDS, Block, ManyConsumers, _net, _tensor  # noqa: E402
+
+from tracer.errors import RecordingError  # noqa: E402
+from tracer.frameworks.base import Unreadable, leaves  # noqa: E402
+from tracer.frameworks.mindspore import watcher  # noqa: E402
+
+CHECKS = {}
+
+
+def check(function):
+    CHECKS[function.__name__] = function
+    return function
+
+
+def cotangent(rank, count):
+    return np.random.RandomState(rank).randn(count)
+
+
+def arrays(tree):
+    return [np.array(leaf.value.asnumpy()) for leaf in leaves(tree) if isinstance(leaf.value, ms.Tensor)]
+
+
+def same(a, b):
+    return len(a) == len(b) and all(x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in zip(a, b))
+
+
+def step(net, args, kwargs):
+    """What a user's own training step yields: outputs, loss, gradients of parameters."""
+    seen = []
+
+    def forward():
+        output = net(*args, **kwargs)
+        seen.append(output)
+        return sum((leaf.value * 1.5).sum() for leaf in leaves(output) if isinstance(leaf.value, ms.Tensor) and leaf.value.dtype == ms.float32)
+
+    loss, gradients = ms.value_and_grad(forward, None, net.trainable_params())()
+    return arrays(seen), arrays([loss]), arrays(gradients)
+
+
+def parameters(net):
+    return arrays([p for _, p in net.parameters_and_names()])
+
+
+def leftovers(net):
+    """Hooks that are still on the net."""
+    names = ("_forward_hook", "_forward_pre_hook", "_forward_hook_with_kwargs", "_forward_pre_hook_with_kwargs", "_backward_hook")
+    return [(path, name) for path, cell in net.cells_and_names() for name in names if getattr(cell, name)] + [
+        (path, "_run_construct") for path, cell in net.cells_and_names() if "_run_construct" in vars(cell)]
+
+
+def bitwise(name):
+    """Outputs, loss and gradients of the user's step are the same bits before, during and after; the recorded ones too."""
+    net, args, kwargs = NETS[name]()
+    w = watcher()
+    again = lambda: NETS[name]()[0]
+    before = step(again(), args, kwargs)
+    stack, heard = listen(net, w)
+    found = {}
+    with stack:
+        for path, layer, _ in w.layers(net):
+            for named in w.parameters(layer):
+                stack.callback(w.on_gradient(named.tensor, lambda g, k=id(named.tensor): found.__setitem__(k, copied(w, g))) or (lambda: None))
+        during = step(net, args, kwargs)
+    state = parameters(net)
+    for one, other in zip(before, during):
+        assert same(one, other), [float(abs(a - b).max()) for a, b in zip(one, other) if a.shape == b.shape]
+    fresh = again()
+    step(fresh, args, kwargs)
+    assert same(parameters(fresh), state)
+    assert same(step(fresh, args, kwargs)[2], step(net, args, kwargs)[2]), "after"
+    assert not leftovers(net), leftovers(net)
+    for parameter, gradient in zip(net.trainable_params(), during[2]):
+        if id(parameter) in found:
+            assert same([found[id(parameter)]], [gradient]), parameter.name
+        else:
+            assert not gradient.any(), f"{parameter.name} has a gradient that was not seen"
+    return heard
+
+
+for _name in NETS:
+    CHECKS[f"bitwise: {_name}"] = lambda name=_name: bitwise(name) and None
+
+
+@check
+def calls_are_counted():
+    heard = bitwise("shared three times")
+    assert heard.counts == {"(root)": 1, "layer": 3}, heard.counts
+    assert bitwise("recompute").counts == {"(root)": 1, "first": 1, "block": 1, "block.a": 1, "block.act": 1, "block.b": 1, "last": 1}
+
+
+@check
+def every_output_on_the_way_to_the_loss_has_its_gradient():
+    for name in ("plain", "recompute", "custom bprop", "lstm", "transformer layer", "residual"):
+        heard = bitwise(name)
+        missing = {key for key in heard.outputs if key not in heard.output_gradients}
+        allowed = {"lstm": ("lstm.rnn", "lstm"), "custom bprop": ()}.get(name, ())
+        missing = {key for key in missing if not key[0].startswith(allowed or ("?",))}
+        assert not missing, (name, missing)
+
+
+@check
+def custom_bprop_is_seen():
+    heard = bitwise("custom bprop")
+    assert heard.counts["mine"] == 1
+    into, out = heard.input_gradients["mine", 0, 1], heard.output_gradients["mine", 0, ""]
+    assert np.array_equal(into, out * 5)
+
+
+@check
+def input_gradients_are_this_calls_part():
+    heard = bitwise("residual")
+    assert np.array_equal(heard.output_gradients["a", 0, ""], heard.input_gradients["act", 0, 1])
+    weight = None
+    net, args, _ = NETS["residual"]()
+    weight = net.b.weight.asnumpy()
+    np.testing.assert_allclose(heard.input_gradients["b", 0, 1], heard.output_gradients["b", 0, ""] @ weight, rtol=1e-5)
+
+
+def _recorded(net, args, kwargs=None, w=None, ask=cotangent):
+    w = w or watcher()
+    stack, heard = listen(net, w)
+    back = w.preserve(net)
+    try:
+        with stack:
+            output, gradients = w.run(net, args, kwargs or {}, ask)
+    finally:
+        unrestored = back()
+    return output, gradients, heard, unrestored
+
+
+@check
+def run_gives_the_real_output_and_runs_once():
+    for name in NETS:
+        net, args, kwargs = NETS[name]()
+        bare = NETS[name]()[0](*args, **kwargs)
+        output, gradients, heard, unrestored = _recorded(net, args, kwargs)
+        assert gradients.error is None and gradients.skipped is None, (name, gradients)
+        assert type(output) is type(bare) and same(arrays(output), arrays(bare)), name
+        assert [leaf.path for leaf in leaves(output)] == [leaf.path for leaf in leaves(bare)], name
+        assert heard.counts["(root)"] == 1, name
+        assert not unrestored, (name, unrestored)
+        fresh = NETS[name]()[0]
+        assert same(parameters(net), parameters(fresh)), name
+        assert not leftovers(net)
+
+
+@check
+def run_goes_backward_from_the_cotangent():
+    net, args, kwargs = NETS["nested dict"]()
+    output, gradients, heard, _ = _recorded(net, args, kwargs)
+    floats = [leaf for leaf in leaves(output) if isinstance(leaf.value, ms.Tensor) and leaf.value.dtype == ms.float32]
+    assert [leaf.path for leaf in floats] == ["logits", "more.0", "more.1.2"]
+    for rank, leaf in enumerate(floats):
+        expected = cotangent(rank, leaf.value.size).reshape(leaf.value.shape).astype(np.float32)
+        assert np.array_equal(heard.output_gradients["(root)", 0, leaf.path], expected), leaf.path
+    assert {id(p) for p in net.trainable_params()} == set(gradients.parameters)
+
+
+@check
+def a_net_in_training_is_put_back():
+    net, args, _ = NETS["convolutions in training"]()
+    modes = {path: cell.training for path, cell in net.cells_and_names()}
+    objects = [id(p) for _, p in net.parameters_and_names()]
+    values = parameters(net)
+    w = watcher()
+    back = w.preserve(net)
+    w.run(net, args, {}, cotangent)
+    assert not same(values, parameters(net)), "BatchNorm did not move its statistics"
+    net.set_train(False)
+    assert back() == ()
+    assert same(values, parameters(net))
+    assert objects == [id(p) for _, p in net.parameters_and_names()]
+    assert modes == {path: cell.training for path, cell in net.cells_and_names()}
+
+
+@check
+def random_state_is_put_back():
+    import random
+
+    ms.set_seed(5)
+    make = lambda: (np.random.seed(0), ms.set_seed(5), nn.SequentialCell(nn.Dense(6, 6), nn.Dropout(p=0.5)).set_train())[2]
+    draw = lambda net: (arrays(net(_tensor(4, 6))), arrays(ops.dropout(_tensor(4, 6), 0.5, True)), np.random.rand(), random.random())
+    random.seed(0)
+    net = make()
+    draw(net)
+    expected = [draw(net) for _ in range(2)]
+    random.seed(0)
+    net = make()
+    draw(net)
+    original = net[1].dropout
+    _, _, _, unrestored = _recorded(net, (_tensor(4, 6),))
+    np.random.rand(), random.random()
+    w = watcher()
+    back = w.preserve(net)
+    draw(net), draw(net)
+    unrestored += back()
+    net_again = [draw(net) for _ in range(2)]
+    assert net[1].dropout is original and net[1]._primitives["dropout"] is original
+    assert unrestored == (), unrestored
+    assert same(net_again[0][0], expected[0][0]) and same(net_again[1][0], expected[1][0]), "the cell's generator moved"
+    assert same(net_again[0][1], expected[0][1]), "the seeds of operators moved"
+
+
+@check
+def what_cannot_be_put_back_is_named():
+    net = nn.SequentialCell(nn.Dense(6, 6), nn.Dropout1d(p=0.5)).set_train()
+    _, _, _, unrestored = _recorded(net, (_tensor(2, 4, 6),))
+    assert unrestored == ("1 (Dropout1d): its random generator",), unrestored
+
+
+class Raising(nn.Cell):
+    def __init__(self, error):
+        super().__init__()
+        self.before, self.bad, self.after, self.error = nn.Dense(6, 6), Bad(error), nn.Dense(6, 6), error
+
+    def construct(self, x):
+        return self.after(self.bad(self.before(x)))
+
+
+class Bad(nn.Cell):
+    def __init__(self, error):
+        super().__init__()
+        self.inner, self.error = nn.LayerNorm((6,)), error
+
+    def construct(self, x):
+        self.inner(x)
+        if self.error is not None:
+            raise self.error
+        return x
+
+
+def _raises(error):
+    expected = step(*NETS["plain"]()), step(*NETS["lstm"]()), step(*NETS["transformer layer"]())
+    net = _net(lambda: Raising(error))
+    w = watcher()
+    values = parameters(net)
+    back = w.preserve(net)
+    stack, heard = listen(net, w)
+    try:
+        with stack:
+            w.run(net, (_tensor(4, 6),), {}, cotangent)
+    except type(error) as raised:
+        assert raised is error or str(raised) == str(error)
+    else:
+        raise AssertionError("nothing was raised")
+    w.after_error()
+    back()
+    assert heard.failed == [("bad", type(error).__name__), ("(root)", type(error).__name__)], heard.failed
+    assert heard.counts == {"(root)": 1, "before": 1, "bad": 1, "bad.inner": 1}
+    assert not heard.open and not leftovers(net) and same(values, parameters(net))
+    later = step(*NETS["plain"]()), step(*NETS["lstm"]()), step(*NETS["transformer layer"]())
+    for one, other in zip(expected, later):
+        assert all(same(a, b) for a, b in zip(one, other)), "later gradients are spoiled"
+    net.bad.error = None
+    assert step(net, (_tensor(4, 6),), {})
+    assert all(not cell.requires_grad and not cell.is_top_cell for _, cell in net.cells_and_names())
+
+
+@check
+def a_net_that_raises():
+    _raises(ValueError("too wide"))
+
+
+@check
+def a_keyboard_interrupt_in_a_net():
+    _raises(KeyboardInterrupt())
+
+
+@check
+def an_error_that_the_net_catches_itself():
+    class Catching(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.bad, self.good = Bad(ValueError("no")), nn.Dense(6, 6)
+
+        def construct(self, x):
+            try:
+                self.bad(x)
+            except ValueError:
+                pass
+            return self.good(x)
+
+    net = _net(Catching)
+    _, gradients, heard, _ = _recorded(net, (_tensor(4, 6),))
+    assert gradients.error is None
+    assert heard.failed == [("bad", "ValueError")] and heard.counts["good"] == 1 and not heard.open
+
+
+@check
+def a_failing_listener_harms_nobody():
+    expected = step(*NETS["plain"]())
+    net, args, kwargs = NETS["plain"]()
+    w = watcher()
+    heard = Listening(w)
+    heard.leave = lambda *_: 1 / 0
+    try:
+        with w.watch(net, heard, {path: cell for path, cell, _ in w.layers(net)}):
+            during = step(net, args, kwargs)
+    except ZeroDivisionError:
+        pass
+    else:
+        raise AssertionError("the failure was lost")
+    assert all(same(a, b) for a, b in zip(expected, during))
+    assert all(same(a, b) for a, b in zip(expected, step(*NETS["plain"]())))
+
+
+@check
+def an_interrupt_inside_a_hook():
+    expected = step(*NETS["plain"]())
+    net, args, kwargs = NETS["plain"]()
+    w = watcher()
+    heard = Listening(w)
+
+    def interrupted(path, *_):
+        raise KeyboardInterrupt
+
+    heard.leave = interrupted
+    try:
+        with w.watch(net, heard, {path: cell for path, cell, _ in w.layers(net)}):
+            w.run(net, args, kwargs, cotangent)
+    except KeyboardInterrupt:
+        w.after_error()
+    else:
+        raise AssertionError("the interrupt was lost")
+    assert not leftovers(net)
+    assert all(same(a, b) for a, b in zip(expected, step(*NETS["plain"]())))
+
+
+@check
+def no_gradient_no_backward():
+    from tracer.frameworks.mindspore import _without_gradient
+
+    net, args, _ = NETS["plain"]()
+    with _without_gradient():
+        _, gradients, heard, _ = _recorded(net, args)
+    assert "switched off" in gradients.skipped and heard.outputs and not heard.output_gradients
+    _, gradients, _, _ = _recorded(net, args, ask=None)
+    assert gradients.skipped
+    _, gradients, _, _ = _recorded(nn.ReLU(), args)
+    assert "no trainable parameter" in gradients.skipped
+
+    class Whole(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.dense = nn.Dense(6, 6)
+
+        def construct(self, x):
+            return ops.argmax(self.dense(x), -1)
+
+    output, gradients, heard, _ = _recorded(Whole(), args)
+    assert "float" in gradients.skipped and output.dtype == ms.int64 or output.dtype == ms.int32
+    assert heard.counts == {"(root)": 1, "dense": 1}
+    step(*NETS["plain"]())
+
+
+@check
+def a_backward_that_cannot_run_leaves_the_forward_whole():
+    class NoBackward(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Dense(6, 6), Unbackable()
+
+        def construct(self, x):
+            return self.b(self.a(x))
+
+    class Unbackable(nn.Cell):
+        def construct(self, x):
+            return x * 2
+
+        def bprop(self, x, out, dout):
+            raise RuntimeError("no kernel for this gradient")
+
+    net, args = _net(NoBackward), (_tensor(4, 6),)
+    expected = step(*NETS["plain"]())
+    output, gradients, heard, _ = _recorded(net, args)
+    assert gradients.error is not None and "no kernel" in str(gradients.error), gradients
+    assert same(arrays(output), [heard.outputs["(root)", 0, ""]])
+    assert heard.counts == {"(root)": 1, "a": 1, "b": 1} and not heard.failed
+    assert all(same(a, b) for a, b in zip(expected, step(*NETS["plain"]())))
+
+
+@check
+def the_users_own_gradient_functions_are_heard():
+    net, args, _ = NETS["plain"]()
+    w = watcher()
+    by_list = ms.ParameterTuple(net.trainable_params())
+    optimizer = nn.SGD(net.trainable_params(), 0.0)
+    loss = nn.WithLossCell(net, nn.MSELoss())
+    label = _tensor(4, 3, seed=2)
+    trainer = nn.TrainOneStepCell(loss, optimizer)
+    runs = {
+        "value_and_grad": lambda: ms.value_and_grad(lambda x: net(x).sum(), None, net.trainable_params())(*args),
+        "grad": lambda: ms.grad(lambda x: net(x).sum(), 0)(*args),
+        "GradOperation": lambda: ops.GradOperation(get_by_list=True)(net, by_list)(*args),
+        "TrainOneStepCell": lambda: trainer(*args, label),
+    }
+    for name, run in runs.items():
+        stack, heard = listen(net, w)
+        with stack:
+            run()
+        assert heard.counts["(root)"] == 1, name
+        assert set(heard.output_gradients) == set(heard.outputs), (name, heard.outputs.keys() - heard.output_gradients.keys())
+
+
+@check
+def model_train_is_heard():
+    import mindspore.dataset as ds
+
+    net, _, _ = NETS["plain"]()
+    data = ds.NumpySlicesDataset((_tensor(8, 6).asnumpy(), _tensor(8, 3).asnumpy()), ["x", "y"], shuffle=False).batch(4)
+    model = ms.Model(net, nn.MSELoss(), nn.SGD(net.trainable_params(), 0.01))
+    w = watcher()
+    stack, heard = listen(net, w)
+    with stack:
+        model.train(1, data, dataset_sink_mode=False)
+    assert heard.counts["(root)"] == 2 and ("(root)", 1, "") in heard.output_gradients, heard.counts
+
+
+def _eager_like(make, args, call=None):
+    """A compiled net records the values that it yields compiled, and is compiled again afterwards."""
+    net = make()
+    call = call or net
+    bare = arrays(call(*args))
+    stack, heard = listen(call, watcher())
+    with stack:
+        during = arrays(call(*args))
+    assert same(bare, during), "eager values differ"
+    assert same(bare, arrays(call(*args)))
+    return heard
+
+
+def _jitted(mode):
+    class Jitted(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a, self.act, self.b = nn.Dense(6, 6), nn.Sigmoid(), nn.Dense(6, 6)
+
+        @ms.jit(capture_mode=mode)
+        def construct(self, x):
+            return self.b(self.act(self.a(x)))
+
+    heard = _eager_like(lambda: _net(Jitted), (_tensor(4, 6),))
+    assert heard.counts == {"(root)": 1, "a": 1, "act": 1, "b": 1}, heard.counts
+    net = _net(Jitted)
+    _, gradients, heard, _ = _recorded(net, (_tensor(4, 6),))
+    assert gradients.error is None and len(heard.output_gradients) == 4
+    assert "construct" not in vars(net) and os.environ.get("MS_JIT") is None
+
+
+@check
+def jit_by_ast():
+    _jitted("ast")
+
+
+@check
+def jit_by_bytecode():
+    _jitted("bytecode")
+
+
+@check
+def jit_by_trace():
+    _jitted("trace")
+
+
+@check
+def a_jitted_inner_method():
+    class Jitted(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Dense(6, 6), nn.Dense(6, 6)
+
+        def construct(self, x):
+            return self.inner(self.a(x))
+
+        @ms.jit
+        def inner(self, x):
+            return self.b(x)
+
+    heard = _eager_like(lambda: _net(Jitted), (_tensor(4, 6),))
+    assert heard.counts == {"(root)": 1, "a": 1, "b": 1}, heard.counts
+
+
+@check
+def a_net_given_to_jit():
+    net = _net(Block)
+    compiled = ms.jit(net)
+    heard = _eager_like(lambda: compiled, (_tensor(4, 6),))
+    assert heard.counts["a"] == heard.counts["b"] == 1, heard.counts
+    output, gradients, heard, _ = _recorded(compiled, (_tensor(4, 6),))
+    assert heard.counts == {"(root)": 1, "a": 1, "act": 1, "b": 1} and gradients.error is None
+
+
+@check
+def graph_mode():
+    ms.set_context(mode=ms.GRAPH_MODE)
+    heard = _eager_like(lambda: _net(Block), (_tensor(4, 6),))
+    assert heard.counts == {"(root)": 1, "a": 1, "act": 1, "b": 1}, heard.counts
+    assert ms.context.get_context("mode") == ms.GRAPH_MODE and os.environ.get("MS_JIT") is None
+    net = _net(Block)
+    net(_tensor(4, 6))
+    _, gradients, heard, _ = _recorded(net, (_tensor(4, 6),))
+    assert gradients.error is None and len(heard.output_gradients) == 4
+    assert ms.context.get_context("mode") == ms.GRAPH_MODE
+
+
+@check
+def a_gradient_compiled_before_is_refused():
+    ms.set_context(mode=ms.GRAPH_MODE)
+    net = _net(Block)
+    function = ms.value_and_grad(lambda x: net(x).sum(), None, net.trainable_params())
+    function(_tensor(4, 6))
+    try:
+        stack, heard = listen(net, watcher())
+        with stack:
+            function(_tensor(4, 6))
+    except RecordingError as error:
+        assert "next:" in str(error) and "where:" in str(error)
+    else:
+        assert heard.counts, "nothing was heard and nothing was said"
+    assert ms.context.get_context("mode") == ms.GRAPH_MODE
+
+
+@check
+def arrays_of_every_dtype():
+    import ml_dtypes
+
+    w = watcher()
+    for dtype in (np.float16, np.float32, np.float64, np.int8, np.int32, np.int64, np.uint8, np.bool_, np.complex64):
+        tensor = ms.Tensor(np.ones((2, 3), dtype))
+        assert w.array(tensor).dtype == dtype and w.facts(tensor).dtype == np.dtype(dtype).name
+    brain = ms.Tensor(np.array([1.5, -2.0, np.inf], np.float32)).astype(ms.bfloat16)
+    assert w.array(brain).dtype == ml_dtypes.bfloat16 and w.facts(brain).dtype == "bfloat16"
+    assert w.array(brain).astype(np.float32).tolist() == [1.5, -2.0, np.inf]
+    assert w.array(ms.Tensor(1.0)).shape == () and w.array(ms.Tensor(np.zeros((0, 3), np.float32))).shape == (0, 3)
+    assert w.array(ops.transpose(_tensor(2, 3), (1, 0))).flags.c_contiguous
+    sparse = ms.COOTensor(ms.Tensor([[0, 1], [1, 2]]), ms.Tensor([1, 2], dtype=ms.float32), (3, 4))
+    assert w.is_tensor(sparse) and w.facts(sparse).shape == (3, 4)
+    assert isinstance(w.array(sparse), Unreadable) or w.array(sparse)[1, 2] == 2
+    assert not w.is_tensor(np.ones(3)) and not w.is_tensor(None)
+    parameter = ms.Parameter(_tensor(3), name="p")
+    assert w.is_tensor(parameter) and w.alias(parameter) is None and w.facts(parameter).requires_grad
+
+
+@check
+def inputs_are_converted():
+    import ml_dtypes
+
+    class Foreign:
+        """What a torch tensor can do, as far as it is asked."""
+
+        dtype = "foreign.float64"
+
+        def __init__(self, array):
+            self.array = array
+
+        def detach(self):
+            return self
+
+        cpu = detach
+
+        def numpy(self):
+            return self.array
+
+    w, net = watcher(), nn.Dense(3, 3)
+    own = _tensor(2)
+    array = np.arange(6.0).reshape(2, 3)
+    tree, done = w.convert(net, {"a": array, "b": (np.arange(3), [own, None, 7, "x"]), "c": Foreign(np.ones(2, np.int64)), "d": np.float32(2)})
+    assert tree["a"].dtype == ms.float32 and tree["b"][0].dtype == ms.int64 and tree["b"][1][0] is own
+    assert tree["b"][1][1:] == [None, 7, "x"] and tree["c"].dtype == ms.int64 and tree["d"] == 2.0
+    assert any("float32" in line for line in done) and len(done) == 2
+    tree["a"][0] = 100.0
+    assert array.max() == 5.0
+    tree, done = w.convert(net, (np.ones(2, ml_dtypes.bfloat16), np.ones((3, 2), ">f4").T, np.array(True), np.zeros((0, 2), np.float16)))
+    assert [t.dtype for t in tree] == [ms.bfloat16, ms.float32, ms.bool_, ms.float16] and done == ()
+    half = nn.Dense(3, 3, dtype=ms.float16)
+    assert w.convert(half, array)[0].dtype == ms.float16
+    assert w.convert(nn.ReLU(), array)[0].dtype == ms.float32
+
+
+@check
+def names_aliases_and_recomputed_cells():
+    class Shared(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Dense(6, 6)
+            self.list = nn.CellList([self.a, nn.ReLU()])
+            self.block = Block()
+            self.block.recompute()
+
+    w, net = watcher(), Shared()
+    found = w.layers(net)
+    assert [(path, others) for path, _, others in found if others] == [("a", ("list.0",))], found
+    assert [path for path, _, _ in found] == ["(root)", "a", "list", "list.1", "block", "block.a", "block.act", "block.b"]
+    tied, _, _ = NETS["tied"]()
+    table = {path: [(p.name, p.alias) for p in w.parameters(cell)] for path, cell, _ in w.layers(tied)}
+    assert table["embed"][0][0] == "embedding_table" and table["head"][0][0] == "weight", table
+    norm = w.parameters(nn.BatchNorm2d(3))
+    assert [(p.name, p.trainable) for p in norm] == [("moving_mean", False), ("moving_variance", False), ("gamma", True), ("beta", True)]
+    assert dict((p.name, p.alias) for p in norm)["moving_mean"] == "mean"
+
+
+@check
+def silent_layers_have_reasons():
+    class Quiet(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.list = nn.CellList([nn.Dense(6, 6)])
+            self.direct, self.functional, self.never = nn.Dense(6, 6), nn.Dense(6, 6), Block()
+            self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+
+        def construct(self, x):
+            x = self.direct.construct(self.list[0](x))
+            x = ops.matmul(x, self.functional.weight)
+            return self.attention(x, x, x)[0]
+
+    w, net = watcher(), _net(Quiet)
+    stack, heard = listen(net, w)
+    with stack:
+        net(_tensor(2, 4, 6))
+    silent = [path for path, _, _ in w.layers(net) if path not in heard.counts]
+    why = w.uncaptured(net, silent)
+    assert set(why) == set(silent) == {"list", "direct", "functional", "never", "never.a", "never.act", "never.b", "attention.out_proj"}, silent
+    assert "container" in why["list"] and "construct" in why["direct"] and "parameters" in why["functional"], why
+    assert "not called" in why["never"] and "never" in why["never.a"] and "MultiheadAttention" in why["attention.out_proj"], why
+
+
+@check
+def facts_of_layers():
+    w = watcher()
+    facts = w.describe(nn.Dense(3, 4, has_bias=False), None, "")
+    assert facts.kind == "Dense" and facts.bases == ("mindspore.nn.layer.basic.Dense",) and facts.training is False
+    assert facts.settings["in_channels"] == 3 and facts.settings["has_bias"] is False
+    assert facts.source.text.startswith("class Dense")
+    json.dumps(dict(w.environment(nn.ReLU())), allow_nan=False)
+    assert w.environment(nn.ReLU())["mode"] == "pynative" and w.version() == ms.__version__
+
+
+SETTINGS = {
+    "nn.BatchNorm2d(3)": {"momentum": 0.1, "eps": 1e-5, "affine": True, "use_batch_statistics": None},
+    "nn.BatchNorm1d(3, affine=False)": {"affine": False},
+    "nn.BatchNorm3d(3, momentum=0.8)": {"momentum": 0.2, "num_features": 3, "eps": 1e-5},
+    "nn.Dropout(p=0.3)": {"p": 0.3, "dropout.keep_prob": 0.7},
+    "nn.Dropout(0.1)": {"p": None, "keep_prob": 0.1},
+    "nn.Dropout2d(p=0.2)": {"p": 0.2, "keep_prob": 0.8},
+    "nn.Conv2d(3, 4, 3)": {"pad_mode": "same", "has_bias": False, "padding": 0, "stride": [1, 1], "dilation": [1, 1], "group": 1},
+    "nn.Conv1d(3, 4, 3, pad_mode='pad', padding=1)": {"pad_mode": "pad", "kernel_size": [1, 3], "padding": [0, 0, 1, 1]},
+    "nn.Conv2dTranspose(3, 4, 3)": {"pad_mode": "same", "has_bias": False, "output_padding": 0},
+    "nn.MaxPool2d(3, 2)": {"kernel_size": 3, "stride": 2, "pad_mode": "VALID", "padding": 0},
+    "nn.MaxPool2d(3, 2, 'pad', 1, ceil_mode=True)": {"pad_mode": "PAD", "padding": 1, "ceil_mode": True, "dilation": 1},
+    "nn.AvgPool2d(3, 2, 'pad', 1, count_include_pad=False)": {"padding": 1, "count_include_pad": False},
+    "nn.AvgPool1d(3, 2, 'pad', 1)": {"padding": 1, "count_include_pad": True},
+    "nn.AdaptiveAvgPool2d(2)": {"output_size": 2},
+    "nn.LayerNorm((4,))": {"epsilon": 1e-7, "normalized_shape": [4], "begin_norm_axis": -1},
+    "nn.GroupNorm(2, 4)": {"eps": 1e-5, "affine": True},
+    "nn.Embedding(5, 3)": {"vocab_size": 5, "embedding_size": 3, "padding_idx": None, "use_one_hot": False},
+    "nn.LeakyReLU()": {"alpha": 0.2},
+    "nn.ELU(0.5)": {"alpha": 0.5},
+    "nn.GELU()": {"approximate": "tanh"},
+    "nn.GELU(approximate=False)": {"approximate": "none"},
+    "nn.RReLU()": {"lower": 0.125},
+    "nn.PReLU(3)": {"channel": 3},
+    "nn.HShrink(0.3)": {"lambd": 0.3},
+    "nn.Softmax(1)": {"axis": 1},
+    "nn.LogSoftmax()": {"axis": -1},
+    "nn.GLU(1)": {"axis": 1},
+    "nn.Dense(3, 4, activation='relu')": {"activation": "ReLU", "has_bias": True},
+    "nn.LSTM(3, 4, 2, bidirectional=True)": {"input_size": 3, "hidden_size": 4, "num_layers": 2, "bidirectional": True, "has_bias": True},
+    "nn.RNN(3, 4, nonlinearity='relu')": {"nonlinearity": "relu", "input_size": 3},
+    "nn.MultiheadAttention(8, 2, has_bias=False)": {"has_bias": False, "num_heads": 2, "batch_first": False},
+    "nn.TransformerEncoderLayer(8, 2, dropout=0.2)": {"activation": "relu", "dropout": 0.2, "layer_norm_eps": 1e-5, "norm_first": False},
+    "nn.MSELoss('sum')": {"reduction": "sum"},
+    "nn.SmoothL1Loss()": {"reduction": "none", "beta": 1.0},
+    "nn.CrossEntropyLoss()": {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0},
+    "nn.SoftmaxCrossEntropyWithLogits()": {"reduction": "none", "sparse": False},
+    "nn.BCEWithLogitsLoss()": {"reduction": "mean"},
+    "nn.TripletMarginLoss()": {"margin": 1.0, "p": 2},
+    "nn.Upsample(scale_factor=2.0, recompute_scale_factor=True)": {"scale_factor": 2.0, "mode": "nearest", "recompute_scale_factor": True},
+    "nn.Unfold([1, 2, 2, 1], [1, 1, 1, 1], [1, 1, 1, 1])": {"ksizes": [1, 1, 2, 2], "padding": "valid"},
+    "nn.Flatten()": {"start_dim": 1, "end_dim": -1},
+    "ms.mint.nn.Linear(3, 4, bias=False)": {"bias": False, "in_features": 3},
+    "ms.mint.nn.GELU()": {"approximate": "none"},
+    "ms.mint.nn.Softmax(dim=1)": {"dim": 1},
+    "ms.mint.nn.BatchNorm2d(3)": {"momentum": 0.1, "affine": True},
+}
+
+
+@check
+def settings_of_layers():
+    w = watcher()
+    for code, expected in SETTINGS.items():
+        found = w.describe(eval(code), None, "").settings
+        json.dumps(dict(found), allow_nan=False)
+        for name, value in expected.items():
+            close = isinstance(value, float) and isinstance(found.get(name), float) and abs(found[name] - value) < 1e-7
+            assert name in found and (found[name] == value or close), (code, name, found.get(name, "absent"))
+
+
+@check
+def a_lazily_initialised_net():
+    class Counting(nn.Cell):
+        """Keeps state in plain attributes."""
+
+        def __init__(self):
+            super().__init__()
+            self.dense, self.state = nn.Dense(6, 6), ms.Tensor(np.zeros(6, np.float32))
+
+        def construct(self, x):
+            self.state = self.state + 1
+            return self.dense(x) + self.state
+
+    net = _net(Counting)
+    state = net.state
+    _recorded(net, (_tensor(4, 6),))
+    assert net.state is state and not state.asnumpy().any()
+
+
+def main():
+    failed = False
+    for name in sys.argv[1:] or CHECKS:
+        try:
+            CHECKS[name]()
+            print(json.dumps({"check": name, "ok": True}), flush=True)
+        except BaseException:
+            failed = True
+            print(json.dumps({"check": name, "ok": False, "why": traceback.format_exc()[-3000:]}), flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,973 @@
+"""How MindSpore nets are watched: cell hooks for calls, tensor hooks for gradients.
+
+Runs on MindSpore 2.7 to 2.10, on CPU and Ascend. What shaped it, all measured:
+
+- An exception that leaves a cell hook poisons later, unrelated gradients of the process, so hooks catch everything
+  but KeyboardInterrupt and its kin; `after_error` clears what the net's own errors leave behind.
+- `register_forward_hook` silently does nothing on a cell with its own `bprop`: there the hook is put in by hand.
+- Cell backward hooks report wrong gradients for lists and dicts, and can change the net's own: only tensor hooks
+  are used.
+- In graph mode and under `jit` hooks are compiled away: `eager` takes the net out of both for the trace.
+- A cell's call that raises is seen through its `_run_construct`, for 2.7 has no hook that is called then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dis
+import inspect
+import os
+import platform
+import random
+import sys
+import types
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracer.errors import RecordingError
+from tracer.frameworks.base import (
+    FLOATS,
+    Gradients,
+    LayerFacts,
+    Listener,
+    NamedTensor,
+    TensorFacts,
+    Unreadable,
+    Watcher,
+    leaves,
+    rebuild,
+)
+from tracer.frameworks.mindspore_settings import settings
+from tracer.trace.schema import ROOT, Plain, Source
+
+RECOMPUTE = "_recompute_cell"
+"""The attribute under which MindSpore hides the wrapper of a recomputed cell; it is no layer of the user's."""
+
+FLAGS = (
+    "MS_JIT",
+    "MS_DEV_JIT",
+    "MS_ENABLE_GE",
+    "MS_ENABLE_FLASH_ATTENTION",
+    "MS_ENABLE_INTERNAL_KERNELS",
+    "MS_INTERNAL_DISABLE_CUSTOM_KERNEL_LIST",
+    "MS_ENABLE_LCCL",
+    "MS_DISABLE_KERNEL_BACKOFF",
+    "ASCEND_LAUNCH_BLOCKING",
+    "HCCL_DETERMINISTIC",
+    "LCCL_DETERMINISTIC",
+    "ATB_LLM_LCOC_ENABLE",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+"""Environment variables that can move numbers."""
+
+
+class MindSporeWatcher:
+    """`tracer.frameworks.base.Watcher` for `mindspore.nn.Cell`. A net may also be the method that `ms.jit(net)`
+    returns; then the cell behind it is meant."""
+
+    name = "mindspore"
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._aliasing = True
+        self._failures: list[Exception] = []
+
+    # ---------------------------------------------------------------------------------------------- what there is
+
+    def version(self) -> str:
+        """The version of the installed MindSpore."""
+        import mindspore
+
+        return str(mindspore.__version__)
+
+    def environment(self, net: Any) -> dict[str, Plain]:
+        """Versions, device, execution mode and flags that can move numbers; of the net its mixed precision."""
+        import mindspore
+
+        cell = _cell(net)
+        found: dict[str, Plain] = {
+            "mindspore": str(mindspore.__version__),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "mode": "graph" if _in_graph_mode() else "pynative",
+        }
+        for flag in ("device_target", "deterministic", "jit_level", "precision_mode", "pynative_synchronize"):
+            with contextlib.suppress(Exception):
+                value = mindspore.context.get_context(flag)
+                if isinstance(value, bool | int | float | str) and value != "":
+                    found[flag] = value
+        found |= {flag: os.environ[flag] for flag in FLAGS if flag in os.environ}
+        precision = getattr(cell, "mixed_precision_type", None)
+        if precision is not None:
+            found["mixed_precision"] = str(precision)
+        if getattr(cell, "_amp_level", ""):
+            found["amp_level"] = str(cell._amp_level)  # noqa: SLF001
+        cast_to = [kind for kind in ("fp16", "fp32", "bf16") if getattr(cell, kind, False)]
+        if cast_to:
+            found["to_float"] = cast_to[0]
+        return found
+
+    def layers(self, net: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
+        """(path, cell, other paths of the same cell), the net first, in the order of `cells_and_names`."""
+        found: dict[int, tuple[str, Any, list[str]]] = {}
+
+        def walk(path: str, cell: Any, above: frozenset[int]) -> None:
+            if id(cell) in found:
+                found[id(cell)][2].append(path or ROOT)
+                return
+            found[id(cell)] = (path or ROOT, cell, [])
+            for name, child in _children(cell):
+                if id(child) not in above:
+                    walk(f"{path}.{name}" if path else name, child, above | {id(child)})
+
+        root = _cell(net)
+        walk("", root, frozenset({id(root)}))
+        return [(path, cell, tuple(others)) for path, cell, others in found.values()]
+
+    def describe(self, layer: Any, parent: Any | None, name: str) -> LayerFacts:  # noqa: ARG002
+        """Class, settings (see `mindspore_settings`), mode and source lines of one cell; never raises."""
+        from mindspore import nn
+
+        cell = _cell(layer)
+        kind = type(cell)
+        bases = kind.__mro__[: kind.__mro__.index(nn.Cell)] if nn.Cell in kind.__mro__ else (kind,)
+        return LayerFacts(
+            kind=kind.__name__,
+            bases=tuple(f"{base.__module__}.{base.__qualname__}" for base in bases),
+            settings=settings(cell, _attributes_of_every_cell()),
+            training=bool(getattr(cell, "training", False)),
+            source=_class_source(kind),
+            made_at=None,
+        )
+
+    def parameters(self, layer: Any) -> list[NamedTensor]:
+        """The cell's own Parameters (moving statistics included: Parameters that take no gradient), then its buffers.
+        `alias` is `Parameter.name` where it says something else than the attribute."""
+        cell = _cell(layer)
+        found = []
+        for name, tensor in cell._params.items():  # noqa: SLF001
+            if tensor is not None:
+                if getattr(tensor, "has_init", False):
+                    tensor.init_data()
+                alias = tensor.name if tensor.name != name else None
+                found.append(NamedTensor(name, tensor, trainable=bool(tensor.requires_grad), buffer=False, alias=alias))
+        for name, tensor in getattr(cell, "_buffers", {}).items():
+            if tensor is not None:
+                found.append(NamedTensor(name, tensor, trainable=False, buffer=True))
+        return found
+
+    # --------------------------------------------------------------------------------------------------- tensors
+
+    def is_tensor(self, value: Any) -> bool:
+        """Dense tensors, Parameters, and sparse ones (which are no subclass of Tensor)."""
+        import mindspore
+
+        return isinstance(value, mindspore.Tensor) or _is_sparse(value)
+
+    def facts(self, tensor: Any) -> TensorFacts:
+        """Shape, dtype and device without reading data."""
+        return TensorFacts(
+            shape=tuple(int(size) for size in tensor.shape),
+            dtype=_dtype_name(tensor),
+            device=str(getattr(tensor, "device", None) or _device_target()),
+            requires_grad=_wants_gradient(tensor),
+        )
+
+    def array(self, tensor: Any) -> np.ndarray[Any, Any] | Unreadable:
+        """The data; waits for the device. Shares memory with the tensor on CPU, so copy before the net goes on.
+        Sparse tensors come back dense. Never raises: what the framework says is the reason."""
+        try:
+            if _is_sparse(tensor):
+                return np.asarray(tensor.to_dense().asnumpy(), order="C")
+            if _dtype_name(tensor) == "bfloat16":
+                return _bfloat16(tensor)
+            return np.asarray(tensor.asnumpy(), order="C")
+        except Exception as error:
+            return Unreadable(_first_line(error))
+
+    def version_of(self, tensor: Any) -> int | None:  # noqa: ARG002
+        """Always None: MindSpore 2.10 has a `_version`, but assigning to an element does not move it."""
+        return None
+
+    def alias(self, tensor: Any) -> Any | None:
+        """A view with its own place in the gradient graph; None for Parameters, for what takes no gradient, and in
+        nets that assign to elements of tensors: MindSpore gives the altered tensor new memory then, so a view of it
+        would keep the old values, and the net would compute something else."""
+        import mindspore
+
+        if not self._aliasing or not _is_dense(tensor) or isinstance(tensor, mindspore.Parameter):
+            return None
+        if not _is_float(tensor) or not _executor().requires_grad():
+            return None
+        try:
+            return tensor.view(tensor.shape)
+        except Exception:
+            return None
+
+    def on_gradient(self, tensor: Any, then: Callable[[Any], None]) -> Callable[[], None] | None:
+        """Calls `then` with the tensor's whole gradient (of a Parameter: accumulated over all its uses)."""
+        import mindspore
+
+        is_parameter = isinstance(tensor, mindspore.Parameter)
+        if not _is_dense(tensor) or not _is_float(tensor):
+            return None
+        if not (tensor.requires_grad if is_parameter else _executor().requires_grad()):
+            return None
+
+        def hook(gradient: Any) -> None:
+            self._guarded(then, gradient)
+
+        try:
+            handle = tensor.register_hook(hook)
+        except Exception:  # inside a region without gradients
+            return None
+        return lambda: _remove(handle)
+
+    def in_place(self, layer: Any) -> bool:
+        """Layers of `mint.nn` can be told to overwrite their input."""
+        return getattr(layer, "inplace", False) is True
+
+    def in_backward(self) -> bool:
+        """Is a backward pass running?"""
+        engine = getattr(_executor(), "get_current_autodiff_engine_id", None)
+        if engine is not None:
+            with contextlib.suppress(Exception):  # with another signature, look at the stack instead
+                return int(engine()) != -1
+        return _below_bprop()
+
+    def autocast(self) -> str | None:
+        """The dtype of a surrounding automatic mixed precision; None outside of one."""
+        try:
+            from mindspore._c_expression.amp import get_curr_amp_strategy
+
+            strategy = get_curr_amp_strategy()
+            return None if strategy is None else str(strategy.get_amp_dtype()).lower()
+        except Exception:
+            return None
+
+    def memory_of(self, tensor: Any) -> Hashable | None:  # noqa: ARG002
+        """Always None, as nothing counts how often a tensor is altered."""
+        return None
+
+    def before_in_place(self, tensor: Any) -> Any | None:  # noqa: ARG002
+        """Always None: gradients of overwritten inputs are not had."""
+        return None
+
+    def on_part(self, before: Any, output: Any, then: Callable[[Any], None]) -> Callable[[], None] | None:  # noqa: ARG002
+        """Always None, see `before_in_place`."""
+        return None
+
+    # -------------------------------------------------------------------------------------------------- watching
+
+    @contextlib.contextmanager
+    def watch(self, net: Any, listener: Listener, paths: Mapping[str, Any]) -> Iterator[None]:
+        """Hooks on every cell in `paths`. After it every hook is gone; a failure inside a hook (a fault of ours, the
+        net went on) is raised here."""
+        self._calls, self._failures = 0, []
+        self._aliasing = not any(_assigns_to_elements(type(cell)) for _, cell, _ in self.layers(net))
+        open_calls: list[str] = []
+        with contextlib.ExitStack() as stack:
+            for path, cell in paths.items():
+                stack.callback(self._hook(path, _cell(cell), listener, open_calls))
+            try:
+                yield
+            except BaseException as error:
+                while open_calls:
+                    listener.raised(open_calls.pop(), error)
+                raise
+        if self._failures:
+            raise self._failures[0]
+
+    def _hook(self, path: str, cell: Any, listener: Listener, open_calls: list[str]) -> Callable[[], None]:
+        """Put the hooks on one cell; returns how to take them off."""
+
+        def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            self._calls += 1
+            open_calls.append(path)
+            return self._guarded(listener.enter, path, args, kwargs)
+
+        def after(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            if path in open_calls:
+                while open_calls.pop() != path:
+                    pass
+            self._guarded(listener.leave, path, args, kwargs, output)
+
+        construct = cell._run_construct if hasattr(cell, "_run_construct") else None  # noqa: SLF001
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            depth = len(open_calls)
+            try:
+                return construct(*args, **kwargs)  # type: ignore[misc]
+            except BaseException as error:
+                while len(open_calls) > depth:
+                    self._guarded(listener.raised, open_calls.pop(), error)
+                raise
+
+        handles = [cell.register_forward_pre_hook(before, with_kwargs=True), _add_forward_hook(cell, after)]
+        owns = construct is not None and "_run_construct" not in vars(cell)
+        if owns:
+            object.__setattr__(cell, "_run_construct", run)
+
+        def unhook() -> None:
+            if owns:
+                object.__delattr__(cell, "_run_construct")
+            for handle in handles:
+                _remove(handle)
+
+        return unhook
+
+    def _guarded(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Nothing but an interrupt may leave a MindSpore hook: kept, and raised when the watching ends."""
+        try:
+            return call(*args)
+        except Exception as error:
+            self._failures.append(error)
+            return None
+
+    @contextlib.contextmanager
+    def eager(self, net: Any) -> Iterator[tuple[str, ...]]:
+        """Out of graph mode and `jit` for the trace; gives what was done, in words, and puts everything back.
+
+        Raises:
+            RecordingError: after a run in which no hook fired although the net had to be taken out of graph mode or
+                jit: it was run by something compiled before.
+        """
+        import mindspore
+
+        cell = _cell(net)
+        done: list[str] = []
+        with contextlib.ExitStack() as stack:
+            if _in_graph_mode():
+                mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+                stack.callback(mindspore.set_context, mode=mindspore.GRAPH_MODE)
+                done.append("graph mode was left: the net ran eagerly for the trace")
+            stack.callback(_set_environment, "MS_JIT", os.environ.get("MS_JIT"))
+            os.environ["MS_JIT"] = "0"
+            if net is not cell:
+                done.append("the net was compiled by jit: the cell behind it ran eagerly for the trace")
+            for path, layer, _ in self.layers(net):
+                unwrapped = _unwrap_jit(layer)
+                if unwrapped:
+                    stack.callback(_delete_attributes, layer, list(unwrapped))
+                    for name, method in unwrapped.items():
+                        object.__setattr__(layer, name, method)
+                    done.append(f"{path}: jit was switched off for {', '.join(sorted(unwrapped))}")
+            if done and _device_target() != "CPU":
+                done.append("fused kernels of a compiled run may round otherwise than this eager run")
+            self._calls = 0
+            yield tuple(done)
+            if done and self._calls == 0:
+                raise RecordingError(
+                    "The net ran without a single hook being called, so there is nothing to record",
+                    where=type(cell).__name__,
+                    then="build the gradient function or the jit function inside the recording, or use "
+                    "tracer.record: what was compiled in graph mode before stays compiled",
+                )
+
+    # ------------------------------------------------------------------------------------ before and after the run
+
+    def preserve(self, net: Any) -> Callable[[], tuple[str, ...]]:
+        """Copies Parameters, buffers and other tensors of the net, modes and random state. Dropout's generator lives
+        in a kernel that cannot be read, so for the run each random primitive is replaced by a new one of the same
+        seed, and the old one comes back untouched."""
+        cells = [(path, cell) for path, cell, _ in self.layers(net)]
+        tensors = [
+            _KeptTensor(cell, name, tensor, self.array(tensor)) for _, cell in cells for name, tensor in _tensors(cell)
+        ]
+        modes = [_KeptAttributes.of(cell) for _, cell in cells]
+        seeds = _KeptRandomState()
+        primitives = [kept for path, cell in cells for kept in _replace_random_primitives(path, cell)]
+        unreadable = [
+            f"{path} ({type(cell).__name__}): its random generator" for path, cell in cells if _draws_unseen(cell)
+        ]
+
+        def restore() -> tuple[str, ...]:
+            failed = [problem for kept in tensors if (problem := kept.restore(self.array))]
+            for kept in modes:
+                kept.restore()
+            for primitive in primitives:
+                primitive.restore()
+            return (*failed, *unreadable, *seeds.restore())
+
+        return restore
+
+    def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
+        """Numpy arrays and tensors of other frameworks become MindSpore tensors of the same dtype, float64 arrays of
+        the net's own float type; everything else stays. Arrays are copied."""
+        import mindspore
+
+        own = _float_type(_cell(net))
+        done: dict[str, None] = {}
+
+        def one(value: Any) -> Any:
+            if isinstance(value, mindspore.Tensor):
+                return value
+            if isinstance(value, np.generic):
+                return value.item()
+            if isinstance(value, np.ndarray):
+                if value.dtype.kind in "OUSMm":
+                    return value
+                if value.dtype == np.float64 and own != "float64":
+                    done[f"float64 arrays were given to the net as {own}"] = None
+                    return _tensor(value, own)
+                return _tensor(value, value.dtype.name)
+            if hasattr(value, "detach") and hasattr(value, "cpu"):
+                done["tensors of another framework were converted"] = None
+                return _from_torch(value)
+            return value
+
+        return rebuild(tree, one), tuple(done)
+
+    def run(
+        self,
+        net: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        cotangent: Callable[[int, int], np.ndarray[Any, Any]] | None,
+    ) -> tuple[Any, Gradients]:
+        """One forward pass, and one backward pass over the trainable Parameters, in which the net runs once.
+
+        The gradient that reaches float leaf number n of the output (bfloat16 and float16 too) is
+        `cotangent(n, elements)` in the leaf's dtype and shape.
+        """
+        import mindspore
+
+        cell = _cell(net)
+        trainable = cell.trainable_params()
+        skipped = None
+        if cotangent is None:
+            skipped = "only the forward pass was asked for"
+        elif not _executor().enable_grad():
+            skipped = "the net ran where gradients are switched off"
+        elif not trainable:
+            skipped = "the net has no trainable parameter"
+        if skipped or cotangent is None:
+            return self._forward(cell, args, kwargs), Gradients(skipped=skipped)
+
+        outputs: list[Any] = []
+        entered: list[bool] = []
+
+        def forward() -> Any:
+            entered.append(True)
+            outputs.append(cell(*args, **kwargs))
+            return _weighted_sum(outputs[0], cotangent)
+
+        try:
+            _, gradients = mindspore.value_and_grad(forward, None, trainable)()
+            _executor().sync()
+        except Exception as error:
+            if not outputs and entered:
+                raise
+            self.after_error()
+            if not entered:
+                return self._forward(cell, args, kwargs), Gradients(error=error)
+            if isinstance(error, _NoFloatOutput):
+                return outputs[0], Gradients(skipped="no output of the net is a float tensor")
+            return outputs[0], Gradients(error=error)
+        return outputs[0], Gradients(parameters={id(p): g for p, g in zip(trainable, gradients, strict=True)})
+
+    def _forward(self, cell: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        output = cell(*args, **kwargs)
+        for leaf in leaves(output):  # errors of MindSpore come late: wait for them here
+            if _is_dense(leaf.value) and leaf.value.size:
+                self.array(leaf.value)
+        return output
+
+    def uncaptured(self, net: Any, silent: Sequence[str]) -> dict[str, str]:
+        """Why cells of the net never fired, where that can be told from its structure and code."""
+        cells = {path: cell for path, cell, _ in self.layers(net)}
+        quiet = set(silent)
+        return {path: _why_silent(path, cells, quiet) for path in silent if path in cells}
+
+    def after_error(self) -> None:
+        """Clear the gradient state that an error inside a net leaves behind; later gradients would go wrong."""
+        clear = getattr(_executor(), "clear_res", None)
+        if clear is not None:
+            with contextlib.suppress(Exception):
+                clear()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The framework's inside
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _executor() -> Any:
+    """The eager executor; private, and moved between versions."""
+    try:
+        from mindspore.graph.api import _pynative_executor
+    except ImportError:
+        from mindspore.common.api import _pynative_executor
+    return _pynative_executor
+
+
+def _in_graph_mode() -> bool:
+    import mindspore
+
+    return bool(mindspore.context.get_context("mode") == mindspore.GRAPH_MODE)
+
+
+def _device_target() -> str:
+    import mindspore
+
+    return str(mindspore.context.get_context("device_target"))
+
+
+def _cell(net: Any) -> Any:
+    """The cell itself; `ms.jit(net)` gives a bound method of it."""
+    return net.__self__ if isinstance(net, types.MethodType) else net
+
+
+def _children(cell: Any) -> list[tuple[str, Any]]:
+    return [(name, child) for name, child in cell._cells.items() if child is not None and name != RECOMPUTE]  # noqa: SLF001
+
+
+def _attributes_of_every_cell() -> frozenset[str]:
+    from mindspore import nn
+
+    return frozenset(vars(nn.Cell()))
+
+
+def _class_source(kind: type) -> Source | None:
+    try:
+        file = inspect.getsourcefile(kind)
+        lines, number = inspect.getsourcelines(kind)
+    except (OSError, TypeError):
+        return None
+    text = next((line.strip() for line in lines if line.strip().startswith("class ")), None)
+    return Source(file, number, text) if file else None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _remove(handle: Any) -> None:
+    with contextlib.suppress(Exception):
+        handle.remove()
+
+
+def _add_forward_hook(cell: Any, hook: Callable[..., Any]) -> Any:
+    """`register_forward_hook`, also where it answers with an empty handle: a cell with its own `bprop`."""
+    handle = cell.register_forward_hook(hook, with_kwargs=True)
+    if hasattr(handle, "handle_id"):
+        return handle
+    from mindspore.common.hook_handle import HookHandle
+
+    handle = HookHandle(cell._forward_hook)  # noqa: SLF001
+    cell._forward_hook[handle.handle_id] = hook  # noqa: SLF001
+    cell._forward_hook_with_kwargs[handle.handle_id] = True  # noqa: SLF001
+    return _Handle(cell, handle)
+
+
+@dataclass(frozen=True)
+class _Handle:
+    """A hook put in by hand, and where its two entries are."""
+
+    cell: Any
+    handle: Any
+
+    def remove(self) -> None:
+        self.cell._forward_hook.pop(self.handle.handle_id, None)  # noqa: SLF001
+        self.cell._forward_hook_with_kwargs.pop(self.handle.handle_id, None)  # noqa: SLF001
+
+
+def _below_bprop() -> bool:
+    """Is a cell's `bprop` or a recomputation among the callers? (Versions without a count of backward passes.)"""
+    frame = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "bprop" or (code.co_name == "recompute" and code.co_filename.endswith("recompute.py")):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Tensors and arrays
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _is_sparse(value: Any) -> bool:
+    return type(value).__name__ in {"COOTensor", "CSRTensor", "RowTensor"} and hasattr(value, "dtype")
+
+
+def _is_dense(value: Any) -> bool:
+    import mindspore
+
+    return isinstance(value, mindspore.Tensor)
+
+
+def _dtype_name(tensor: Any) -> str:
+    """`mindspore.float32` says "Float32" of itself; numpy and ml_dtypes say "float32"."""
+    return str(tensor.dtype).lower()
+
+
+def _is_float(tensor: Any) -> bool:
+    name = _dtype_name(tensor)
+    return name in FLOATS or name.startswith("complex")
+
+
+def _wants_gradient(tensor: Any) -> bool:
+    import mindspore
+
+    if isinstance(tensor, mindspore.Parameter):
+        return bool(tensor.requires_grad)
+    return bool(getattr(tensor, "_requires_grad", False))
+
+
+def _bfloat16(tensor: Any) -> np.ndarray[Any, Any]:
+    import mindspore
+    import ml_dtypes
+
+    if int(np.__version__.split(".")[0]) < 2:  # numpy 2 cannot take MindSpore's own two-byte dtype
+        return np.asarray(tensor.asnumpy(), order="C").view(np.uint16).view(ml_dtypes.bfloat16)
+    with _without_gradient():
+        wide = tensor.astype(mindspore.float32).asnumpy()
+    return np.asarray(wide, order="C").astype(ml_dtypes.bfloat16)
+
+
+@contextlib.contextmanager
+def _without_gradient() -> Iterator[None]:
+    executor = _executor()
+    before = executor.enable_grad()
+    executor.set_enable_grad(False)
+    try:
+        yield
+    finally:
+        executor.set_enable_grad(before)
+
+
+def _tensor(array: np.ndarray[Any, Any], dtype: str) -> Any:
+    """A tensor of its own memory."""
+    import mindspore
+
+    if dtype == "bfloat16":
+        return mindspore.Tensor(array.astype(np.float32)).astype(mindspore.bfloat16)
+    return mindspore.Tensor(np.array(array, dtype=np.dtype(dtype).newbyteorder("="), order="C"))
+
+
+def _from_torch(tensor: Any) -> Any:
+    """Of a torch tensor, known by what it can do; torch is not imported."""
+    tensor = tensor.detach().cpu()
+    if str(tensor.dtype).endswith("bfloat16"):
+        return _tensor(tensor.float().numpy(), "bfloat16")
+    for step in ("resolve_conj", "resolve_neg"):
+        if hasattr(tensor, step):
+            tensor = getattr(tensor, step)()
+    array = tensor.numpy()
+    return _tensor(array, array.dtype.name)
+
+
+def _float_type(cell: Any) -> str:
+    """The dtype of the net's first float Parameter, float32 where it has none."""
+    names = (_dtype_name(parameter) for parameter in cell.get_parameters())
+    return next((name for name in names if name in FLOATS), "float32")
+
+
+class _NoFloatOutput(Exception):  # noqa: N818  (a signal between two functions of this file)
+    """There is nothing to go backward from."""
+
+
+def _weighted_sum(output: Any, cotangent: Callable[[int, int], np.ndarray[Any, Any]]) -> Any:
+    """The sum of every float leaf times its cotangent, as a float32 scalar. Its gradient with respect to a leaf is
+    the cotangent, exactly. Narrow floats are widened first: some devices cannot multiply them."""
+    import mindspore
+
+    floats = [leaf.value for leaf in leaves(output) if _is_dense(leaf.value) and _dtype_name(leaf.value) in FLOATS]
+    terms = []
+    for rank, tensor in enumerate(floats):
+        if not tensor.size:
+            continue
+        weights = np.asarray(cotangent(rank, int(tensor.size)), np.float64).reshape(tensor.shape)
+        wide = tensor.astype(mindspore.float32) if _dtype_name(tensor) == "bfloat16" else tensor
+        weighted = wide * _tensor(weights, _dtype_name(wide))
+        terms.append(weighted.sum().astype(mindspore.float32))
+    if not terms:
+        raise _NoFloatOutput
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Keeping a net as it was
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _tensors(cell: Any) -> list[tuple[str, Any]]:
+    """Every tensor a cell holds by name: Parameters, buffers, plain attributes."""
+    held = {**cell._params, **getattr(cell, "_buffers", {})}  # noqa: SLF001
+    held |= {name: value for name, value in vars(cell).items() if name not in held}
+    return [(name, tensor) for name, tensor in held.items() if _is_dense(tensor)]
+
+
+class _KeptTensor:
+    """A tensor at its place in a cell, and a copy of its data."""
+
+    def __init__(self, cell: Any, name: str, tensor: Any, array: np.ndarray[Any, Any] | Unreadable) -> None:
+        self.cell, self.name, self.tensor = cell, name, tensor
+        self.copy = array if isinstance(array, Unreadable) else np.array(array, order="C")
+
+    def restore(self, read: Callable[[Any], np.ndarray[Any, Any] | Unreadable]) -> str | None:
+        """Puts back what changed; says what could not be put back."""
+        where = f"{type(self.cell).__name__}.{self.name}"
+        for holder in (self.cell._params, getattr(self.cell, "_buffers", {}), vars(self.cell)):  # noqa: SLF001
+            if self.name in holder and holder[self.name] is not self.tensor:
+                holder[self.name] = self.tensor
+        if isinstance(self.copy, Unreadable):
+            return f"{where}: it could not be read ({self.copy.reason})"
+        now = read(self.tensor)
+        if not isinstance(now, Unreadable) and now.shape == self.copy.shape and now.tobytes() == self.copy.tobytes():
+            return None
+        try:
+            self.tensor.assign_value(_tensor(self.copy, _dtype_name(self.tensor)))
+        except Exception as error:
+            return f"{where}: {_first_line(error)}"
+        return None
+
+
+_MODES = ("training", "_phase", "requires_grad", "is_top_cell", "mixed_precision_type", "_compiled")
+
+
+@dataclass(frozen=True)
+class _KeptAttributes:
+    """Mode of one cell, and what an error under a gradient would leave changed."""
+
+    cell: Any
+    values: Mapping[str, Any]
+    flags: Mapping[str, Any] | None
+
+    @staticmethod
+    def of(cell: Any) -> _KeptAttributes:
+        held = vars(cell)
+        flags = held.get("_func_graph_flags")
+        return _KeptAttributes(
+            cell, {k: held[k] for k in _MODES if k in held}, dict(flags) if flags is not None else None
+        )
+
+    def restore(self) -> None:
+        for name, value in self.values.items():
+            if vars(self.cell).get(name) is not value:
+                object.__setattr__(self.cell, name, value)
+        if self.flags is not None:
+            self.cell._func_graph_flags = dict(self.flags)  # noqa: SLF001
+
+
+class _KeptRandomState:
+    """Random state of python, numpy and MindSpore, the seeds that MindSpore hands to operators included."""
+
+    def __init__(self) -> None:
+        import mindspore
+
+        self.python = random.getstate()
+        self.numpy = np.random.get_state()  # noqa: NPY002  (the user's global state is meant)
+        self.mindspore = None
+        with contextlib.suppress(Exception):
+            self.mindspore = copy.deepcopy(np.array(mindspore.get_rng_state().asnumpy()))
+        self.seeds = _operator_seeds()
+        self.given = None if self.seeds is None else dict(self.seeds)
+
+    def restore(self) -> tuple[str, ...]:
+        """Puts all of it back; names what could not be."""
+        import mindspore
+
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)  # noqa: NPY002
+        if self.seeds is not None and self.given is not None:
+            self.seeds.clear()
+            self.seeds.update(self.given)
+        if self.mindspore is None:
+            return ("MindSpore's random state",)
+        try:
+            mindspore.set_rng_state(mindspore.Tensor(self.mindspore))
+        except Exception as error:
+            return (f"MindSpore's random state: {_first_line(error)}",)
+        return ()
+
+
+def _operator_seeds() -> dict[Any, Any] | None:
+    """The table from which every random operator takes its next seed when a global seed is set; private."""
+    table = getattr(sys.modules.get("mindspore.common.seed"), "_KERNEL_SEED", None)
+    return table if isinstance(table, dict) else None
+
+
+@dataclass(frozen=True)
+class _KeptPrimitive:
+    """A random primitive that a twin stands in for."""
+
+    cell: Any
+    name: str
+    primitive: Any
+
+    def restore(self) -> None:
+        self.cell._primitives[self.name] = self.primitive  # noqa: SLF001
+        object.__setattr__(self.cell, self.name, self.primitive)
+
+
+_RANDOM_PRIMITIVES = frozenset({"Dropout"})
+
+
+def _replace_random_primitives(_: str, cell: Any) -> list[_KeptPrimitive]:
+    kept = []
+    for name, primitive in list(cell._primitives.items()):  # noqa: SLF001
+        if getattr(primitive, "name", "") not in _RANDOM_PRIMITIVES or vars(cell).get(name) is not primitive:
+            continue
+        try:
+            twin = type(primitive)(**primitive.init_attrs)
+        except Exception:  # noqa: S112  (then the primitive itself runs, and `_draws_unseen` names it)
+            continue
+        kept.append(_KeptPrimitive(cell, name, primitive))
+        cell._primitives[name] = twin  # noqa: SLF001
+        object.__setattr__(cell, name, twin)
+    return kept
+
+
+_UNSEEN = frozenset({"Dropout1d", "Dropout2d", "Dropout3d"})
+
+
+def _draws_unseen(cell: Any) -> bool:
+    """Does the cell draw from a generator that can neither be read nor replaced?"""
+    return bool(getattr(cell, "training", False)) and any(kind.__name__ in _UNSEEN for kind in type(cell).__mro__)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Graph mode and jit
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _set_environment(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _delete_attributes(cell: Any, names: list[str]) -> None:
+    for name in names:
+        with contextlib.suppress(AttributeError):
+            object.__delattr__(cell, name)
+
+
+def _unwrap_jit(cell: Any) -> dict[str, Any]:
+    """The cell's methods that jit wrapped, by name, as plain methods of the instance."""
+    found: dict[str, Any] = {}
+    for kind in type(cell).__mro__:
+        for name, function in vars(kind).items():
+            if name in found or not getattr(function, "__wrapped_by_jit__", False):
+                continue
+            inner = getattr(function, "__wrapped__", None)
+            if inner is not None and name not in vars(cell):
+                found[name] = types.MethodType(inner, cell)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Reading the net's code
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _assigns_to_elements(kind: type) -> bool:
+    """Does `construct`, or what it calls of the user's code, write `x[...] = y` or call a method that alters its
+    tensor (`copy_`)? Keys that are plain text are taken for those of a dict."""
+    return any(_alters(code) for code in _codes_reached(kind))
+
+
+def _alters(code: types.CodeType) -> bool:
+    previous: dis.Instruction | None = None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in {"STORE_SUBSCR", "STORE_SLICE"}:
+            by_name = previous is not None and previous.opname == "LOAD_CONST" and isinstance(previous.argval, str)
+            if not by_name:
+                return True
+        previous = instruction
+    return any(name.endswith("_") and not name.startswith("_") and len(name) > 2 for name in code.co_names)
+
+
+def _codes_reached(kind: type) -> list[types.CodeType]:
+    """Code of `construct` and of the user's functions it names, its own methods and functions of its modules."""
+    start = getattr(kind, "construct", None)
+    waiting, seen = [start], list[types.CodeType]()
+    while waiting:
+        function = waiting.pop()
+        function = inspect.unwrap(function) if callable(function) else function
+        if not isinstance(function, types.FunctionType) or function.__code__ in seen or _is_mindspore(function):
+            continue
+        codes = _with_inner(function.__code__)
+        seen += codes
+        for code in codes:
+            waiting += _named(code, kind, function.__globals__)
+    return seen
+
+
+def _with_inner(code: types.CodeType) -> list[types.CodeType]:
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return [code, *(deeper for one in inner for deeper in _with_inner(one))]
+
+
+def _named(code: types.CodeType, kind: type, names: Mapping[str, Any]) -> list[Any]:
+    modules = [names[n] for n in code.co_names if isinstance(names.get(n), types.ModuleType)]
+    modules = [module for module in modules if not _is_foreign(module.__name__)]
+    found = [getattr(kind, name, None) for name in code.co_names if not name.startswith("__")]
+    found += [names.get(name) for name in code.co_names]
+    found += [getattr(module, name, None) for module in modules for name in code.co_names]
+    return [value for value in found if isinstance(value, types.FunctionType)]
+
+
+def _is_mindspore(function: types.FunctionType) -> bool:
+    return _is_foreign(function.__module__ or "")
+
+
+def _is_foreign(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in {"mindspore", "numpy", "math"}
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Why a cell was silent
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _why_silent(path: str, cells: Mapping[str, Any], silent: set[str]) -> str:
+    if path == ROOT:
+        return "the net itself was not called"
+    cell = cells[path]
+    if type(cell).__name__ in {"CellList", "CellDict"}:
+        return "a container, which is never called itself"
+    above, _, name = path.rpartition(".")
+    parent = cells.get(above or ROOT)
+    if parent is None:
+        return "it was not called in this run"
+    if type(parent).__name__ == "MultiheadAttention":
+        return "MultiheadAttention uses its parameters without calling it"
+    if (above or ROOT) in silent and type(parent).__name__ not in {"CellList", "CellDict"}:
+        return f"the layer that holds it, {above or ROOT}, was not called"
+    names = [name for code in _codes_reached(type(parent)) for name in code.co_names]
+    if name in names and names.count("construct") > names.count("super"):
+        return "its construct was called directly, past every hook"
+    if name in names and ({*cell._params} & set(names)):  # noqa: SLF001
+        return "the layer that holds it uses its parameters without calling it"
+    if _compiled(parent):
+        return "the layer that holds it runs inside a compiled function"
+    return "it was not called in this run"
+
+
+def _compiled(cell: Any) -> bool:
+    """Does the cell's code use a function that jit compiled?"""
+    construct = inspect.unwrap(type(cell).construct)
+    names = getattr(construct, "__globals__", {})
+    code = getattr(construct, "__code__", None)
+    return code is not None and any(getattr(names.get(name), "__wrapped_by_jit__", False) for name in code.co_names)
+
+
+def watcher() -> Watcher:
+    """A watcher for one recording."""
+    return MindSporeWatcher()
