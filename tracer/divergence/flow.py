@@ -57,13 +57,14 @@ def forward_flow(reference: CallGraph, candidate: CallGraph, alignment: Alignmen
         came, went = (Point(pair.reference, pair.candidate, side) for side in ("in", "out"))
         graph.add_edge(came, went)
         for side, id_ in zip(sides, (pair.reference, pair.candidate), strict=True):
-            feeds = side.graph.feeds(id_)
-            graph.add_edges_from((above, came) for above in side.feeding(feeds, id_) if above != came)
-            made = side.graph.output_feeds(id_)
-            graph.add_edges_from((above, went) for above in side.feeding(made, None) if above != went)
-            if any(f.kind == "code" and f.by is not None for f in feeds):
+            feeds, made = side.graph.feeds(id_), side.graph.output_feeds(id_)
+            above, through = side.feeding(feeds, id_)
+            graph.add_edges_from((point, came) for point in above if point != came)
+            if through or any(f.kind == "code" and f.by is not None for f in feeds):
                 code.add(came)
-            if any(f.kind == "code" for f in made) or (not made and not side.graph.nodes[id_].unit):
+            above, through = side.feeding(made, None)
+            graph.add_edges_from((point, went) for point in above if point != went)
+            if through or any(f.kind == "code" for f in made) or (not made and not side.graph.nodes[id_].unit):
                 code.add(went)
     _cut_circles(graph, reference)
     roots = [p for p in pairs if p.reference in reference.roots and p.candidate in candidate.roots]
@@ -112,23 +113,24 @@ class _OneSide:
             if f.kind == "call" and f.by is not None
         }
 
-    def feeding(self, feeds: Iterable[Feed], consumer: CallId | None) -> Iterator[Point]:
-        """The points that fed these leaves; `consumer` is the call they went into, None for a container's output."""
-        seen: set[tuple[str, CallId]] = set()
-        todo: list[tuple[str, CallId]] = []
-        for feed in feeds:
-            todo.extend(self._steps(feed, consumer))
+    def feeding(self, feeds: Iterable[Feed], consumer: CallId | None) -> tuple[list[Point], bool]:
+        """The points that fed these leaves, and whether a call without a partner lies on the way; `consumer` is the
+        call they went into, None for a container's output."""
+        points: dict[Point, None] = {}
+        through = False
+        todo = [step for feed in feeds for step in self._steps(feed, consumer)]
+        seen = set(todo)
         while todo:
-            step = todo.pop()
-            if step in seen:
-                continue
-            seen.add(step)
-            side, id_ = step
+            side, id_ = todo.pop()
             pair = self.pairs.get(id_)
             if pair is not None:
-                yield Point(*pair, "out" if side == "out" else "in")
-            else:
-                todo.extend(self._through(side, id_))
+                points[Point(*pair, "out" if side == "out" else "in")] = None
+                continue
+            through |= side == "out"
+            steps = [step for step in self._through(side, id_) if step not in seen]
+            seen.update(steps)
+            todo.extend(steps)
+        return list(points), through
 
     def _steps(self, feed: Feed, consumer: CallId | None) -> Iterator[tuple[str, CallId]]:
         if feed.by is None:
