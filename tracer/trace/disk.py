@@ -28,6 +28,7 @@ _SEAL = struct.Struct("<8sQQ16s8s")
 _OPENS = b"tracer\x01J"
 _ENDS = b"J\x01recart"
 _PATCH = struct.Struct("<QQ")
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _ONE_WRITE = 1 << 20
 """Neighbouring pieces are joined up to this many bytes."""
 
@@ -119,6 +120,11 @@ class Disk:
         self._known = Ranges()
 
     @property
+    def end(self) -> int:
+        """Where the file ends, as HDF5 knows it."""
+        return self._end
+
+    @property
     def held(self) -> int:
         """Bytes that wait for `commit`."""
         return self._held.size
@@ -134,12 +140,12 @@ class Disk:
         """
         fresh = [p for p in self._held if not self._known.touches(p[0], p[0] + len(p[1]))]
         replaced = [p for p in self._held if self._known.touches(p[0], p[0] + len(p[1]))]
+        size = self._end
+        os.ftruncate(self._descriptor, size)
         for offset, data in _joined(fresh):
             write_all(self._descriptor, offset, data)
-        size = max(self._end, os.fstat(self._descriptor).st_size)
-        os.ftruncate(self._descriptor, size)
         if replaced:
-            write_all(self._descriptor, size, sealed(size, replaced))
+            self._seal(size, replaced)
             for offset, data in _joined(replaced):
                 write_all(self._descriptor, offset, data)
             os.ftruncate(self._descriptor, size)
@@ -147,9 +153,13 @@ class Disk:
             self._known.add(offset, offset + len(data))
         self._held.clear()
 
-    def trim(self) -> None:
-        """Cut off what lies behind the end that HDF5 knows. To be called after the last commit."""
-        os.ftruncate(self._descriptor, self._end)
+    def _seal(self, size: int, replaced: list[tuple[int, bytes | bytearray]]) -> None:
+        """A disk without room for the seal has room for what is replaced; then it is done without."""
+        try:
+            write_all(self._descriptor, size, sealed(size, replaced))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
 
     # What HDF5 asks for.
 

@@ -95,8 +95,8 @@ def escape(name: str) -> str:
 
     What is no Unicode is escaped too. A name beyond HDF5's lengths keeps its beginning, and a digest for the rest.
     """
-    if name in ("", "."):
-        return "%2E" if name else "%"
+    if name in ("", ".", ".."):
+        return name.replace(".", "%2E") or "%"
     text = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
     text = "".join(f"%{ord(c):04X}" if 0xD800 <= ord(c) <= 0xDFFF else c for c in text)
     if len(text) > _LONGEST_NAME:
@@ -110,7 +110,7 @@ def file_access() -> h5p.PropFAID:
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
     access.set_alignment(DIRECT_FROM, PAGE)
-    access.set_meta_block_size(1 << 16)
+    access.set_meta_block_size(1 << 14)
     return access
 
 

@@ -49,6 +49,10 @@ COMMIT_SECONDS = 1.0
 COMMIT_BYTES = 32 << 20
 """Metadata held back at most, where it comes faster than once a second."""
 
+_COMMIT_GROWTH = 1 << 18
+"""Arrays written since the last commit, from which one is made when they are a fifth of the file: on a disk that runs
+full the file keeps at least the rest. As the file grows, the clock comes first."""
+
 _ROWS_AT_ONCE = 1024
 _BOUNCE = 4 << 20
 _HUGE = 4 << 20
@@ -355,6 +359,7 @@ class _File:
         self._stored: dict[tuple[str, str, tuple[int, ...]], str] = {}
         self._spilled = 0
         self._bounce: Array | None = None
+        self._arrays = 0
         self._clean = True
         self._facts: dict[int, tuple[weakref.ref[Array], _Facts]] = {}
         self._rows: list[str] = []
@@ -411,7 +416,7 @@ class _File:
 
     def due(self) -> float:
         """Seconds until the next commit should be made."""
-        if self._disk.held > COMMIT_BYTES:
+        if self._disk.held > COMMIT_BYTES or self._arrays > max(_COMMIT_GROWTH, self._disk.end // 4):
             return 0.0
         if not self._rows and self._clean:
             return COMMIT_SECONDS
@@ -423,6 +428,7 @@ class _File:
         h5f.flush(self._id)
         self._disk.commit()
         self._clean = True
+        self._arrays = 0
         self._committed = time.monotonic()
 
     def complete(self, complete: bool) -> None:
@@ -439,7 +445,6 @@ class _File:
             if keep_rows:
                 self._disk.commit()
             if publish:
-                self._disk.trim()
                 os.fsync(self._descriptor)
                 self._partial.replace(self._out)
                 _sync_folder(self._out.parent)
@@ -490,8 +495,13 @@ class _File:
         data = np.asarray(array, array.dtype.newbyteorder("="))
         creation = layout.array_creation()
         dataset = h5d.create(self._id, None, layout.hdf5_type(data.dtype), layout.extent(data.shape), creation)
-        if data.nbytes:
-            self._put(dataset.get_offset(), raw(data))
+        try:
+            if data.nbytes:
+                self._put(dataset.get_offset(), raw(data))
+                self._arrays += data.nbytes
+        except OSError:
+            dataset.close()  # gives its place back, so that the file does not end behind what was written
+            raise
         return self._place(place, lambda name: h5o.link(dataset, self._id, name, lcpl=layout.with_parents()))
 
     def _place(self, place: str, link: Callable[[bytes], None]) -> str:
@@ -553,9 +563,9 @@ def _close_file(file: h5f.FileID) -> None:
 
 def _open_partial(out: Path, partial: Path) -> int:
     """The partial file, empty and ours alone. One that a dead run left is emptied."""
-    if out.is_dir():
+    if os.path.isdir(out):  # noqa: PTH112 (Path.is_dir raises for names that are too long)
         raise TraceFileError("The trace would replace a folder", where=str(out), then="name a file in it")
-    if out.exists() and not out.is_file():
+    if os.path.exists(out) and not os.path.isfile(out):  # noqa: PTH110, PTH113
         raise TraceFileError("The trace would replace what is no file", where=str(out), then="name another file")
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     while True:
