@@ -1,3 +1,40 @@
-"""tracer: the first layer where a port goes wrong, and why."""
+"""tracer: the first layer where a port goes wrong, and why.
+
+The names below are looked up when they are used, so that importing tracer imports no framework and costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tracer.api import diff, record, recording
+    from tracer.divergence.metrics import Tolerance
+    from tracer.errors import TracerError
+    from tracer.trace.reader import Trace
 
 __version__ = "0.1.0"
+
+__all__ = ["Tolerance", "Trace", "TracerError", "__version__", "diff", "record", "recording"]
+
+_HOMES = {
+    "diff": "tracer.api",
+    "record": "tracer.api",
+    "recording": "tracer.api",
+    "Tolerance": "tracer.divergence.metrics",
+    "Trace": "tracer.trace.reader",
+    "TracerError": "tracer.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,30 +2,100 @@
 
 from __future__ import annotations
 
-import contextlib
+import numbers
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tracer.divergence.metrics import Progress, Tolerance
+from tracer.errors import RecordingError
+from tracer.recorder import Options, Patterns, Session, record_while, run_and_record
 from tracer.trace.reader import Trace
+from tracer.trace.schema import Keep
 
 if TYPE_CHECKING:
     from tracer.divergence.rules import UserRule
     from tracer.reports.report import Report
 
-PathLike = str | os.PathLike[str]
+
+def record(
+    net: Any,
+    inputs: Any,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    out: str | os.PathLike[str],
+    backward: bool = True,
+    keep: Keep = "values",
+    only: Patterns = None,
+    skip: Patterns = None,
+    depth: int | None = None,
+    note: str | None = None,
+) -> Trace:
+    """Run `net` once in the mode it is in, and keep every call of every layer in a trace.
+
+    The backward pass goes from the sum, over all float outputs, of output times a fixed pseudo-random cotangent, which
+    is the same in every framework. Afterwards the net is bit for bit what it was.
+
+    Args:
+        net: a `torch.nn.Module` or a `mindspore.nn.Cell`.
+        inputs: one argument (an array or tensor of any framework, a nested list of numbers), a tuple of positional
+            arguments, or a dict of keyword arguments. Arrays become tensors on the net's device.
+        kwargs: further keyword arguments.
+        out: where the trace will be; an older one there is replaced when the new one is whole.
+        backward: record gradients too.
+        keep: "values" keeps every array, "statistics" only what is known of each without reading it.
+        only: record only the layers that match: globs on paths, classes or their names, or `predicate(path, layer)`.
+        skip: leave out the layers that match.
+        depth: leave out layers more than so many levels below the net.
+        note: free text, kept in the trace.
+
+    Returns:
+        The trace, open.
+
+    Raises:
+        RecordingError: the net cannot be watched.
+        RuleError: an option does not hold.
+        TraceFileError: the trace could not be written.
+        Exception: whatever the net raised. The trace at `out` then holds what came before.
+    """
+    options = Options.of(keep, only, skip, depth, note)
+    args, named = _arguments(inputs)
+    path = Path(out)
+    run_and_record(net, args, {**named, **(kwargs or {})}, path, options, backward=backward)
+    return Trace(path)
+
+
+def recording(
+    net: Any,
+    *,
+    out: str | os.PathLike[str],
+    keep: Keep = "values",
+    only: Patterns = None,
+    skip: Patterns = None,
+    depth: int | None = None,
+    note: str | None = None,
+) -> AbstractContextManager[Session]:
+    """Record all that the body of the `with` statement runs through `net`: a loop of one's own, `Model.train`, ...
+
+    Nothing is put back, for the run is the user's own. Options and errors are those of `record`. Every call of the
+    net is a further call of its root; the first gradient of each parameter is kept.
+    """
+    return record_while(net, Path(out), Options.of(keep, only, skip, depth, note))
 
 
 def diff(
-    reference: PathLike | Trace,
-    candidate: PathLike | Trace,
+    reference: str | os.PathLike[str] | Trace,
+    candidate: str | os.PathLike[str] | Trace,
     *,
     tolerance: Tolerance | None = None,
     pins: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     only: str | Sequence[str] = (),
     every: bool = False,
-    rules: PathLike | Sequence[UserRule] = (),
+    rules: str | os.PathLike[str] | Sequence[UserRule] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Find the first layer where the candidate goes another way than the reference, and why.
@@ -48,14 +118,15 @@ def diff(
     from tracer.divergence.rules import load_rules
     from tracer.reports.report import Report
 
-    own_rules = load_rules(rules) if isinstance(rules, str | os.PathLike) else tuple(rules)
-    with contextlib.ExitStack() as opened:
-        traces = [
+    own_rules = load_rules(Path(rules)) if isinstance(rules, str | os.PathLike) else tuple(rules)
+    with ExitStack() as opened:
+        ours, theirs = (
             trace if isinstance(trace, Trace) else opened.enter_context(Trace(trace))
             for trace in (reference, candidate)
-        ]
+        )
         diagnosis = diagnose(
-            *traces,
+            ours,
+            theirs,
             tolerance=tolerance,
             pins=tuple(pins.items()) if isinstance(pins, Mapping) else tuple(pins),
             only=(only,) if isinstance(only, str) else tuple(only),
@@ -64,3 +135,35 @@ def diff(
             progress=progress,
         )
     return Report(diagnosis)
+
+
+def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What the user gave as positional and keyword arguments."""
+    if isinstance(inputs, tuple) and not hasattr(inputs, "_fields"):
+        return tuple(_numbers(item) for item in inputs), {}
+    if isinstance(inputs, dict):
+        if not all(isinstance(key, str) for key in inputs):
+            raise RecordingError(
+                "inputs= is a dict, whose keys are the names of the net's arguments, but not all keys are text",
+                where=f"keys {list(inputs)[:5]}",
+                then="to give the dict itself as the one argument, put it into a tuple: (inputs,)",
+            )
+        return (), {key: _numbers(value) for key, value in inputs.items()}
+    return (_numbers(inputs),), {}
+
+
+def _numbers(value: Any) -> Any:
+    """Nested lists of numbers as an array; everything else as it is."""
+    if isinstance(value, list) and value and _all_numbers(value):
+        try:
+            array = np.array(value)
+        except ValueError:
+            return value
+        return array if array.dtype.kind in "biufc" else value
+    return value
+
+
+def _all_numbers(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_all_numbers(item) for item in value)
+    return isinstance(value, numbers.Number)

@@ -1,4 +1,4 @@
-"""Frameworks: one file each, named after its package. It has a table `LAYERS` and a function `watcher()`."""
+"""Frameworks: one file each, named after its package. It has a table `LAYERS` and its watcher class as `WATCHER`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def watcher_for(net: Any) -> Watcher:
         for cls in type(thing).__mro__:
             root = cls.__module__.partition(".")[0]
             if root in names:
-                watcher: Watcher = importlib.import_module(f"tracer.frameworks.{root}").watcher()
+                watcher: Watcher = importlib.import_module(f"tracer.frameworks.{root}").WATCHER()
                 return watcher
     raise RecordingError(
         "This is not a net that tracer knows how to watch",

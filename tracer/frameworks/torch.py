@@ -1,0 +1,896 @@
+"""How PyTorch nets are watched: module hooks for calls, tensor hooks for gradients.
+
+Runs on torch 2.x, on CPU and accelerators. What shaped it, all measured:
+
+- Module backward hooks make nets with in-place layers raise and see no lists or dicts: only tensor hooks are used.
+- A hook on an input sees the gradient of all its uses, so each call gets a view of its own; never of parameters, and
+  the same view for the same tensor (attention asks `query is key`).
+- Compiled modules do not call the hooks of their children, and the transformer fast path calls none: `eager` turns
+  both off for the trace. Scripted, traced and exported modules have no hooks inside: refused.
+- Hooks fire again when a checkpoint is recomputed; the recorder matches those calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import platform
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from tracer.errors import RecordingError
+from tracer.frameworks.base import (
+    FLOATS,
+    Gradients,
+    LayerFacts,
+    Listener,
+    NamedTensor,
+    TensorFacts,
+    Unreadable,
+    leaves,
+    rebuild,
+)
+from tracer.frameworks.source import class_source, made_at
+from tracer.frameworks.torch_settings import settings
+from tracer.trace.schema import ROOT, Plain
+
+Array = np.ndarray[Any, Any]
+
+FLAGS = ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "OMP_NUM_THREADS",
+         "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")  # fmt: skip
+"""Environment variables that can move numbers."""
+
+_KEPT_IN_MEMORY = 256 << 20
+"""Bytes of parameters that are kept in memory to be put back; the rest goes to a temporary file."""
+
+
+class TorchWatcher:
+    """`tracer.frameworks.base.Watcher` for `torch.nn.Module`."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        import torch
+
+        self._torch = torch
+        self._tensor = torch.Tensor
+        self._made: dict[int, tuple[type, tuple[str, ...]]] = {}
+        self._dtypes: dict[Any, str] = {}
+        self._devices: dict[Any, str] = {}
+
+    # ---------------------------------------------------------------------------------------------- what there is
+
+    def version(self) -> str:
+        """The version of the installed torch."""
+        return str(self._torch.__version__)
+
+    def environment(self, net: Any) -> dict[str, Plain]:
+        """Versions, device and flags that can move numbers."""
+        torch = self._torch
+        found: dict[str, Plain] = {
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "device": ", ".join(_device_names(_inside(net))) or "cpu",
+            "threads": torch.get_num_threads(),
+            "default_dtype": self._dtype_name(torch.get_default_dtype()),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+            "grad_enabled": torch.is_grad_enabled(),
+            "inference_mode": torch.is_inference_mode_enabled(),
+            "autocast": self.autocast(),
+        }
+        flags: dict[str, Callable[[], Any]] = {
+            "matmul_precision": torch.get_float32_matmul_precision,
+            "tf32_matmul": lambda: torch.backends.cuda.matmul.allow_tf32,
+            "tf32_cudnn": lambda: torch.backends.cudnn.allow_tf32,
+            "cudnn_benchmark": lambda: torch.backends.cudnn.benchmark,
+            "cudnn_deterministic": lambda: torch.backends.cudnn.deterministic,
+            "mkldnn": torch.backends.mkldnn.is_available,
+        }
+        for name, read in flags.items():
+            with contextlib.suppress(Exception):
+                found[name] = read()
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            found["cuda"] = str(torch.version.cuda)
+            found["cuda_device"] = torch.cuda.get_device_name()
+        found |= {flag: os.environ[flag] for flag in FLAGS if flag in os.environ}
+        return found
+
+    def layers(self, net: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
+        """(path, module, other paths of the same module), the net first, in the order of `named_modules`. Wrappers
+        (DataParallel, DDP, compiled and checkpointed modules) are passed through: their module has their path."""
+        found: dict[int, tuple[str, Any, list[str]]] = {}
+        self._made = {}
+
+        def walk(path: str, module: Any, owner: type | None, names: tuple[str, ...], above: frozenset[int]) -> None:
+            if id(module) in found:
+                found[id(module)][2].append(path or ROOT)
+                return
+            found[id(module)] = (path or ROOT, module, [])
+            if owner is not None and names:
+                self._made[id(module)] = (owner, names)
+            if not _is_torch(type(module)):
+                owner, names = type(module), ()
+            for name, child in module._modules.items():  # noqa: SLF001
+                if child is None:
+                    continue
+                inner = _inside(child)
+                if id(inner) not in above:
+                    below = f"{path}.{name}" if path else name
+                    walk(below, inner, owner, (*names, name), above | {id(inner)})
+
+        root = _inside(net)
+        walk("", root, None, (), frozenset({id(root)}))
+        return [(path, module, tuple(others)) for path, module, others in found.values()]
+
+    def describe(self, layer: Any, parent: Any | None, name: str) -> LayerFacts:  # noqa: ARG002
+        """Class, settings, mode and source lines of one module. What made it is known after `layers`."""
+        kind: Any = type(layer)
+        made = self._made.get(id(layer))
+        return LayerFacts(
+            kind=kind.__name__,
+            bases=tuple(f"{base.__module__}.{base.__qualname__}" for base in _bases(kind)),
+            settings=settings(layer),
+            training=bool(layer.training),
+            source=class_source(kind),
+            made_at=made_at(*made, kind.__name__) if made is not None else None,
+        )
+
+    def parameters(self, layer: Any) -> list[NamedTensor]:
+        """The module's own parameters, then its buffers."""
+        found = [
+            NamedTensor(name, tensor, trainable=bool(tensor.requires_grad), buffer=False)
+            for name, tensor in layer._parameters.items()  # noqa: SLF001
+            if tensor is not None
+        ]
+        return found + [
+            NamedTensor(name, tensor, trainable=False, buffer=True)
+            for name, tensor in layer._buffers.items()  # noqa: SLF001
+            if isinstance(tensor, self._tensor)
+        ]
+
+    # --------------------------------------------------------------------------------------------------- tensors
+
+    def is_tensor(self, value: Any) -> bool:
+        """Every `torch.Tensor`, parameters and subclasses included."""
+        return isinstance(value, self._tensor)
+
+    def facts(self, tensor: Any) -> TensorFacts:
+        """Shape, dtype and device without reading data. A nested tensor, or one of a lazy module, has no shape."""
+        try:
+            shape = tuple(tensor.shape)
+            if not all(type(size) is int for size in shape):
+                shape = tuple(int(size) for size in shape)
+        except Exception:
+            shape = ()
+        device = tensor.device
+        name = self._devices.get(device)
+        if name is None:
+            name = self._devices[device] = str(device)
+        return TensorFacts(shape, self._dtype_name(tensor.dtype), name, bool(tensor.requires_grad))
+
+    def array(self, tensor: Any) -> Array | Unreadable:
+        """The data; waits for the device. Shares memory with a CPU tensor, and its strides, so copy before the net
+        goes on. Sparse tensors come dense, quantised ones as float32. Never raises."""
+        try:
+            return _array(self._torch, tensor)
+        except Exception as error:
+            return Unreadable(_first_line(error))
+
+    def version_of(self, tensor: Any) -> int | None:
+        """Torch's own counter; None for tensors of inference mode, which have none."""
+        try:
+            return int(tensor._version)  # noqa: SLF001
+        except Exception:
+            return None
+
+    def alias(self, tensor: Any) -> Any | None:
+        """A view with its own place in the graph; None for parameters and what takes no gradient."""
+        torch = self._torch
+        if not tensor.requires_grad or not torch.is_grad_enabled() or isinstance(tensor, torch.nn.Parameter):
+            return None
+        if tensor.layout is not torch.strided or tensor.is_nested:
+            return None
+        try:
+            return tensor.view_as(tensor)
+        except Exception:
+            return None
+
+    def on_gradient(self, tensor: Any, then: Callable[[Any], None]) -> Callable[[], None] | None:
+        """Calls `then` with the gradient of the tensor, over all its uses."""
+        if not tensor.requires_grad:
+            return None
+
+        def hook(gradient: Any) -> None:
+            then(gradient)
+
+        try:
+            remove: Callable[[], None] = tensor.register_hook(hook).remove
+        except Exception:
+            return None
+        return remove
+
+    def before_in_place(self, tensor: Any) -> Any | None:
+        """The node that made the tensor, and which of its outputs it is."""
+        return (tensor.grad_fn, tensor.output_nr) if tensor.requires_grad and tensor.grad_fn is not None else None
+
+    def on_part(self, before: Any, output: Any, then: Callable[[Any], None]) -> Callable[[], None] | None:
+        """The operation that overwrote the tensor hands its gradient on to the node that made it."""
+        node = output.grad_fn
+        for index, edge in enumerate(node.next_functions if node is not None else ()):
+            if edge[0] is before[0] and edge[1] == before[1]:
+
+                def hook(handed_on: Any, _: Any, index: int = index) -> None:
+                    if index < len(handed_on):
+                        then(handed_on[index])
+
+                remove: Callable[[], None] = node.register_hook(hook).remove
+                return remove
+        return None
+
+    def memory_of(self, tensor: Any) -> Hashable | None:
+        """Address, layout and version of a dense tensor."""
+        try:
+            return (
+                tensor.data_ptr(),
+                tuple(tensor.shape),
+                tensor.stride(),
+                tensor.dtype,
+                tensor.device,
+                tensor._version,  # noqa: SLF001
+                tensor.is_conj(),
+                tensor.is_neg(),
+            )
+        except Exception:
+            return None
+
+    def autocast(self) -> str | None:
+        """The dtype that operations are cast to, on the CPU or on an accelerator."""
+        torch = self._torch
+        for device in ("cuda", "cpu"):
+            try:
+                if torch.is_autocast_enabled(device):
+                    return self._dtype_name(torch.get_autocast_dtype(device))
+            except TypeError:  # before torch 2.4
+                if device == "cuda" and torch.is_autocast_enabled():
+                    return self._dtype_name(torch.get_autocast_gpu_dtype())
+                if device == "cpu" and torch.is_autocast_cpu_enabled():
+                    return self._dtype_name(torch.get_autocast_cpu_dtype())
+        return None
+
+    def in_place(self, layer: Any) -> bool:
+        """Layers that can be told to overwrite their input say so in `inplace`."""
+        return getattr(layer, "inplace", False) is True
+
+    def in_backward(self) -> bool:
+        """Is a backward pass running in this thread?"""
+        return bool(self._torch._C._current_graph_task_id() != -1)  # noqa: SLF001
+
+    def _dtype_name(self, dtype: Any) -> str:
+        name = self._dtypes.get(dtype)
+        if name is None:
+            name = self._dtypes[dtype] = str(dtype).removeprefix("torch.")
+        return name
+
+    # -------------------------------------------------------------------------------------------------- watching
+
+    @contextlib.contextmanager
+    def watch(self, net: Any, listener: Listener, paths: Mapping[str, Any]) -> Iterator[None]:
+        """Hooks on every module in `paths`, and one that finds modules made while the net runs."""
+        torch = self._torch
+        known = {id(module) for _, module, _ in self.layers(net)}
+        strangers: list[Any] = []  # held, so that no id comes again
+
+        with contextlib.ExitStack() as stack:
+
+            def hook(path: str, module: Any) -> Callable[..., Any]:
+                before, after = _hooks(path, listener)
+                stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+                stack.callback(module.register_forward_hook(after, with_kwargs=True, **_always()).remove)
+                return before
+
+            def found(module: Any, args: tuple[Any, ...]) -> Any:
+                if id(module) in known:
+                    return None
+                known.add(id(module))
+                strangers.append(module)
+                path = next((path for path, layer, _ in self.layers(net) if layer is module), None)
+                if path is None or isinstance(module, torch.jit.ScriptModule) or not listener.discovered(path, module):
+                    return None
+                changed = hook(path, module)(module, args, {})
+                return None if changed is None else changed[0]
+
+            for path, module in paths.items():
+                if not isinstance(module, torch.jit.ScriptModule):
+                    hook(path, module)
+            stack.callback(torch.nn.modules.module.register_module_forward_pre_hook(found).remove)
+            yield
+
+    @contextlib.contextmanager
+    def eager(self, net: Any) -> Iterator[tuple[str, ...]]:
+        """Compiled modules run uncompiled and the transformer fast path is off, as long as this is open.
+
+        Raises:
+            RecordingError: the net is scripted, traced or exported, no module at all, or spread over devices by
+                DataParallel.
+        """
+        torch = self._torch
+        _refuse(torch, net)
+        done: list[str] = []
+        modules = [module for _, module, _ in self.layers(net)]
+        with contextlib.ExitStack() as stack:
+            if "torch._dynamo" in sys.modules:
+                _uncompile(torch, net, modules, stack, done)
+            if any(isinstance(m, torch.nn.TransformerEncoderLayer | torch.nn.MultiheadAttention) for m in modules):
+                _without_fast_path(torch, modules, stack, done)
+            yield tuple(done)
+
+    # ------------------------------------------------------------------------------------ before and after the run
+
+    def prepare(self, net: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, ...]:
+        """Lazy modules get their parameters in a run before the recorded one; says so. What the net raises there is
+        raised again by the recorded run."""
+        torch = self._torch
+        lazy = getattr(torch.nn.modules.lazy, "LazyModuleMixin", ())
+        modules = [module for _, module, _ in self.layers(net)]
+        if not any(isinstance(m, lazy) and m.has_uninitialized_params() for m in modules):
+            return ()
+        restore = self.preserve(net)
+        try:
+            with torch.no_grad():
+                net(*args, **kwargs)
+        except Exception:
+            return ("lazy modules could not be initialised before the recorded run",)
+        finally:
+            restore()
+        return ("lazy modules were initialised in a run before the recorded one, and stay so",)
+
+    def preserve(self, net: Any) -> Callable[[], tuple[str, ...]]:
+        """Remembers what a run may change: attributes, parameters, buffers, gradients, modes and random state."""
+        kept = _KeptNet(self._torch, [(path, module) for path, module, _ in self.layers(net)])
+        return kept.restore
+
+    def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
+        """Numpy arrays and tensors of other frameworks become tensors on the net's device with the same dtype,
+        float64 arrays with the net's own float type; the rest stays."""
+        torch = self._torch
+        device, own = _home(torch, _inside(net))
+        done: dict[str, None] = {}
+
+        def one(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return value
+            if isinstance(value, np.ndarray | np.generic):
+                array = np.asarray(value)
+                if array.dtype.kind not in "biufcV":
+                    return value
+                if array.dtype == np.float64 and own != torch.float64:
+                    done[f"float64 arrays were given to the net as {self._dtype_name(own)}"] = None
+                    return _from_numpy(torch, array).to(device, own)
+                return _from_numpy(torch, array).to(device)
+            if type(value).__module__.partition(".")[0] == "mindspore" and hasattr(value, "asnumpy"):
+                done["tensors of another framework were converted"] = None
+                return _from_mindspore(torch, value).to(device)
+            return value
+
+        return rebuild(tree, one), tuple(done)
+
+    def run(
+        self,
+        net: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        cotangent: Callable[[int, int], Array] | None,
+    ) -> tuple[Any, Gradients]:
+        """One forward pass, and one backward pass from all float leaves of the output at once.
+
+        The gradient that reaches float leaf number n of the output is `cotangent(n, elements)` in the leaf's dtype
+        and shape. `.grad` of every leaf of the graph is as before afterwards.
+        """
+        torch = self._torch
+        output = net(*args, **kwargs)
+        if cotangent is None:
+            return output, Gradients(skipped="only the forward pass was asked for")
+        floats = [
+            leaf.value
+            for leaf in leaves(output)
+            if isinstance(leaf.value, torch.Tensor) and self._dtype_name(leaf.value.dtype) in FLOATS
+        ]
+        ends = [(rank, tensor) for rank, tensor in enumerate(floats) if tensor.requires_grad]
+        if not ends:
+            return output, Gradients(skipped=self._why_no_gradient(net, floats))
+        weights = [
+            torch.from_numpy(cotangent(rank, tensor.numel())).reshape(tensor.shape).to(tensor.device, tensor.dtype)
+            for rank, tensor in ends
+        ]
+        tensors = [tensor for _, tensor in ends]
+        held = _graph_leaves(tensors)
+        held.update({id(p): p for _, m, _ in self.layers(net) for p in m._parameters.values() if p is not None})  # noqa: SLF001
+        before = [(leaf, leaf.grad) for leaf in held.values()]
+        for leaf, _ in before:
+            leaf.grad = None
+        try:
+            torch.autograd.backward(tensors, weights)
+        except Exception as error:
+            result = Gradients(error=error)
+        else:
+            result = Gradients(parameters={id(leaf): leaf.grad for leaf, _ in before if leaf.grad is not None})
+        finally:
+            for leaf, gradient in before:
+                leaf.grad = gradient
+        return output, result
+
+    def _why_no_gradient(self, net: Any, floats: Sequence[Any]) -> str:
+        if not floats:
+            return "no output of the net is a float tensor"
+        if not self._torch.is_grad_enabled():
+            return "the net ran where gradients are switched off"
+        if not any(p.requires_grad for p in _inside(net).parameters()):
+            return "the net has no trainable parameter"
+        return "no float output of the net depends on anything that takes a gradient"
+
+    def uncaptured(self, net: Any, silent: Sequence[str]) -> dict[str, str]:
+        """Why modules never fired, where their class, or the one above them, tells."""
+        modules = {path: module for path, module, _ in self.layers(net)}
+        return {path: _why_silent(self._torch, path, modules, set(silent)) for path in silent if path in modules}
+
+    def after_error(self) -> None:
+        """Errors leave nothing behind in torch."""
+
+
+WATCHER = TorchWatcher
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Modules
+# --------------------------------------------------------------------------------------------------------------------
+
+_WRAPPERS = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "FullyShardedDataParallel": "_fsdp_wrapped_module",
+    "OptimizedModule": "_orig_mod",
+    "CheckpointWrapper": "_checkpoint_wrapped_module",
+    "OffloadWrapper": "_checkpoint_wrapped_module",
+}
+
+
+def _inside(module: Any) -> Any:
+    """The module itself, out of wrappers that only change how it runs."""
+    while _is_torch(type(module)):
+        name = _WRAPPERS.get(type(module).__name__)
+        if name is None or name not in getattr(module, "_modules", {}):
+            return module
+        module = module._modules[name]  # noqa: SLF001
+    return module
+
+
+def _is_torch(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "torch"
+
+
+def _bases(kind: type) -> list[type]:
+    """The class and its bases, up to Module."""
+    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
+    end = names.index("torch.nn.modules.module.Module") if "torch.nn.modules.module.Module" in names else len(names)
+    return list(kind.__mro__[: max(1, end)])
+
+
+def _device_names(module: Any) -> list[str]:
+    return sorted({str(t.device) for t in (*module.parameters(), *module.buffers())})
+
+
+def _home(torch: Any, module: Any) -> tuple[Any, Any]:
+    """Device and float type of the net: those of its first tensor and its first float tensor."""
+    tensors = [*module.parameters(), *module.buffers()]
+    device = tensors[0].device if tensors else torch.device("cpu")
+    floats = (t.dtype for t in tensors if t.dtype.is_floating_point)
+    return device, next(floats, torch.get_default_dtype())
+
+
+def _hooks(path: str, listener: Listener) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return listener.enter(path, args, kwargs)
+
+    def after(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        error = sys.exc_info()[1] if output is None else None
+        if error is not None and _left_by(error, path):
+            listener.raised(path, error)
+        else:
+            listener.leave(path, args, kwargs, output)
+
+    return before, after
+
+
+def _left_by(error: BaseException, path: str) -> bool:  # noqa: ARG001
+    """Is the hook called because the module raised? Torch then calls it while it handles the error; an error that is
+    being handled further out is handled by a frame of the user's."""
+    frame = sys._getframe(2)  # noqa: SLF001
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame is frame or traceback.tb_frame is frame.f_back:
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def _always() -> dict[str, bool]:
+    """The hook is called when the module raises too, where torch knows that."""
+    import torch
+
+    known = inspect.signature(torch.nn.Module.register_forward_hook).parameters
+    return {"always_call": True} if "always_call" in known else {}
+
+
+def _refuse(torch: Any, net: Any) -> None:
+    kind = f"{type(net).__module__}.{type(net).__qualname__}"
+    if type(net).__name__ == "ExportedProgram":
+        raise RecordingError(
+            "An exported program has no layers left to watch", where=kind, then="record the module it was exported from"
+        )
+    if not isinstance(net, torch.nn.Module):
+        raise RecordingError("This is no torch.nn.Module", where=kind, then="give the module itself")
+    inner = _inside(net)
+    if isinstance(inner, torch.jit.ScriptModule):
+        raise RecordingError(
+            "A scripted or traced module calls no hooks, so its layers cannot be seen",
+            where=kind,
+            then="record the module it was made from, before torch.jit.script or torch.jit.trace",
+        )
+    if _is_flattened(inner):
+        raise RecordingError(
+            "The module of an exported program has no layers left to watch",
+            where=kind,
+            then="record the module it was exported from",
+        )
+    if isinstance(net, torch.nn.DataParallel) and len(net.device_ids) > 1:
+        raise RecordingError(
+            "DataParallel runs copies of the net at the same time, whose calls cannot be told apart",
+            where=f"devices {list(net.device_ids)}",
+            then="record net.module",
+        )
+
+
+def _is_flattened(module: Any) -> bool:
+    """An fx graph of operations, without a call of a module in it (torch.export makes such)."""
+    fx = sys.modules.get("torch.fx")
+    if fx is None or not isinstance(module, fx.GraphModule):
+        return False
+    nodes = list(module.graph.nodes)
+    operations = any(n.op == "call_function" and hasattr(n.target, "overloadpacket") for n in nodes)
+    return operations and not any(n.op == "call_module" for n in nodes)
+
+
+def _uncompile(torch: Any, net: Any, modules: Sequence[Any], stack: contextlib.ExitStack, done: list[str]) -> None:
+    """What torch.compile made runs eagerly."""
+    compiled = [m for m in modules if getattr(m, "_compiled_call_impl", None) is not None]
+    if type(net).__name__ == "OptimizedModule" or compiled:
+        done.append("compiled modules ran uncompiled for the trace")
+    stance = getattr(torch.compiler, "set_stance", None)
+    if stance is not None:
+        stack.enter_context(stance("force_eager"))
+        return
+    for module in compiled:
+        stack.callback(setattr, module, "_compiled_call_impl", module._compiled_call_impl)  # noqa: SLF001
+        module._compiled_call_impl = None  # noqa: SLF001
+    wrappers = [m for m in (net, *net.modules()) if type(m).__name__ == "OptimizedModule"]
+    for wrapper in wrappers:
+        stack.callback(setattr, wrapper, "forward", wrapper.forward)
+        wrapper.forward = wrapper._orig_mod.forward  # noqa: SLF001
+
+
+def _without_fast_path(torch: Any, modules: Sequence[Any], stack: contextlib.ExitStack, done: list[str]) -> None:
+    """Fused transformer kernels call no layer."""
+    fast = not torch.is_grad_enabled() and any(not m.training for m in modules)
+    if fast:
+        done.append("the fused transformer kernels were off for the trace: results may differ in the last digits")
+    switch = getattr(getattr(torch.backends, "mha", None), "set_fastpath_enabled", None)
+    if switch is not None:
+        stack.callback(switch, torch.backends.mha.get_fastpath_enabled())
+        switch(False)
+        return
+    for module in modules:
+        if isinstance(module, torch.nn.TransformerEncoderLayer):
+            stack.callback(setattr, module, "activation_relu_or_gelu", module.activation_relu_or_gelu)
+            module.activation_relu_or_gelu = 0
+
+
+_CONTAINERS = ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
+
+
+def _why_silent(torch: Any, path: str, modules: Mapping[str, Any], silent: set[str]) -> str:
+    module = modules[path]
+    if path == ROOT:
+        return "the net itself was not called"
+    if isinstance(module, torch.jit.ScriptModule):
+        return "a scripted or traced module, which calls no hooks"
+    if any(base.__name__ in _CONTAINERS for base in type(module).__mro__ if _is_torch(base)):
+        return "a container, which is never called itself"
+    above = path.rpartition(".")[0] or ROOT
+    parent = modules.get(above)
+    if isinstance(parent, torch.nn.MultiheadAttention):
+        return "MultiheadAttention uses its parameters without calling it"
+    if isinstance(parent, torch.jit.ScriptModule):
+        return "it lies inside a scripted or traced module"
+    if parent is not None and above in silent and not any(b.__name__ in _CONTAINERS for b in type(parent).__mro__):
+        return f"the layer that holds it, {above}, was not called"
+    name = path.rpartition(".")[2]
+    function = getattr(inspect.unwrap(type(parent).forward), "__code__", None) if parent is not None else None
+    if function is not None and name in function.co_names:
+        used = {"weight", "bias", *module._parameters} & set(function.co_names)  # noqa: SLF001
+        if "forward" in function.co_names:
+            return "its forward was called directly, past every hook"
+        if used:
+            return "the layer that holds it uses its parameters without calling it"
+    return "it was not called in this run"
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Tensors and arrays
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _array(torch: Any, tensor: Any) -> Array | Unreadable:
+    tensor = tensor.detach()
+    if tensor.device.type == "meta":
+        return Unreadable("a meta tensor has no data")
+    if tensor.is_nested:
+        return Unreadable("a nested tensor has no one shape")
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.device.type != "cpu":
+        tensor = tensor.cpu()
+    dtype = str(tensor.dtype)
+    if dtype in _NARROW:
+        bits, name = _NARROW[dtype]
+        import ml_dtypes
+
+        raw: Array = tensor.contiguous().view(getattr(torch, bits)).numpy()
+        return raw.view(np.dtype(getattr(ml_dtypes, name)))
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    found: Array = tensor.numpy()
+    return found
+
+
+_NARROW = {
+    "torch.bfloat16": ("int16", "bfloat16"),
+    "torch.float8_e5m2": ("uint8", "float8_e5m2"),
+    "torch.float8_e4m3fn": ("uint8", "float8_e4m3fn"),
+    "torch.float8_e5m2fnuz": ("uint8", "float8_e5m2fnuz"),
+    "torch.float8_e4m3fnuz": ("uint8", "float8_e4m3fnuz"),
+}
+
+
+def _from_numpy(torch: Any, array: Array) -> Any:
+    """A tensor of its own memory, of any dtype that torch has."""
+    name = array.dtype.name
+    if f"torch.{name}" in _NARROW:
+        bits = _NARROW[f"torch.{name}"][0]
+        return torch.from_numpy(np.array(array, order="C").view(bits)).view(getattr(torch, name))
+    return torch.from_numpy(np.array(array, array.dtype.newbyteorder("="), order="C"))
+
+
+def _from_mindspore(torch: Any, tensor: Any) -> Any:
+    name = str(tensor.dtype).lower()
+    if name != "bfloat16":
+        return _from_numpy(torch, tensor.asnumpy())
+    return _from_numpy(torch, tensor.float().asnumpy()).to(torch.bfloat16)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _graph_leaves(tensors: Sequence[Any]) -> dict[int, Any]:
+    """Every tensor whose `.grad` a backward pass from here would write, as far as the graph shows it."""
+    found: dict[int, Any] = {}
+    waiting = [t.grad_fn for t in tensors if t.grad_fn is not None]
+    found.update({id(t): t for t in tensors if t.grad_fn is None})
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            found[id(variable)] = variable
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Keeping a net as it was
+# --------------------------------------------------------------------------------------------------------------------
+
+
+class _Store:
+    """Bytes of many arrays: in memory as long as they are few, then in a temporary file."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._file: IO[bytes] | None = None
+        self._end = 0
+
+    def keep(self, array: Array) -> Callable[[], Array]:
+        """Keep a copy; returns how to get it back."""
+        if array.nbytes <= self._left:
+            self._left -= array.nbytes
+            copy = np.array(array, order="C")
+            return lambda: copy
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="tracer-")  # noqa: SIM115 (closed by `close`)
+        file, start, dtype, shape = self._file, self._end, array.dtype, array.shape
+        file.seek(start)
+        file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        self._end += array.nbytes
+
+        def read() -> Array:
+            file.seek(start)
+            found: Array = np.frombuffer(file.read(size), np.uint8).view(dtype).reshape(shape)
+            return found
+
+        size = array.nbytes
+        return read
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class _KeptNet:
+    """Everything of a net that a run may change, and how to put it back."""
+
+    def __init__(self, torch: Any, modules: Sequence[tuple[str, Any]]) -> None:
+        self._torch = torch
+        self._modules = modules
+        self._store = _Store(_KEPT_IN_MEMORY)
+        self._attributes = [(m, _shallow(m)) for _, m in modules if not _is_lazy(m)]
+        self._tensors: list[tuple[str, Any, Callable[[], Array] | None, Any, bool]] = []
+        seen: set[int] = set()
+        for path, module in modules:
+            for name, tensor in _tensors_of(torch, module):
+                if id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    self._keep(f"{path}.{name}" if path != ROOT else name, tensor)
+        self._gradients = [(tensor, tensor.grad) for _, tensor, _, _, _ in self._tensors if tensor.is_leaf]
+        self._generators = [(g, g.get_state()) for _, m in modules for g in vars(m).values() if _is_generator(torch, g)]
+        self._python, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        self._own = torch.get_rng_state()
+        cuda = torch.cuda
+        self._cuda = cuda.get_rng_state_all() if cuda.is_available() and cuda.is_initialized() else None
+
+    def _keep(self, name: str, tensor: Any) -> None:
+        if _uninitialised(tensor):
+            return
+        array: Array | Unreadable
+        try:
+            plain = tensor.layout is self._torch.strided and not tensor.is_quantized
+            array = _array(self._torch, tensor) if plain else Unreadable("")
+        except Exception as error:
+            array = Unreadable(_first_line(error))
+        if not isinstance(array, Unreadable):
+            self._tensors.append((name, tensor, self._store.keep(array), tensor.data, tensor.requires_grad))
+            return
+        clone = None
+        if tensor.device.type != "meta":
+            with contextlib.suppress(Exception):
+                clone = tensor.detach().clone()
+        self._tensors.append((name, tensor, None, clone, tensor.requires_grad))
+
+    def restore(self) -> tuple[str, ...]:
+        """Put everything back; names what could not be."""
+        torch = self._torch
+        problems: list[str] = []
+        for module, attributes in self._attributes:
+            _put_back(module, attributes)
+        for name, tensor, read, data, requires_grad in self._tensors:
+            try:
+                if read is not None:
+                    self._restore_data(tensor, read(), data)
+                elif data is not None and not _same_object(torch, tensor, data):
+                    with torch.no_grad():
+                        tensor.copy_(data)
+                if tensor.is_leaf and tensor.requires_grad != requires_grad:
+                    tensor.requires_grad_(requires_grad)
+            except Exception as error:
+                problems.append(f"{name}: {_first_line(error)}")
+        for tensor, gradient in self._gradients:
+            if tensor.grad is not gradient:
+                tensor.grad = gradient
+        problems += [
+            f"{path} ({type(m).__name__}): a lazy module that was initialised" for path, m in self._modules if False
+        ]
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)  # noqa: NPY002
+        torch.set_rng_state(self._own)
+        if self._cuda is not None:
+            torch.cuda.set_rng_state_all(self._cuda)
+        for generator, state in self._generators:
+            generator.set_state(state)
+        self._store.close()
+        return tuple(problems)
+
+    def _restore_data(self, tensor: Any, kept: Array, data: Any) -> None:
+        torch = self._torch
+        moved = tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape
+        if moved:
+            tensor.data = data
+        now = _array(torch, tensor)
+        if not isinstance(now, Unreadable) and _same_bytes(now, kept):
+            return
+        with torch.no_grad():
+            tensor.copy_(_from_numpy(torch, kept))
+
+
+def _same_bytes(a: Array, b: Array) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    left, right = np.ascontiguousarray(a).reshape(-1), np.ascontiguousarray(b).reshape(-1)
+    return bool(np.array_equal(left.view(np.uint8), right.view(np.uint8)))
+
+
+def _same_object(torch: Any, tensor: Any, clone: Any) -> bool:
+    try:
+        return bool(torch.equal(tensor, clone))
+    except Exception:
+        return False
+
+
+def _tensors_of(torch: Any, module: Any) -> Iterator[tuple[str, Any]]:
+    """Every tensor a module holds by name: parameters, buffers, plain attributes."""
+    for held in (module._parameters, module._buffers, vars(module)):  # noqa: SLF001
+        for name, value in held.items():
+            if isinstance(value, torch.Tensor):
+                yield name, value
+
+
+def _uninitialised(tensor: Any) -> bool:
+    return any(base.__name__ == "UninitializedTensorMixin" for base in type(tensor).__mro__)
+
+
+def _is_lazy(module: Any) -> bool:
+    return any(_uninitialised(t) for t in (*module._parameters.values(), *module._buffers.values()))  # noqa: SLF001
+
+
+def _is_generator(torch: Any, value: Any) -> bool:
+    return isinstance(value, torch.Generator)
+
+
+_TABLES = ("_parameters", "_buffers", "_modules")
+
+
+def _shallow(module: Any) -> dict[str, Any]:
+    """A module's attributes, and what its tables of parameters, buffers and modules hold."""
+    attributes = dict(vars(module))
+    attributes.update({name: dict(attributes[name]) for name in _TABLES if name in attributes})
+    return attributes
+
+
+def _put_back(module: Any, attributes: Mapping[str, Any]) -> None:
+    held = vars(module)
+    for name in [name for name in held if name not in attributes]:
+        del held[name]
+    for name, value in attributes.items():
+        if name in _TABLES:
+            table = held[name]
+            if list(table.items()) != list(value.items()) if name == "_modules" else not _same_items(table, value):
+                table.clear()
+                table.update(value)
+        elif held.get(name, held) is not value:
+            held[name] = value
+
+
+def _same_items(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    return list(a) == list(b) and all(a[name] is b[name] for name in a)

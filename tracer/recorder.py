@@ -1,0 +1,957 @@
+"""Watches a run of a net and hands every call to the writer. Knows no framework: a `Watcher` does.
+
+`Recorder` is the listener: it keeps the stack of open calls, counts them, knows which recorded value a tensor is, and
+brings gradients back to the call they belong to. `record` and `recording` set it up and put everything back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tracer import __version__
+from tracer.errors import RecordingError, RuleError, TracerError
+from tracer.frameworks import watcher_for
+from tracer.frameworks.base import Gradients, Leaf, Unreadable, Watcher, leaves, rebuild
+from tracer.frameworks.source import Callers
+from tracer.trace.schema import (
+    ROOT,
+    End,
+    Entered,
+    Gradient,
+    Header,
+    Keep,
+    Layer,
+    Maker,
+    Parameter,
+    ParameterGradient,
+    Plain,
+    Returned,
+    Source,
+    Value,
+)
+from tracer.trace.statistics import digest
+from tracer.trace.writer import TraceWriter
+
+Array = np.ndarray[Any, Any]
+Pattern = str | type | Callable[[str, Any], bool]
+Patterns = Pattern | Sequence[Pattern] | None
+GradientSide = Literal["grad_input", "grad_output"]
+
+_HELD = 4
+"""Gradients held a little longer than the framework would, so that one that comes again is known as the same."""
+
+_PRINT = 64
+"""Elements of an output by which a recomputed call is known."""
+
+_LONGEST_TEXT = 1000
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What to record
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which layers are recorded. A pattern is a glob on the path, a class or its name, or `predicate(path, layer)`.
+
+    `depth` counts levels below the net, which is level 0. The net itself is left out only where `skip` names it.
+    """
+
+    only: tuple[Pattern, ...] = ()
+    skip: tuple[Pattern, ...] = ()
+    depth: int | None = None
+
+    @staticmethod
+    def of(only: Patterns, skip: Patterns, depth: int | None) -> Choice:
+        """Check what the user gave.
+
+        Raises:
+            RuleError: a pattern that is none, or a negative depth.
+        """
+        if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+            raise RuleError(f"depth={depth!r} is no level", then="give 0 for the net alone, 1 for its children, ...")
+        return Choice(_patterns("only", only), _patterns("skip", skip), depth)
+
+    def why_not(self, path: str, layer: Any) -> str | None:
+        """Why a layer is left out; None when it is recorded.
+
+        Raises:
+            RuleError: a predicate raised.
+        """
+        if self.depth is not None and path != ROOT and path.count(".") >= self.depth:
+            return f"left out by depth={self.depth}"
+        if any(_matches(pattern, path, layer) for pattern in self.skip):
+            return "left out by skip="
+        if self.only and path != ROOT and not any(_matches(pattern, path, layer) for pattern in self.only):
+            return "left out by only="
+        return None
+
+    def words(self) -> dict[str, Plain]:
+        """For the trace's header."""
+        found: dict[str, Plain] = {}
+        if self.only:
+            found["only"] = [_pattern_words(p) for p in self.only]
+        if self.skip:
+            found["skip"] = [_pattern_words(p) for p in self.skip]
+        if self.depth is not None:
+            found["depth"] = self.depth
+        return found
+
+
+def _patterns(option: str, given: Patterns) -> tuple[Pattern, ...]:
+    if given is None:
+        return ()
+    items = (given,) if isinstance(given, str | type) or callable(given) else tuple(given)
+    for item in items:
+        if not (isinstance(item, str | type) or callable(item)):
+            raise RuleError(
+                f"{option}={item!r} is no pattern",
+                then="give a path or glob ('blocks.*'), a class or its name ('Linear'), or predicate(path, layer)",
+            )
+    return items
+
+
+def _matches(pattern: Pattern, path: str, layer: Any) -> bool:
+    if isinstance(pattern, str):
+        return fnmatch.fnmatchcase(path, pattern) or type(layer).__name__ == pattern
+    if isinstance(pattern, type):
+        return isinstance(layer, pattern)
+    try:
+        return bool(pattern(path, layer))
+    except Exception as error:
+        raise RuleError(
+            f"The predicate {_pattern_words(pattern)} raised {type(error).__name__}: {error}",
+            where=f"asked about {path} ({type(layer).__name__})",
+            then="a predicate takes (path, layer) and says True or False for every layer",
+        ) from error
+
+
+def _pattern_words(pattern: Pattern) -> str:
+    return pattern if isinstance(pattern, str) else str(getattr(pattern, "__qualname__", type(pattern).__name__))
+
+
+def cotangent(rank: int, count: int) -> Array:
+    """What the float output leaf number `rank` of `count` elements is multiplied with before all are summed.
+
+    Standard normal float64, flat in C order; the same numbers in every framework, process and version.
+    """
+    key = np.array([rank, count], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).standard_normal(count)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The listener
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A call that is open, or was: gradients still find it. `order` is None while a recomputation is unmatched."""
+
+    order: int | None
+    path: str
+    index: int
+    again: bool
+    began: float = 0.0
+    spent: float = 0.0
+    inputs: tuple[bytes, ...] = ()
+    in_place: list[tuple[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Made:
+    """Which recorded value a tensor is, and by what a change in place is noticed."""
+
+    alive: Any
+    maker: Maker
+    version: int | str | None
+    print: bytes
+
+
+@dataclass(slots=True)
+class _Past:
+    """A call that returned, as a recomputation is compared with it."""
+
+    order: int
+    index: int
+    inputs: tuple[bytes, ...]
+    outputs: tuple[bytes, ...]
+    taken: bool = False
+
+
+class Recorder:
+    """Listens to a watcher and writes rows. No method raises but for an interrupt: failures wait in `failure`."""
+
+    def __init__(self, watcher: Watcher, writer: TraceWriter, layers: Mapping[str, Any], choice: Choice) -> None:
+        self.failure: Exception | None = None
+        self.stopped: str | None = None
+        self._raising: BaseException | None = None
+        self.notes: dict[str, None] = {}
+        self.fired: set[str] = set()
+        self.gradients = 0
+        self._watcher = watcher
+        self._writer = writer
+        self._layers = dict(layers)
+        self._choice = choice
+        self._step = 0
+        self._order = 0
+        self._counts: dict[str, int] = {}
+        self._stack: list[_Frame] = []
+        self._made: dict[int, _Made] = {}
+        self._past: dict[str, list[_Past]] = {}
+        self._burst: int | None = None
+        self._spent = 0.0
+        self._closed = False
+        self._held: deque[tuple[Any, Any, Array]] = deque(maxlen=_HELD)
+        self._final: set[tuple[int, str, str]] = set()
+        self._inner: set[tuple[int, str, str]] = set()
+        self._parameters: dict[tuple[str, str], int] = {}
+        self._removers: list[Callable[[], None]] = []
+        self._callers = Callers(_package_folders(watcher.name))
+        self._autocast: Callable[[], str | None] = getattr(watcher, "autocast", lambda: None)
+        self._memory_of: Callable[[Any], Any] = getattr(watcher, "memory_of", lambda _: None)
+        self._before_in_place: Callable[[Any], Any] = getattr(watcher, "before_in_place", lambda _: None)
+        self._on_part: Callable[..., Any] = getattr(watcher, "on_part", lambda *_: None)
+
+    # What the watcher calls.
+
+    def enter(
+        self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """A call begins; the arguments come back with aliases for the gradients of inputs."""
+        began = time.perf_counter()
+        try:
+            return self._enter(path, args, kwargs)
+        except Exception as error:
+            self._fail(error)
+            return None
+        finally:
+            now = time.perf_counter()
+            self._spent += now - began
+            if self._stack:
+                self._stack[-1].began, self._stack[-1].spent = now, self._spent
+
+    def leave(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:  # noqa: ARG002
+        """The call that was entered last on this path returned."""
+        began = time.perf_counter()
+        try:
+            self._leave(path, output, began)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._spent += time.perf_counter() - began
+
+    def raised(self, path: str, error: BaseException) -> None:
+        """The call that was entered last on this path raised."""
+        try:
+            frame = self._pop(path)
+            if frame is None or frame.again:
+                return
+            words = _error_words(error)
+            if error is not self._raising:
+                self._raising, self.stopped = error, f"{_call_words(frame)}: {words}"
+            if frame.order is not None:
+                self._writer.write(Returned(self._step, frame.order, failed=words))
+        except Exception as own:
+            self._fail(own)
+
+    def discovered(self, path: str, layer: Any) -> bool:
+        """A layer that was not there when recording started is about to be called."""
+        try:
+            self._layers[path] = layer
+            self.notes[
+                f"{path} ({type(layer).__name__}) was made while the net ran: its calls are recorded, not its "
+                "settings and parameters"
+            ] = None
+            return self._choice.why_not(path, layer) is None
+        except Exception as error:
+            self._fail(error)
+            return False
+
+    # What the session calls.
+
+    def watch_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
+        """Take the gradients of these; (path, name) is the first place where each lives."""
+        for (path, name), tensor in parameters.items():
+            remove = self._watcher.on_gradient(tensor, self._parameter_listener(path, name))
+            if remove is not None:
+                self._removers.append(remove)
+
+    def whole_parameter_gradients(self, whole: Mapping[int, Any], parameters: Mapping[tuple[str, str], Any]) -> None:
+        """Write again, whole, the gradients of parameters whose hook fired with parts."""
+        for (path, name), tensor in parameters.items():
+            gradient = whole.get(id(tensor))
+            if gradient is not None and self._parameters.get((path, name), 0) != 1:
+                self._write_parameter_gradient(path, name, gradient)
+                self._parameters[path, name] = 1
+
+    def close(self) -> None:
+        """Take every gradient hook away."""
+        for remove in self._removers:
+            remove()
+        self._removers.clear()
+        self._held.clear()
+        self._made.clear()
+        self._closed = True
+
+    def stop(self, error: BaseException) -> None:
+        """The run was cut by an error: calls that are open did not return."""
+        if error is not self._raising:
+            where = _call_words(self._stack[-1]) if self._stack else "outside the net"
+            self.stopped = f"{where}: {_error_words(error)}"
+        while self._stack:
+            frame = self._stack.pop()
+            if frame.order is not None and not frame.again:
+                self._writer.write(Returned(self._step, frame.order, failed=_error_words(error)))
+
+    @property
+    def parts_missing(self) -> bool:
+        """Did some parameter's gradient arrive in parts that nobody put together?"""
+        return any(count > 1 for count in self._parameters.values())
+
+    # Calls.
+
+    def _enter(
+        self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        again = self._watcher.in_backward() and not (self._stack and not self._stack[-1].again)
+        if again:
+            frame = _Frame(None, path, -1, again=True)
+        else:
+            while self._stack and self._stack[-1].again:
+                self._stack.pop()  # a recomputation that ended early, unseen
+            index = self._counts.get(path, 0)
+            self._counts[path] = index + 1
+            self.fired.add(path)
+            frame = _Frame(self._order, path, index, again=False)
+            self._order += 1
+            self._burst = None
+        parent = self._stack[-1] if self._stack else None
+        self._stack.append(frame)
+        layer = self._layers.get(path)
+        found = [*leaves(args)] if args else []
+        named = [*leaves(kwargs)] if kwargs else []
+        if again:
+            frame.inputs = tuple(self._print(leaf.value) for leaf in (*found, *named) if self._is_tensor(leaf.value))
+        else:
+            values, arrays, prints = self._values(frame, "input", (*found, *named))
+            frame.inputs = tuple(prints)
+            self._writer.write(
+                Entered(
+                    step=self._step,
+                    order=self._order - 1,
+                    path=path,
+                    index=frame.index,
+                    parent=parent.order if parent is not None else None,
+                    inputs=tuple(values[: len(found)]),
+                    kwargs=tuple(values[len(found) :]),
+                    training=getattr(layer, "training", None),
+                    source=self._callers.line(),
+                    autocast=self._autocast(),
+                ),
+                arrays,
+            )
+        if layer is not None and self._watcher.in_place(layer):
+            frame.in_place = [
+                (leaf.path, before)
+                for leaf in (*found, *named)
+                if self._is_tensor(leaf.value) and (before := self._before_in_place(leaf.value)) is not None
+            ]
+            return None
+        return self._aliased(frame, args, kwargs, (*found, *named))
+
+    def _aliased(
+        self, frame: _Frame, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Sequence[Leaf]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """The arguments with an alias for every tensor whose gradient is wanted; the same one for the same tensor."""
+        aliases: dict[int, Any] = {}
+        for leaf in inputs:
+            tensor = leaf.value
+            if id(tensor) in aliases or not self._is_tensor(tensor):
+                continue
+            alias = self._watcher.alias(tensor)
+            if alias is None:
+                continue
+            aliases[id(tensor)] = alias
+            made = self._made.get(id(tensor))
+            if made is not None:
+                self._remember(alias, made.maker, made.print, made.version)
+            self._on_gradient(alias, frame, "grad_input", leaf.path)
+        if not aliases:
+            return None
+
+        def replace(value: Any) -> Any:
+            return aliases.get(id(value), value)
+
+        return rebuild(args, replace), rebuild(kwargs, replace)
+
+    def _leave(self, path: str, output: Any, began: float) -> None:
+        frame = self._pop(path)
+        if frame is None:
+            return
+        found = list(leaves(output))
+        if frame.again:
+            self._match(frame, found)
+            if frame.order is None:
+                return
+        else:
+            seconds = max(0.0, began - frame.began - (self._spent - frame.spent))
+            values, arrays, prints = self._values(frame, "output", found)
+            assert frame.order is not None
+            self._writer.write(Returned(self._step, frame.order, tuple(values), seconds), arrays)
+            self._past.setdefault(path, []).append(_Past(frame.order, frame.index, frame.inputs, tuple(prints)))
+        for leaf in found:
+            if self._is_tensor(leaf.value):
+                self._on_gradient(leaf.value, frame, "grad_output", leaf.path)
+        tensors = [leaf.value for leaf in found if self._is_tensor(leaf.value)]
+        for leaf_path, before in frame.in_place:
+            for tensor in tensors[:1]:
+                remove = self._on_part(before, tensor, self._gradient_listener(frame, "grad_input", leaf_path))
+                if remove is not None:
+                    self._removers.append(remove)
+
+    def _pop(self, path: str) -> _Frame | None:
+        """The open call on this path; calls inside it that never came back are given up."""
+        if not any(frame.path == path for frame in self._stack):
+            return None
+        while True:
+            frame = self._stack.pop()
+            if frame.path == path:
+                return frame
+            if frame.order is not None and not frame.again:
+                self._writer.write(Returned(self._step, frame.order, failed="it never returned"))
+
+    def _match(self, frame: _Frame, output: Sequence[Leaf]) -> None:
+        """Which recorded call is this recomputation? The one with bit-equal output (and input); of several the next
+        one after the call matched before, else the last."""
+        prints = tuple(self._print(leaf.value) for leaf in output if self._is_tensor(leaf.value))
+        open_ = [past for past in self._past.get(frame.path, ()) if not past.taken]
+        same = [past for past in open_ if past.outputs == prints]
+        same = [past for past in same if past.inputs == frame.inputs] or same
+        if not same:
+            same = [past for past in open_ if past.inputs == frame.inputs]
+            if not same:
+                self.notes["Calls during the backward pass equal no recorded call; they are not recorded"] = None
+                return
+            self.notes["A recomputed call gave other numbers than at first (random layers inside a checkpoint?)"] = None
+        burst = self._burst
+        later = [past for past in same if burst is not None and past.order > burst]
+        chosen = later[0] if later else same[-1]
+        chosen.taken = True
+        self._burst = chosen.order
+        frame.order, frame.index = chosen.order, chosen.index
+
+    # Values.
+
+    def _is_tensor(self, value: Any) -> bool:
+        return self._watcher.is_tensor(value)
+
+    def _values(
+        self, frame: _Frame, side: Literal["input", "output"], found: Sequence[Leaf]
+    ) -> tuple[list[Value], list[Array | None], list[bytes]]:
+        """Values, the arrays that have to be stored with them, and prints of the tensors among them."""
+        assert frame.order is not None
+        values: list[Value] = []
+        arrays: list[Array | None] = []
+        prints: list[bytes] = []
+        for leaf in found:
+            if not self._is_tensor(leaf.value):
+                value, array = _plain_value(leaf)
+                values.append(value)
+                arrays.append(array)
+                continue
+            value, array, seen = self._tensor_value(frame, side, leaf)
+            values.append(value)
+            arrays.append(array)
+            prints.append(seen)
+        return values, arrays, prints
+
+    def _tensor_value(
+        self, frame: _Frame, side: Literal["input", "output"], leaf: Leaf
+    ) -> tuple[Value, Array | None, bytes]:
+        tensor = leaf.value
+        assert frame.order is not None
+        facts = self._watcher.facts(tensor)
+        made = self._made.get(id(tensor))
+        if made is not None and made.maker.side == "input" and not self._is_open(frame, made.maker.order):
+            made = None  # it came in elsewhere and was not handed on: for this call, code between layers made it
+        version: int | str | None = self._watcher.version_of(tensor)
+        array: Array | Unreadable | None = None
+        if version is None and made is not None:
+            array = self._watcher.array(tensor)
+            version = None if isinstance(array, Unreadable) else digest(array)
+        changed = made is not None and made.version != version
+        if changed and side == "output" and made is not None and made.maker.order <= frame.order:
+            made, changed = None, False  # this call itself altered what came in: it is the maker
+        maker = made.maker if made is not None else None
+        if made is not None and not changed:
+            if side == "output":
+                self._remember(tensor, Maker(frame.order, side, leaf.path), made.print, version)
+            return (
+                Value(
+                    leaf=leaf.path,
+                    kind="tensor",
+                    shape=facts.shape,
+                    dtype=facts.dtype,
+                    device=facts.device,
+                    requires_grad=facts.requires_grad,
+                    maker=maker,
+                ),
+                None,
+                made.print,
+            )
+        if array is None:
+            array = self._watcher.array(tensor)
+        missing = array.reason if isinstance(array, Unreadable) else None
+        kept = None if isinstance(array, Unreadable) else self._writer.copy(array)
+        seen = b"" if kept is None else _print_of(kept)
+        if version is None and kept is not None:
+            version = digest(kept)
+        value = Value(
+            leaf=leaf.path,
+            kind="tensor",
+            shape=facts.shape,
+            dtype=facts.dtype,
+            device=facts.device,
+            requires_grad=facts.requires_grad,
+            maker=maker,
+            changed=changed,
+            missing=missing,
+        )
+        self._remember(tensor, Maker(frame.order, side, leaf.path), seen, version)
+        return value, kept, seen
+
+    def _is_open(self, frame: _Frame, order: int) -> bool:
+        return frame.order == order or any(above.order == order for above in self._stack)
+
+    def _remember(self, tensor: Any, maker: Maker, seen: bytes, version: int | str | None) -> None:
+        """From now on this tensor, as long as it lives, is that value."""
+        key = id(tensor)
+        known = self._made
+        old = known.get(key)
+        if old is not None:
+            known[key] = _Made(old.alive, maker, version, seen)
+            return
+        try:
+            alive: Any = weakref.ref(tensor, lambda _: known.pop(key, None))
+        except TypeError:
+            alive = tensor  # then it is held, so that its id is not given to another
+        known[key] = _Made(alive, maker, version, seen)
+
+    def _print(self, tensor: Any) -> bytes:
+        made = self._made.get(id(tensor))
+        if made is not None and made.version is not None and made.version == self._watcher.version_of(tensor):
+            return made.print
+        array = self._watcher.array(tensor)
+        return b"" if isinstance(array, Unreadable) else _print_of(array)
+
+    # Gradients.
+
+    def _on_gradient(self, tensor: Any, frame: _Frame, side: GradientSide, leaf: str) -> None:
+        remove = self._watcher.on_gradient(tensor, self._gradient_listener(frame, side, leaf))
+        if remove is not None:
+            self._removers.append(remove)
+
+    def _gradient_listener(self, frame: _Frame, side: GradientSide, leaf: str) -> Callable[[Any], None]:
+        def arrived(gradient: Any) -> None:
+            try:
+                self._gradient(frame, side, leaf, gradient)
+            except Exception as error:
+                self._fail(error)
+
+        return arrived
+
+    def _parameter_listener(self, path: str, name: str) -> Callable[[Any], None]:
+        def arrived(gradient: Any) -> None:
+            try:
+                self._parameter_gradient(path, name, gradient)
+            except Exception as error:
+                self._fail(error)
+
+        return arrived
+
+    def _inside(self) -> bool:
+        """Does a gradient arrive while the net itself still runs? Then the net takes it for its own ends."""
+        return any(not frame.again for frame in self._stack)
+
+    def _gradient(self, frame: _Frame, side: GradientSide, leaf: str, gradient: Any) -> None:
+        if frame.order is None or gradient is None or self._closed:
+            return
+        self._burst = None
+        key = (frame.order, side, leaf)
+        if key in self._final:
+            self.notes["Some gradients arrived more than once (several backward passes); the first is kept"] = None
+            return
+        if self._inside():
+            self.notes["The net takes gradients in its own forward pass; a later backward pass replaces them"] = None
+            if key in self._inner:
+                return
+            self._inner.add(key)
+        else:
+            self._final.add(key)
+        value, array = self._gradient_value(leaf, gradient)
+        self.gradients += 1
+        self._writer.write(Gradient(self._step, frame.order, side, value), (array,))
+
+    def _parameter_gradient(self, path: str, name: str, gradient: Any) -> None:
+        if gradient is None or self._closed or self._inside():
+            return
+        self._burst = None
+        count = self._parameters.get((path, name), 0)
+        self._parameters[path, name] = count + 1
+        if count == 0:
+            self._write_parameter_gradient(path, name, gradient)
+
+    def _write_parameter_gradient(self, path: str, name: str, gradient: Any) -> None:
+        value, array = self._gradient_value(name, gradient, hold=False)
+        self.gradients += 1
+        self._writer.write(ParameterGradient(self._step, path, name, value), (array,))
+
+    def _gradient_value(self, leaf: str, gradient: Any, *, hold: bool = True) -> tuple[Value, Array | None]:
+        facts = self._watcher.facts(gradient)
+        memory = self._memory_of(gradient) if hold else None
+        array: Array | None = None
+        missing = None
+        if memory is not None:
+            array = next((kept for _, known, kept in self._held if known == memory), None)
+        if array is None:
+            read = self._watcher.array(gradient)
+            if isinstance(read, Unreadable):
+                missing = read.reason
+            else:
+                array = self._writer.copy(read)
+                if memory is not None:
+                    self._held.append((gradient, memory, array))
+        value = Value(
+            leaf=leaf, kind="tensor", shape=facts.shape, dtype=facts.dtype, device=facts.device, missing=missing
+        )
+        return value, array
+
+    def _fail(self, error: Exception) -> None:
+        if self.failure is None:
+            self.failure = error
+
+
+def _plain_value(leaf: Leaf) -> tuple[Value, Array | None]:
+    value = leaf.value
+    if value is None:
+        return Value(leaf.path, "none"), None
+    if isinstance(value, bool | int | float | str) and type(value).__module__ == "builtins":
+        return Value(leaf.path, "scalar", literal=value[:_LONGEST_TEXT] if isinstance(value, str) else value), None
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        array = np.array(value, order="C")
+        return Value(leaf.path, "tensor", shape=array.shape, dtype=array.dtype.name, device="numpy"), array
+    return Value(leaf.path, "other", literal=type(value).__name__), None
+
+
+def _print_of(array: Array) -> bytes:
+    """Some elements, evenly spaced, with shape and dtype: enough to know a bit-equal array again."""
+    flat = array.reshape(-1)
+    chosen = flat if flat.size <= _PRINT else flat[:: max(1, flat.size // _PRINT)]
+    return repr((array.shape, array.dtype.str)).encode() + chosen.tobytes()
+
+
+def _call_words(frame: _Frame) -> str:
+    return f"{frame.path} (call {frame.index})"
+
+
+def _error_words(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text[:_LONGEST_TEXT]}" if text else type(error).__name__
+
+
+def _package_folders(name: str) -> list[str]:
+    import importlib.util
+
+    spec = importlib.util.find_spec(name)
+    return [str(folder) for folder in spec.submodule_search_locations or ()] if spec is not None else []
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# A recording from beginning to end
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Session:
+    """A recording that is going on: what `recording` gives. `out` is where the trace will be."""
+
+    out: Path
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Keep a sentence in the trace."""
+        self.notes.append(str(text))
+
+    def __repr__(self) -> str:
+        return f"<recording to {self.out}>"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to record."""
+
+    keep: Keep = "values"
+    choice: Choice = field(default_factory=Choice)
+    note: str | None = None
+
+    @staticmethod
+    def of(keep: str, only: Patterns, skip: Patterns, depth: int | None, note: str | None) -> Options:
+        """Check what the user gave.
+
+        Raises:
+            RuleError: an option that is none.
+        """
+        if keep == "values":
+            return Options("values", Choice.of(only, skip, depth), note)
+        if keep == "statistics":
+            return Options("statistics", Choice.of(only, skip, depth), note)
+        raise RuleError(f"keep={keep!r} is not known", then="give keep='values' or keep='statistics'")
+
+
+@dataclass
+class _Watched:
+    """What one recording needs while the net runs."""
+
+    recorder: Recorder
+    parameters: dict[tuple[str, str], Any]
+    backward: str | None = None
+    unrestored: tuple[str, ...] = ()
+
+
+def run_and_record(
+    net: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Path, options: Options, *, backward: bool
+) -> None:
+    """Run the net once, forward and backward, and leave the trace at `out` and the net as it was.
+
+    Raises:
+        RecordingError: the net cannot be watched, or it is empty.
+        TraceFileError: the trace could not be written.
+        Exception: whatever the net raised; the trace up to there is at `out`.
+    """
+    watcher = watcher_for(net)
+    with watcher.eager(net) as done:
+        args, words = watcher.convert(net, args)
+        kwargs, more = watcher.convert(net, kwargs)
+        prepare = getattr(watcher, "prepare", None)
+        prepared = prepare(net, args, kwargs) if prepare is not None else ()
+        notes = dict.fromkeys((*done, *words, *more, *prepared))
+        with _watching(watcher, net, out, options, tuple(notes)) as watched:
+            restore = watcher.preserve(net)
+            gradients = Gradients()
+            try:
+                _, gradients = watcher.run(net, args, kwargs, cotangent if backward else None)
+                watched.recorder.whole_parameter_gradients(gradients.parameters, watched.parameters)
+            finally:
+                watched.backward = _why_no_backward(gradients, asked=backward)
+                watched.recorder.close()
+                watched.unrestored = restore()
+
+
+def _why_no_backward(gradients: Gradients, *, asked: bool) -> str | None:
+    if not asked:
+        return "it was not asked for: backward=False"
+    if gradients.error is not None:
+        return f"the framework could not run it: {_error_words(gradients.error)}"
+    return gradients.skipped
+
+
+@contextlib.contextmanager
+def record_while(net: Any, out: Path, options: Options) -> Iterator[Session]:
+    """Record whatever the body runs; see `tracer.recording`."""
+    watcher = watcher_for(net)
+    session = Session(out)
+    with watcher.eager(net) as done, _watching(watcher, net, out, options, done) as watched:
+        recorder = watched.recorder
+        try:
+            yield session
+        finally:
+            recorder.notes.update(dict.fromkeys(session.notes))
+            if recorder.parts_missing:
+                recorder.notes["Some parameters got gradients more than once; the first is kept"] = None
+            if recorder.gradients == 0:
+                watched.backward = "no gradient reached the net while it was recorded"
+
+
+@contextlib.contextmanager
+def _watching(watcher: Watcher, net: Any, out: Path, options: Options, notes: Sequence[str]) -> Iterator[_Watched]:
+    """Header and layers are written, hooks are on; at the end the trace is closed, whatever was raised."""
+    table = watcher.layers(net)
+    if not table:
+        raise RecordingError("The net has no layer", then="give a net")
+    layers = {path: layer for path, layer, _ in table}
+    left_out = {path: why for path, layer in layers.items() if (why := options.choice.why_not(path, layer))}
+    watched_layers = {path: layer for path, layer in layers.items() if path not in left_out}
+    described, parameters = _describe(watcher, table)
+    header = Header(
+        framework=watcher.name,
+        framework_version=watcher.version(),
+        net=type(layers[ROOT]).__name__ if ROOT in layers else type(net).__name__,
+        keep=options.keep,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tracer_version=__version__,
+        environment=watcher.environment(net),
+        filters=options.choice.words(),
+        note=options.note,
+        notes=tuple(notes),
+    )
+    writer = TraceWriter(out, header)
+    try:
+        writer.layers(described, _parameter_arrays(watcher, parameters))
+        recorder = Recorder(watcher, writer, layers, options.choice)
+        owned = {key: named.tensor for key, named in parameters.items() if named.trainable}
+    except BaseException:
+        writer.abandon()
+        raise
+    watched = _Watched(recorder, owned)
+    try:
+        try:
+            with watcher.watch(net, recorder, watched_layers):
+                recorder.watch_parameters({k: t for k, t in owned.items() if k[0] in watched_layers})
+                try:
+                    yield watched
+                finally:
+                    recorder.close()
+        except BaseException as error:
+            recorder.stop(error)
+            watcher.after_error()
+            _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False))
+            raise
+        _raise_own_failures(watcher, net, watched, writer, left_out)
+        writer.finish(_end(watcher, net, watched, left_out, complete=True))
+    finally:
+        recorder.close()
+
+
+def _end_quietly(writer: TraceWriter, end: End) -> None:
+    """Close the trace of a run that raised; what the writer has to say must not hide that error."""
+    with contextlib.suppress(TracerError):
+        writer.finish(end)
+
+
+def _raise_own_failures(
+    watcher: Watcher, net: Any, watched: _Watched, writer: TraceWriter, left_out: Mapping[str, str]
+) -> None:
+    """What went wrong in our own hooks while the net went on."""
+    error = watched.recorder.failure
+    if error is None:
+        return
+    watched.recorder.stopped = f"tracer failed while it recorded: {_error_words(error)}"
+    _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False))
+    if isinstance(error, TracerError):
+        raise error
+    raise RecordingError(
+        f"Recording failed while the net ran: {_error_words(error)}",
+        where=f"{writer.out}, which holds what came before",
+        then="the net ran to its end and is as it was; please report this with the net",
+    ) from error
+
+
+def _end(watcher: Watcher, net: Any, watched: _Watched, left_out: Mapping[str, str], *, complete: bool) -> End:
+    recorder = watched.recorder
+    quiet = [path for path, _, _ in watcher.layers(net) if path not in recorder.fired]
+    reasons = dict(watcher.uncaptured(net, [path for path in quiet if path not in left_out]))
+    silent = {path: left_out.get(path) or reasons.get(path) or "it was never called" for path in quiet}
+    return End(
+        complete=complete,
+        stopped=recorder.stopped if not complete else None,
+        backward=watched.backward,
+        silent=silent,
+        unrestored=watched.unrestored,
+        notes=tuple(recorder.notes),
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The net before it runs
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _describe(
+    watcher: Watcher, table: Sequence[tuple[str, Any, tuple[str, ...]]]
+) -> tuple[list[Layer], dict[tuple[str, str], Any]]:
+    """The rows of all layers, and the first place of each parameter and buffer."""
+    by_path = {path: layer for path, layer, _ in table}
+    for _, layer, others in table:
+        by_path.update(dict.fromkeys(others, layer))
+    children: dict[str, list[str]] = {}
+    for path, _, _ in table:
+        if path != ROOT:
+            children.setdefault(_above(path), []).append(path)
+    first: dict[int, tuple[str, str]] = {}
+    parameters: dict[tuple[str, str], Any] = {}
+    rows = []
+    for path, layer, others in table:
+        parent = by_path.get(_above(path)) if path != ROOT else None
+        facts = watcher.describe(layer, parent, path.rpartition(".")[2] if path != ROOT else "")
+        own = []
+        for named in watcher.parameters(layer):
+            key = (path, named.name)
+            owner = first.setdefault(id(named.tensor), key)
+            if owner == key:
+                parameters[key] = named
+            seen = watcher.facts(named.tensor)
+            own.append(
+                Parameter(
+                    name=named.name,
+                    shape=seen.shape,
+                    dtype=seen.dtype,
+                    device=seen.device,
+                    trainable=named.trainable,
+                    buffer=named.buffer,
+                    alias=named.alias,
+                    owner=owner if owner != key else None,
+                    missing=_why_unreadable(watcher, named.tensor) if owner == key else None,
+                )
+            )
+        rows.append(
+            Layer(
+                path=path,
+                kind=facts.kind,
+                bases=facts.bases,
+                settings=facts.settings,
+                training=facts.training,
+                parameters=tuple(own),
+                source=facts.source,
+                made_at=facts.made_at,
+                aliases=others,
+                children=tuple(children.get(path, ())),
+            )
+        )
+    return rows, parameters
+
+
+def _why_unreadable(watcher: Watcher, tensor: Any) -> str | None:
+    """Asks for the array, which on a CPU is no copy, to learn whether there is one."""
+    if watcher.facts(tensor).device not in {"cpu", "CPU", "meta"}:
+        return None
+    found = watcher.array(tensor)
+    return found.reason if isinstance(found, Unreadable) else None
+
+
+def _parameter_arrays(
+    watcher: Watcher, parameters: Mapping[tuple[str, str], Any]
+) -> Iterator[tuple[tuple[str, str], Array]]:
+    for key, named in parameters.items():
+        array = watcher.array(named.tensor)
+        if not isinstance(array, Unreadable):
+            yield key, array
+
+
+def _above(path: str) -> str:
+    return path.rpartition(".")[0] or ROOT
+
+
+__all__ = ["Choice", "Options", "Recorder", "Session", "Source", "cotangent", "record_while", "run_and_record"]
