@@ -32,7 +32,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
     """The folder that `tracer demo` leaves, and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [sys.executable, "-m", "tracer", "demo", str(folder)],
+        [sys.executable, "-m", "tracer", "demo", "--folder", str(folder)],
         env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

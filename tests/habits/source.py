@@ -51,14 +51,25 @@ def _imports(name: str) -> Iterator[Import]:
 
 @cache
 def within(name: str) -> frozenset[str]:
-    """The modules of this package that a module imports; the version is no module."""
+    """The modules of this package that a module imports; the version, which the face holds for all, is no module."""
     found = set()
     for base, taken in imports(name):
         if base.split(".")[0] != "tracer" or (base, taken) == ("tracer", "__version__"):
             continue
+        if (base, taken) == ("tracer", "") and _of_the_face(name) == {"__version__"}:
+            continue
         inner = f"{base}.{taken}"
         found.add(inner if inner in modules() else base)
     return frozenset(found)
+
+
+def _of_the_face(name: str) -> set[str]:
+    """What a module takes from the face by `tracer.something`."""
+    return {
+        node.attr
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tracer"
+    }
 
 
 def foreign(name: str) -> frozenset[str]:
