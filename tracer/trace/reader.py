@@ -8,12 +8,14 @@ taken out of HDF5's heap here, because the library trusts their lengths.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import stat
 import struct
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +192,8 @@ class _File:
     def skeleton(self) -> Skeleton:
         try:
             self._check_version()
-            return self._skeleton()
+            with _no_collection():
+                return self._skeleton()
         except TracerError:
             raise
         except Malformed as error:
@@ -389,6 +392,18 @@ class _Heap:
             objects[index] = bytes(body[at + 16 : at + 16 + length])
             at += 16 + length + -length % 8
         return objects
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A large skeleton is a million small objects, none of them garbage; looking for some takes half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _open_hdf5(view: View) -> h5f.FileID:

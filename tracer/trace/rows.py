@@ -145,6 +145,8 @@ def _plain(thing: Any, depth: int) -> Any:
     if isinstance(thing, Mapping):
         return {_key(key): _plain(value, depth + 1) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
+        if set(map(type, thing)) == {float} and math.isfinite(sum(thing)):
+            return list(thing)
         return [_plain(value, depth + 1) for value in thing]
     if isinstance(thing, np.generic):
         return _plain(thing.item(), depth + 1)
@@ -205,14 +207,17 @@ def _dataclass(kind: Any) -> Callable[[Any], Any]:
     needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
 
     def read(item: Any) -> Any:
-        item = _object(item)
-        missing = needed - item.keys()
-        if missing:
-            raise Malformed(f"{kind.__name__} without {', '.join(sorted(missing))}")
+        given = {}
         try:
-            return kind(**{name: reader(item[name]) for name, reader in readers.items() if name in item})
+            for name, value in _object(item).items():
+                reader = readers.get(name)
+                if reader is not None:
+                    given[name] = reader(value)
         except Malformed as error:
             raise Malformed(f"{kind.__name__}: {error}") from None
+        if not needed <= given.keys():
+            raise Malformed(f"{kind.__name__} without {', '.join(sorted(needed - given.keys()))}")
+        return kind(**given)
 
     return read
 
@@ -234,33 +239,26 @@ def _choice(allowed: tuple[Any, ...]) -> Callable[[Any], Any]:
 
 def _either(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
     readers = [_decoder(kind) for kind in kinds if kind is not type(None)]
-    optional = type(None) in kinds
     if len(readers) > 1 and all(kind in _SIMPLE or kind is type(None) for kind in kinds):
         return _scalar
-
-    def read(item: Any) -> Any:
-        if item is None and optional:
-            return None
-        problem = Malformed("null is not expected")
-        for reader in readers:
-            try:
-                return reader(item)
-            except Malformed as error:
-                problem = error
-        raise problem
-
-    return read
+    assert len(readers) == 1, "the schema has no other unions"
+    (reader,) = readers
+    return lambda item: None if item is None else reader(item)
 
 
 def _tuple(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
     many = len(kinds) == 2 and kinds[1] is Ellipsis
     readers = [_decoder(kind) for kind in kinds if kind is not Ellipsis]
+    read_one = readers[0]
+    plain = {kinds[0]} if kinds[0] in (float, str) else None  # of these, the right type is all that is asked
 
     def read(item: Any) -> Any:
         if not isinstance(item, list):
             raise Malformed(f"a list is expected, not {type(item).__name__}")
         if many:
-            return tuple(readers[0](value) for value in item)
+            if set(map(type, item)) == plain:
+                return tuple(item)
+            return tuple([read_one(value) for value in item])
         if len(item) != len(readers):
             raise Malformed(f"{len(readers)} items are expected, not {len(item)}")
         return tuple(reader(value) for reader, value in zip(readers, item, strict=True))

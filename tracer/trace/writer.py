@@ -375,6 +375,7 @@ class _File:
             self._calls = self._table(layout.ROWS, [])
             self.commit()
         except Exception as error:
+            partial.unlink(missing_ok=True)
             self._release()
             raise _write_error(error, partial) from error
 
