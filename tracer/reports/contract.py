@@ -7,21 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracer import __version__
-from tracer.divergence.alignment import Alignment, Alone, CallId, Group, Pair
-from tracer.divergence.diagnosis import (
-    Cause,
-    Coverage,
-    Diagnosis,
-    Origin,
-    PairRow,
-    RoadStep,
-    Spot,
-    TraceSide,
-)
-from tracer.divergence.metrics import Difference
+
+if TYPE_CHECKING:
+    from tracer.divergence.alignment import Alignment, Alone, CallId, Group, Pair
+    from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, PairRow, RoadStep, Spot, TraceSide
+    from tracer.divergence.metrics import Difference
 
 FORMAT = "tracer-diff"
 VERSION = 1

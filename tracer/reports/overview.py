@@ -164,18 +164,29 @@ def tree(skeleton: Skeleton, *, depth: int | None = None, number: int = 0) -> It
     calls: dict[str, list[Call]] = defaultdict(list)
     for call in step.calls:
         calls[call.path].append(call)
-    parents = {child: layer.path for layer in skeleton.layers.values() for child in layer.children}
+    parents = _parents(skeleton.layers)
     depths: dict[str, int] = {}
     below: dict[str, int] = defaultdict(int)
     for path in skeleton.layers:
-        parent = parents.get(path)
-        depths[path] = 0 if path == ROOT else depths.get(parent or ROOT, 0) + 1
+        depths[path] = 0 if path == ROOT else depths.get(parents[path], 0) + 1
         for ancestor in _ancestors(path, parents):
             below[ancestor] += 1
     for path, layer in skeleton.layers.items():
         if depth is None or depths[path] <= depth:
             cut = depth is not None and depths[path] == depth
             yield _row(layer, calls[path], depths[path], parents.get(path), skeleton, below[path] if cut else 0)
+
+
+def _parents(layers: Mapping[str, Layer]) -> dict[str, str]:
+    """The path of each layer's parent: who names it as a child, else who its path says."""
+    parents = {child: layer.path for layer in layers.values() for child in layer.children if child != ROOT}
+    for path in layers:
+        if path != ROOT and path not in parents:
+            above = path.rpartition(".")[0]
+            while above and above not in layers:
+                above = above.rpartition(".")[0]
+            parents[path] = above or ROOT
+    return parents
 
 
 def _ancestors(path: str, parents: Mapping[str, str]) -> Iterator[str]:
@@ -193,7 +204,7 @@ def _row(layer: Layer, calls: Sequence[Call], depth: int, parent: str | None, sk
         name = layer.path[len(parent) + 1 :]
     if not calls:
         reason = skeleton.end.silent.get(layer.path, "")
-        remark = f"never ran: {reason}" if reason else "never ran"
+        remark = reason if reason.startswith("never") else f"never ran: {reason}" if reason else "never ran"
         return Row(layer.path, name, depth, layer.kind, 0, remark=remark, hidden=hidden)
     tensors = [value for value in calls[0].outputs if value.kind == "tensor"]
     bad = [_spoiled(call) for call in calls]

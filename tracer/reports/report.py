@@ -6,11 +6,13 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tracer.divergence.alignment import Alignment
-from tracer.divergence.diagnosis import Coverage, Diagnosis, Origin, Verdict
 from tracer.errors import TracerError
+
+if TYPE_CHECKING:
+    from tracer.divergence.alignment import Alignment
+    from tracer.divergence.diagnosis import Coverage, Diagnosis, Origin, Verdict
 
 EXIT_CODES = {"agree": 0, "diverged": 1, "unsure": 2}
 

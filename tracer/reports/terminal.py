@@ -11,21 +11,23 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, final
+from typing import IO, TYPE_CHECKING, Literal, final
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from tracer.divergence.diagnosis import Diagnosis, Origin, PairRow, RoadStep, Spot
-from tracer.divergence.metrics import Difference
 from tracer.errors import TracerError
 from tracer.reports import wording
 from tracer.reports.overview import Head, LayerPart, Row, ValueLine, bad_numbers, bad_of, statistics_words
+
+if TYPE_CHECKING:  # what is shown; `tracer show` needs none of it
+    from tracer.divergence.diagnosis import Diagnosis, Origin, PairRow, RoadStep, Spot
+    from tracer.divergence.metrics import Difference
 
 PLAIN_WIDTH = 80
 """Columns where nobody says how wide the output is."""
@@ -33,6 +35,7 @@ PLAIN_WIDTH = 80
 _LEAST_WIDTH = 40
 _LABEL = 11
 _SCREEN = 40
+_ROAD_BESIDE_LABEL = 64
 
 _VERDICT_STYLE = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
 _STATE_STYLE = {"agrees": "green", "starts here": "bold red", "carried on": "red", "diverged": "red"}
@@ -301,15 +304,16 @@ def _road(road: Sequence[RoadStep], page: Page, most: _Most) -> list[Text]:
         return []
     steps = _shorter(road, most)
     number_width, state_width = 9, 11
-    room = page.width - 2 - _LABEL - 2 - 2 - number_width - 2 - state_width
+    beside = page.width >= _ROAD_BESIDE_LABEL
+    room = page.width - 2 - (_LABEL if beside else 0) - 2 - 2 - number_width - 2 - state_width
     names = ["" if step is None else _step_name(step) for step in steps]
     need = max(cell_len(page.clean(name)) for name in names)
     bar_room = 0 if room < 22 else min(max(room - need - 2, room // 4), 24)
     name_width = min(need, room - (bar_room + 2 if bar_room else 0))
     scale = _scale([step.difference for step in steps if step is not None], bar_room)
-    lines = []
+    lines = [] if beside else [_label("the road")]
     for at, (step, name) in enumerate(zip(steps, names, strict=True)):
-        label = _label("the road" if at == 0 else "")
+        label = _label("the road" if at == 0 else "") if beside else Text("  ")
         if step is None:
             lines.append(Text.assemble(label, ("  " + page.dots, "dim")))
             continue
@@ -353,17 +357,18 @@ def _step_number(difference: Difference | None) -> str:
 
 
 def _scale(differences: Sequence[Difference | None], width: int) -> Callable[[Difference | None], int]:
-    """Lengths of bars: the logarithm of the difference, the smallest one cell and the largest the whole width."""
-    sizes = [d.size for d in differences if d is not None]
-    finite = [math.log10(size) for size in sizes if 0 < size < math.inf]
-    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    """Lengths of bars: logarithms, from the smallest difference or tolerance, one cell, to the largest difference."""
+    known = [d for d in differences if d is not None]
+    finite = [math.log10(d.size) for d in known if 0 < d.size < math.inf]
+    low = min([*finite, *(math.log10(d.tolerance) for d in known if d.tolerance > 0)], default=0.0)
+    high = max(finite, default=0.0)
 
     def length(difference: Difference | None) -> int:
         if difference is None or difference.size <= 0 or width <= 0:
             return 0
         if math.isinf(difference.size):
             return width
-        share = (math.log10(difference.size) - low) / (high - low) if high - low > 0.3 else 0.0
+        share = (math.log10(difference.size) - low) / (high - low) if high > low else 0.0
         return 1 + round(share * (width - 1))
 
     return length
@@ -379,10 +384,12 @@ def _causes(origin: Origin, diagnosis: Diagnosis, page: Page, most: _Most) -> li
         return _block("cause", "none that the rules know; compare the code at the two lines above", page)
     lines = []
     for cause in origin.causes[: most.causes]:
-        lines += _block(wording.cause_label(cause), wording.cause_sentence(cause), page, label_style="bold magenta")
+        sentence = wording.cause_sentence(cause)
+        if sentence not in diagnosis.reason:
+            lines += _block(wording.cause_label(cause), sentence, page, label_style="bold magenta")
         if cause.edit:
-            edit = page.near(cause.edit)
-            lines += _block("edit", edit, page, style="green", label_style="bold green")
+            label = "next" if origin.place == "input" else "edit"
+            lines += _block(label, page.near(cause.edit), page, style="green", label_style="bold green")
     return [*lines, *_left_out(len(origin.causes) - most.causes, page)]
 
 
@@ -413,7 +420,8 @@ def _coverage(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
         lines = [Text.assemble(f"  {said}{' ' * gap}", (hint, "dim"))] if gap >= 2 else lines
         lines += [] if gap >= 2 else _paragraph(hint, page, "dim")
     for begin, names in wording.alone(alignment.alone_reference, alignment.alone_candidate):
-        lines.append(Text("  " + begin + _as_many(names, page.width - 2 - len(begin), page)))
+        said = begin + _as_many(names, page.width - 2 - len(begin), page)
+        lines.append(Text("  " + page.fit(said, page.width - 2)))
     for phase in wording.unjudged_phases(covered):
         lines += _paragraph(phase, page, "yellow")
     for note in diagnosis.notes[: most.notes]:
@@ -446,42 +454,54 @@ def _paragraph(text: str, page: Page, style: str = "") -> list[Text]:
 # The table of every pair
 # --------------------------------------------------------------------------------------------------------------------
 
-_ROW_HEAD = ("phase", "reference", "candidate", "op", "rel. L2", "tolerance", "verdict")
+_ROW_HEAD = {"reference": 14, "candidate": 14, "op": 8, "rel. L2": 9, "tolerance": 9, "verdict": 11}
+"""Columns of the table of every pair, and how narrow each may get."""
 
 
 def table_lines(rows: Sequence[PairRow], page: Page, *, narrow: bool) -> Iterator[Text]:
     """Every pair, a line each; the columns are as wide as they need to be, or as a `narrow` page allows."""
-    room = page.width if narrow else None
-    cells = [_ROW_HEAD, *(_row_cells(row, page) for row in rows)]
-    need = [max(cell_len(row[i]) for row in cells) for i in range(len(_ROW_HEAD))]
-    if room is not None:
-        spare = room - sum(need[3:]) - need[0] - 2 * (len(need) - 1)
-        half = max(spare // 2, 8)
-        left = min(need[1], max(half, spare - need[2]))
-        need[1], need[2] = left, min(need[2], max(spare - left, 8))
-    for at, row in enumerate(cells):
-        line = Text()
-        for column, (text, width) in enumerate(zip(row, need, strict=True)):
-            right = column in {4, 5}
-            fitted = page.fit(text, width)
-            padding = " " * (width - cell_len(fitted))
-            style = "bold" if at == 0 else _STATE_STYLE.get(row[-1], "dim") if column == len(row) - 1 else ""
-            line.append(padding + fitted if right else fitted + padding, style)
-            line.append("" if column == len(row) - 1 else "  ")
-        line.rstrip()
-        yield line
+    cells = [_row_cells(row, page) for row in rows]
+    columns = list(_ROW_HEAD)
+    need = {name: max(cell_len(name), *(cell_len(row[name]) for row in cells)) for name in columns}
+    if narrow:
+        for name in ("tolerance", "op"):  # what a narrow page does without
+            if sum(min(need[c], max(_ROW_HEAD[c], 24)) + 2 for c in columns) - 2 > page.width:
+                columns.remove(name)
+        room = page.width - 2 * (len(columns) - 1)
+        widths = _cut([need[c] for c in columns], room, [_ROW_HEAD[c] for c in columns])
+        need = dict(zip(columns, widths, strict=True))
+    yield _table_line({name: name for name in columns}, columns, need, page, dict.fromkeys(columns, "bold"))
+    phase = ""
+    for row, texts in zip(rows, cells, strict=True):
+        if row.phase != phase:
+            phase = row.phase
+            yield Text(phase, "bold")
+        yield _table_line(texts, columns, need, page, {"verdict": _STATE_STYLE.get(row.state, "dim")})
 
 
-def _row_cells(row: PairRow, page: Page) -> tuple[str, ...]:
-    return (
-        row.phase,
-        page.clean(_name_or_nothing(row.reference)),
-        page.clean(_name_or_nothing(row.candidate)),
-        page.clean(row.op or (row.reference or row.candidate or Spot("", None, "")).kind),
-        _step_number(row.difference),
-        wording.number(row.difference.tolerance) if row.difference else "-",
-        row.state,
-    )
+def _table_line(
+    texts: Mapping[str, str], columns: Sequence[str], widths: Mapping[str, int], page: Page, styles: Mapping[str, str]
+) -> Text:
+    line = Text()
+    for name in columns:
+        text = page.fit(texts[name], widths[name])
+        padding = " " * (widths[name] - cell_len(text))
+        right = name in {"rel. L2", "tolerance"}
+        line.append(padding + text if right else text + padding, styles.get(name, ""))
+        line.append("  ")
+    line.rstrip()
+    return line
+
+
+def _row_cells(row: PairRow, page: Page) -> dict[str, str]:
+    return {
+        "reference": page.clean(_name_or_nothing(row.reference)),
+        "candidate": page.clean(_name_or_nothing(row.candidate)),
+        "op": page.clean(row.op or next((spot.kind for spot in (row.reference, row.candidate) if spot), "")),
+        "rel. L2": _step_number(row.difference),
+        "tolerance": wording.number(row.difference.tolerance) if row.difference else "-",
+        "verdict": row.state,
+    }
 
 
 def _name_or_nothing(spot: Spot | None) -> str:
@@ -554,7 +574,7 @@ class LateProgress:
 # --------------------------------------------------------------------------------------------------------------------
 
 _STATISTICS = (("mean", "mean"), ("l2", "l2"), ("min", "minimum"), ("max", "maximum"))
-_NUMBER = 8
+_NUMBER = 7
 
 
 def head_lines(head: Head, page: Page) -> list[Text]:
@@ -579,18 +599,29 @@ def tree_lines(rows: Iterable[Row], page: Page, *, narrow: bool) -> Iterator[Tex
     )
     statistics = list(_STATISTICS)
     if room is not None:
-        while (
-            statistics and min(name, 28) + min(kind, 16) + min(output, 18) + 13 + (_NUMBER + 1) * len(statistics) > room
-        ):
-            statistics.pop()
-        spare = room - 13 - (_NUMBER + 1) * len(statistics)
-        output = min(output, max(spare // 4, 8))
-        kind = min(kind, max((spare - output) // 3, 8))
-        name = min(name, max(spare - output - kind, 8))
+        while statistics and min(name, 22) + min(kind, 12) + min(output, 14) > _tree_room(room, statistics):
+            statistics = statistics[:-2]
+        name, kind, output = _cut([name, kind, output], _tree_room(room, statistics), [20, 10, 10])
     head = f"{_cell('layer', name)}  {_cell('kind', kind)}  {_cell('output', output)}"
     yield Text(head + "".join(f" {label:>{_NUMBER}}" for label, _ in statistics) + f" {'ms':>7}", "bold")
     for row, name_text, kind_text in zip(listed, names, kinds, strict=True):
         yield from _tree_row(row, (name_text, kind_text), (name, kind, output), [key for _, key in statistics], page)
+
+
+def _tree_room(room: int, statistics: Sequence[object]) -> int:
+    """What is left of a line for name, kind and output."""
+    return room - 2 - 2 - (_NUMBER + 1) * len(statistics) - 8
+
+
+def _cut(needs: Sequence[int], room: int, least: Sequence[int]) -> list[int]:
+    """Widths that fit: the widest column gives first, and none below its least while another can give."""
+    widths = list(needs)
+    while sum(widths) > room and any(width > 4 for width in widths):
+        giving = [i for i, width in enumerate(widths) if width > least[i]] or [
+            i for i, width in enumerate(widths) if width > 4
+        ]
+        widths[max(giving, key=lambda i: widths[i] - least[i])] -= 1
+    return widths
 
 
 def _tree_row(
@@ -608,9 +639,9 @@ def _tree_row(
         for key in statistics:
             line.append(f" {wording.compact(getattr(row.statistics, key)) if row.statistics else '':>{_NUMBER}}")
         line.append(f" {wording.compact(1000 * row.seconds) if row.seconds is not None else '':>7}", "dim")
-    line.rstrip()
     if row.remark and not row.calls:
-        line.append(f"  {page.clean(row.remark)}" if not line.plain.endswith(" ") else page.clean(row.remark), "dim")
+        line.append(page.clean(row.remark), "dim")
+    line.rstrip()
     yield line
     indent = "  " * (row.depth + 1)
     if bad:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from tracer.divergence.alignment import Alone
-from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, Spot, TraceSide
-from tracer.divergence.metrics import Difference
 from tracer.trace.schema import Plain
+
+if TYPE_CHECKING:
+    from tracer.divergence.alignment import Alone
+    from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, Spot, TraceSide
+    from tracer.divergence.metrics import Difference
 
 
 def number(value: float | None) -> str:
@@ -39,8 +42,8 @@ def compact(value: float | None) -> str:
 
 
 def shape(dimensions: Sequence[int]) -> str:
-    """A shape as Python writes a tuple of sizes, without the comma of a single one."""
-    return f"({', '.join(map(str, dimensions))})"
+    """A shape as Python writes it: "(2, 17, 64)"."""
+    return str(tuple(dimensions))
 
 
 def plain(value: Plain) -> str:
@@ -148,7 +151,7 @@ def _detail(difference: Difference) -> str:
     if difference.beyond:
         said.append(f"{_percent(difference.beyond)} of the elements beyond tolerance")
     if difference.leaf and difference.problem != "structure":
-        said.append(f"in {difference.leaf}")
+        said.append(f"in leaf {difference.leaf}")
     if difference.layout:
         said.append(f"layout {difference.layout}")
     if difference.from_statistics:

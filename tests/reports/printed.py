@@ -1,0 +1,61 @@
+"""What is printed, as text files that a person can read.
+
+`python -m tests.reports.printed` writes them anew; look at the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.reports import builders, traces
+from tracer.reports import overview
+from tracer.reports.terminal import (
+    Page,
+    head_lines,
+    layer_lines,
+    report_text,
+    table_lines,
+    to_string,
+    tree_lines,
+)
+
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+def _show_tree(width: int) -> str:
+    skeleton, page = traces.skeleton(), Page(width)
+    head = head_lines(overview.head(skeleton, "pt.h5"), page)
+    return to_string([*head, *tree_lines(overview.tree(skeleton), page, narrow=True)])
+
+
+def _show_layer(path: str, width: int) -> str:
+    return to_string(layer_lines(overview.layer_part(traces.skeleton(), path), Page(width)))
+
+
+PRINTED: dict[str, Callable[[], str]] = {
+    **{f"report_{name}": (lambda make=make: report_text(make())) for name, make in builders.ALL.items()},
+    "report_crowded_50_columns": lambda: report_text(builders.crowded(), width=50),
+    "report_crowded_130_columns": lambda: report_text(builders.crowded(), width=130),
+    "report_diverged_40_columns": lambda: report_text(builders.diagnosis(), width=40),
+    "report_diverged_ascii": lambda: report_text(builders.diagnosis(), encoding="ascii"),
+    "table_80_columns": lambda: to_string(table_lines(builders.with_rows().rows, Page(80), narrow=True)),
+    "table_50_columns": lambda: to_string(table_lines(builders.with_rows().rows, Page(50), narrow=True)),
+    "show_80_columns": lambda: _show_tree(80),
+    "show_50_columns": lambda: _show_tree(50),
+    "show_layer": lambda: _show_layer("patch", 80),
+    "show_layer_120_columns": lambda: _show_layer("head", 120),
+    "show_silent_layer": lambda: _show_layer("unused", 80),
+}
+
+
+def write_goldens() -> None:
+    GOLDENS.mkdir(exist_ok=True)
+    for old in GOLDENS.glob("*.txt"):
+        old.unlink()
+    for name, make in PRINTED.items():
+        (GOLDENS / f"{name}.txt").write_text(make() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_goldens()
