@@ -22,7 +22,7 @@ import numpy as np
 from tracer import __version__
 from tracer.errors import RecordingError, RuleError, TracerError
 from tracer.frameworks import watcher_for
-from tracer.frameworks.base import Gradients, Leaf, Unreadable, Watcher, leaves, rebuild
+from tracer.frameworks.base import Gradients, Leaf, Unreadable, Watcher, children, leaves, rebuild
 from tracer.frameworks.source import Callers
 from tracer.trace.schema import (
     ROOT,
@@ -168,6 +168,40 @@ class _Frame:
     spent: float = 0.0
     inputs: tuple[bytes, ...] = ()
     in_place: list[tuple[str, Any]] = field(default_factory=list)
+    handed: list[_Handed] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Handed:
+    """A list or dict of the caller's, and the copy with aliases that the layer got instead. What the layer does to
+    the copy the caller must see: `before` is what the copy held, `given` the caller's own tensors by alias."""
+
+    own: Any
+    copy: Any
+    before: Any
+    given: Mapping[int, Any]
+
+    def settle(self) -> None:
+        """Bring to the caller's list or dict what was done to the copy."""
+        if isinstance(self.own, list):
+            if len(self.copy) != len(self.before) or any(
+                a is not b for a, b in zip(self.copy, self.before, strict=True)
+            ):
+                self.own[:] = [self.given.get(id(item), item) for item in self.copy]
+        elif list(self.copy) != list(self.before) or any(self.copy[key] is not self.before[key] for key in self.copy):
+            items = {key: self.given.get(id(item), item) for key, item in self.copy.items()}
+            self.own.clear()
+            self.own.update(items)
+
+
+def _handed(own: Any, copy: Any, given: Mapping[int, Any]) -> Iterator[_Handed]:
+    """Every list and dict that was replaced by a copy."""
+    if own is copy:
+        return
+    if isinstance(own, list | dict):
+        yield _Handed(own, copy, list(copy) if isinstance(copy, list) else dict(copy), given)
+    for (_, a), (_, b) in zip(children(own) or (), children(copy) or (), strict=True):
+        yield from _handed(a, b, given)
 
 
 @dataclass(slots=True)
@@ -259,6 +293,8 @@ class Recorder:
             frame = self._pop(path)
             if frame is None or frame.again:
                 return
+            for handed in frame.handed:
+                handed.settle()
             words = _error_words(error)
             if error is not self._raising:
                 self._raising, self.stopped = error, f"{_call_words(frame)}: {words}"
@@ -391,16 +427,22 @@ class Recorder:
             self._on_gradient(alias, frame, "grad_input", leaf.path)
         if not aliases:
             return None
+        given: dict[int, Any] = {id(alias): leaf.value for leaf in inputs if (alias := aliases.get(id(leaf.value)))
+                                 is not None}  # fmt: skip
 
         def replace(value: Any) -> Any:
             return aliases.get(id(value), value)
 
-        return rebuild(args, replace), rebuild(kwargs, replace)
+        swapped = rebuild(args, replace), rebuild(kwargs, replace)
+        frame.handed = [*_handed(args, swapped[0], given), *_handed(kwargs, swapped[1], given)]
+        return swapped
 
     def _leave(self, path: str, output: Any, began: float) -> None:
         frame = self._pop(path)
         if frame is None:
             return
+        for handed in frame.handed:
+            handed.settle()
         found = list(leaves(output))
         if frame.again:
             self._match(frame, found)

@@ -310,7 +310,8 @@ class TorchWatcher:
             for path, module in paths.items():
                 if not isinstance(module, torch.jit.ScriptModule):
                     hook(path, module)
-            stack.callback(torch.nn.modules.module.register_module_forward_pre_hook(found).remove)
+            if not any(type(module).__name__ == "OptimizedModule" for module in net.modules()):  # it warns of such
+                stack.callback(torch.nn.modules.module.register_module_forward_pre_hook(found).remove)
             yield
 
     @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Recording of torch nets."""
