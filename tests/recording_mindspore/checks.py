@@ -69,11 +69,12 @@ def leftovers(net):
         (path, "_run_construct") for path, cell in net.cells_and_names() if "_run_construct" in vars(cell)]
 
 
-def bitwise(name):
+def bitwise(name, make=None):
     """Outputs, loss and gradients of the user's step are the same bits before, during and after; the recorded ones too."""
-    net, args, kwargs = NETS[name]()
+    make = make or NETS[name]
+    net, args, kwargs = make()
     w = watcher()
-    again = lambda: NETS[name]()[0]
+    again = lambda: make()[0]
     before = step(again(), args, kwargs)
     stack, heard = listen(net, w)
     found = {}
@@ -102,6 +103,66 @@ for _name in NETS:
     CHECKS[f"bitwise: {_name}"] = lambda name=_name: bitwise(name) and None
 
 
+LAYERS_READING_ONCE = {
+    "Dense": ("nn.Dense(6, 6)", (4, 6)),
+    "Conv1d": ("nn.Conv1d(4, 4, 3)", (2, 4, 6)),
+    "Conv2d": ("nn.Conv2d(4, 4, 3, has_bias=True)", (2, 4, 6, 6)),
+    "Conv1dTranspose": ("nn.Conv1dTranspose(4, 4, 3)", (2, 4, 6)),
+    "Conv2dTranspose": ("nn.Conv2dTranspose(4, 4, 3)", (2, 4, 6, 6)),
+    "Conv3d": ("nn.Conv3d(2, 2, 3)", (1, 2, 4, 4, 4)),
+    "Conv3dTranspose": ("nn.Conv3dTranspose(2, 2, 3)", (1, 2, 4, 4, 4)),
+    "Linear": ("ms.mint.nn.Linear(6, 6)", (4, 6)),
+    "BatchNorm1d": ("nn.BatchNorm1d(6).set_train()", (4, 6)),
+    "BatchNorm2d": ("nn.BatchNorm2d(4).set_train()", (2, 4, 6, 6)),
+    "LayerNorm": ("nn.LayerNorm((6,))", (4, 6)),
+    "PReLU": ("nn.PReLU(6)", (4, 6)),
+    "MaxPool1d": ("nn.MaxPool1d(3, 1, pad_mode='same')", (2, 4, 6)),
+    "MaxPool2d": ("nn.MaxPool2d(3, 1, pad_mode='same')", (2, 4, 6, 6)),
+    "AvgPool1d": ("nn.AvgPool1d(3, 1, pad_mode='same')", (2, 4, 6)),
+    "AvgPool2d": ("nn.AvgPool2d(3, 1, pad_mode='same')", (2, 4, 6, 6)),
+    "AdaptiveAvgPool2d": ("nn.AdaptiveAvgPool2d(6)", (2, 4, 6, 6)),
+    "LayerNormExt": ("nn.LayerNorm((6,))", (4, 6)),  # no kernel on CPU
+}
+
+
+class Crowded(nn.Cell):
+    """A tensor that many read: before a layer, in it, and after it."""
+
+    def __init__(self, layer, size):
+        super().__init__()
+        self.first, self.layer = nn.Dense(size, size), layer
+
+    def construct(self, x):
+        h = self.first(x)
+        before = ops.sin(h) + h * 1.7
+        y = self.layer(h)
+        return before * 0.3 + y * ops.cos(h) + h * h * 0.7
+
+
+@check
+def layers_said_to_read_their_input_once_do():
+    from tracer.frameworks.mindspore import READS_ONCE
+
+    for name in sorted(READS_ONCE):
+        code, shape = LAYERS_READING_ONCE.get(name, (f"nn.{name}()", (4, 6)))
+        make = lambda: (_net(lambda: Crowded(eval(code), shape[-1])), (_tensor(*shape),), {})
+        heard = bitwise(name, make)
+        assert ("layer", 0, 1) in heard.input_gradients, name
+        assert ("(root)", 0, 1) not in heard.input_gradients
+
+
+@check
+def the_users_gradients_keep_their_bits_where_many_read_one_tensor():
+    bitwise("many", lambda: (_net(ManyConsumers), (_tensor(2, 4, 6),), {}))
+
+
+@check
+def run_hears_input_gradients_of_containers_too():
+    net = nn.SequentialCell(nn.Dense(6, 6), _net(ManyConsumers))
+    _, _, heard, _ = _recorded(net, (_tensor(2, 4, 6),))
+    assert np.array_equal(heard.input_gradients["1", 0, 1], heard.output_gradients["0", 0, ""])
+
+
 @check
 def calls_are_counted():
     heard = bitwise("shared three times")
@@ -121,7 +182,9 @@ def every_output_on_the_way_to_the_loss_has_its_gradient():
 
 @check
 def custom_bprop_is_seen():
-    heard = bitwise("custom bprop")
+    bitwise("custom bprop")
+    net, args, kwargs = NETS["custom bprop"]()
+    _, _, heard, _ = _recorded(net, args)
     assert heard.counts["mine"] == 1
     into, out = heard.input_gradients["mine", 0, 1], heard.output_gradients["mine", 0, ""]
     assert np.array_equal(into, out * 5)
@@ -129,10 +192,9 @@ def custom_bprop_is_seen():
 
 @check
 def input_gradients_are_this_calls_part():
-    heard = bitwise("residual")
-    assert np.array_equal(heard.output_gradients["a", 0, ""], heard.input_gradients["act", 0, 1])
-    weight = None
     net, args, _ = NETS["residual"]()
+    _, _, heard, _ = _recorded(net, args)
+    assert np.array_equal(heard.output_gradients["a", 0, ""], heard.input_gradients["act", 0, 1])
     weight = net.b.weight.asnumpy()
     np.testing.assert_allclose(heard.input_gradients["b", 0, 1], heard.output_gradients["b", 0, ""] @ weight, rtol=1e-5)
 
@@ -528,7 +590,11 @@ def graph_mode():
 def a_gradient_compiled_before_is_refused():
     ms.set_context(mode=ms.GRAPH_MODE)
     net = _net(Block)
-    function = ms.value_and_grad(lambda x: net(x).sum(), None, net.trainable_params())
+
+    def forward(x):
+        return net(x).sum()
+
+    function = ms.value_and_grad(forward, None, net.trainable_params())
     function(_tensor(4, 6))
     try:
         stack, heard = listen(net, watcher())
@@ -667,7 +733,7 @@ SETTINGS = {
     "nn.Conv1d(3, 4, 3, pad_mode='pad', padding=1)": {"pad_mode": "pad", "kernel_size": [1, 3], "padding": [0, 0, 1, 1]},
     "nn.Conv2dTranspose(3, 4, 3)": {"pad_mode": "same", "has_bias": False, "output_padding": 0},
     "nn.MaxPool2d(3, 2)": {"kernel_size": 3, "stride": 2, "pad_mode": "VALID", "padding": 0},
-    "nn.MaxPool2d(3, 2, 'pad', 1, ceil_mode=True)": {"pad_mode": "PAD", "padding": 1, "ceil_mode": True, "dilation": 1},
+    "nn.MaxPool2d(3, 2, 'pad', 1, ceil_mode=True)": {"pad_mode": "PAD", "padding": [0, 1, 1], "ceil_mode": True, "dilation": 1},
     "nn.AvgPool2d(3, 2, 'pad', 1, count_include_pad=False)": {"padding": 1, "count_include_pad": False},
     "nn.AvgPool1d(3, 2, 'pad', 1)": {"padding": 1, "count_include_pad": True},
     "nn.AdaptiveAvgPool2d(2)": {"output_size": 2},
@@ -698,7 +764,7 @@ SETTINGS = {
     "nn.Upsample(scale_factor=2.0, recompute_scale_factor=True)": {"scale_factor": 2.0, "mode": "nearest", "recompute_scale_factor": True},
     "nn.Unfold([1, 2, 2, 1], [1, 1, 1, 1], [1, 1, 1, 1])": {"ksizes": [1, 1, 2, 2], "padding": "valid"},
     "nn.Flatten()": {"start_dim": 1, "end_dim": -1},
-    "ms.mint.nn.Linear(3, 4, bias=False)": {"bias": False, "in_features": 3},
+    "ms.mint.nn.Linear(3, 4, bias=False)": {"has_bias": False, "in_features": 3},
     "ms.mint.nn.GELU()": {"approximate": "none"},
     "ms.mint.nn.Softmax(dim=1)": {"dim": 1},
     "ms.mint.nn.BatchNorm2d(3)": {"momentum": 0.1, "affine": True},
@@ -743,7 +809,10 @@ def main():
             print(json.dumps({"check": name, "ok": True}), flush=True)
         except BaseException:
             failed = True
+            watcher().after_error()
             print(json.dumps({"check": name, "ok": False, "why": traceback.format_exc()[-3000:]}), flush=True)
+        finally:
+            ms.set_context(mode=ms.PYNATIVE_MODE)
     return int(failed)
 
 

@@ -19,8 +19,8 @@ class Listening:
         self.outputs, self.output_gradients, self.input_gradients, self.inputs = {}, {}, {}, {}
 
     def enter(self, path, args, kwargs):
-        call = (path, self.counts[path])
         again = self.watcher.in_backward()
+        call = (path, self.counts[path] - again)  # recomputed: the call that was there before
         if not again:
             self.counts[path] += 1
         self.open.append((call, again))

@@ -201,16 +201,26 @@ class Tied(nn.Cell):
         return self.head(self.embed(ids))
 
 
-class ManyConsumers(nn.Cell):
-    """Queries, keys and values of one input, and a residual around them."""
-
+class Attention(nn.Cell):
     def __init__(self):
         super().__init__()
         self.q, self.k, self.v = nn.Dense(6, 6), nn.Dense(6, 6), nn.Dense(6, 6)
 
     def construct(self, x):
         weights = ops.softmax(ops.matmul(self.q(x), self.k(x).swapaxes(-1, -2)))
-        return x + ops.matmul(weights, self.v(x))
+        return ops.matmul(weights, self.v(x))
+
+
+class ManyConsumers(nn.Cell):
+    """Queries, keys and values of one input, and a residual around them: four gradients meet in one tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.attention, self.b = nn.Dense(6, 6), Attention(), nn.Dense(6, 6)
+
+    def construct(self, x):
+        h = self.a(x)
+        return self.b(h + self.attention(h))
 
 
 def _net(kind):

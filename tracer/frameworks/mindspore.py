@@ -17,6 +17,7 @@ import contextlib
 import copy
 import dis
 import inspect
+import itertools
 import os
 import platform
 import random
@@ -24,7 +25,7 @@ import sys
 import types
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,10 +43,23 @@ from tracer.frameworks.base import (
     rebuild,
 )
 from tracer.frameworks.mindspore_settings import settings
-from tracer.trace.schema import ROOT, Plain, Source
+from tracer.frameworks.source import class_source, made_at
+from tracer.trace.schema import ROOT, Plain
 
 RECOMPUTE = "_recompute_cell"
 """The attribute under which MindSpore hides the wrapper of a recomputed cell; it is no layer of the user's."""
+
+Aliasing = Literal["everywhere", "where it regroups nothing"]
+
+READS_ONCE = frozenset(
+    {
+        *("Dense", "Linear", "Conv1d", "Conv2d", "Conv3d", "Conv1dTranspose", "Conv2dTranspose", "Conv3dTranspose"),
+        *("BatchNorm1d", "BatchNorm2d", "LayerNorm", "LayerNormExt", "GELU", "ReLU", "ReLU6", "LeakyReLU", "PReLU"),
+        *("ELU", "SeLU", "CELU", "Mish", "HSwish", "HSigmoid", "Sigmoid", "Tanh", "SiLU", "Softmax", "LogSoftmax"),
+        *("MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d", "AdaptiveAvgPool2d", "Flatten"),
+    }
+)
+"""Layers of MindSpore that hand their input to one operation only, and never out again."""
 
 FLAGS = (
     "MS_JIT",
@@ -74,8 +88,11 @@ class MindSporeWatcher:
     name = "mindspore"
 
     def __init__(self) -> None:
+        self._made: dict[int, tuple[type, tuple[str, ...]]] = {}
         self._calls = 0
-        self._aliasing = True
+        self._open: list[tuple[str, Any]] = []
+        self._aliasing: Aliasing = "everywhere"
+        self._alters_tensors = False
         self._failures: list[Exception] = []
 
     # ---------------------------------------------------------------------------------------------- what there is
@@ -117,34 +134,41 @@ class MindSporeWatcher:
     def layers(self, net: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
         """(path, cell, other paths of the same cell), the net first, in the order of `cells_and_names`."""
         found: dict[int, tuple[str, Any, list[str]]] = {}
+        self._made = {}
 
-        def walk(path: str, cell: Any, above: frozenset[int]) -> None:
+        def walk(path: str, cell: Any, owner: type | None, names: tuple[str, ...], above: frozenset[int]) -> None:
             if id(cell) in found:
                 found[id(cell)][2].append(path or ROOT)
                 return
             found[id(cell)] = (path or ROOT, cell, [])
+            if owner is not None and names:
+                self._made[id(cell)] = (owner, names)
+            if not _is_mindspore(type(cell)):
+                owner, names = type(cell), ()
             for name, child in _children(cell):
                 if id(child) not in above:
-                    walk(f"{path}.{name}" if path else name, child, above | {id(child)})
+                    walk(f"{path}.{name}" if path else name, child, owner, (*names, name), above | {id(child)})
 
         root = _cell(net)
-        walk("", root, frozenset({id(root)}))
+        walk("", root, None, (), frozenset({id(root)}))
         return [(path, cell, tuple(others)) for path, cell, others in found.values()]
 
     def describe(self, layer: Any, parent: Any | None, name: str) -> LayerFacts:  # noqa: ARG002
-        """Class, settings (see `mindspore_settings`), mode and source lines of one cell; never raises."""
+        """Class, settings (see `mindspore_settings`), mode and source lines of one cell. The line that made it is known
+        after `layers`."""
         from mindspore import nn
 
         cell = _cell(layer)
-        kind = type(cell)
+        kind: Any = type(cell)
+        made = self._made.get(id(cell))
         bases = kind.__mro__[: kind.__mro__.index(nn.Cell)] if nn.Cell in kind.__mro__ else (kind,)
         return LayerFacts(
             kind=kind.__name__,
             bases=tuple(f"{base.__module__}.{base.__qualname__}" for base in bases),
             settings=settings(cell, _attributes_of_every_cell()),
             training=bool(getattr(cell, "training", False)),
-            source=_class_source(kind),
-            made_at=None,
+            source=class_source(kind),
+            made_at=made_at(*made, kind.__name__) if made is not None else None,
         )
 
     def parameters(self, layer: Any) -> list[NamedTensor]:
@@ -197,14 +221,23 @@ class MindSporeWatcher:
         return None
 
     def alias(self, tensor: Any) -> Any | None:
-        """A view with its own place in the gradient graph; None for Parameters, for what takes no gradient, and in
-        nets that assign to elements of tensors: MindSpore gives the altered tensor new memory then, so a view of it
-        would keep the old values, and the net would compute something else."""
+        """A view with its own place in the gradient graph, or None.
+
+        A view regroups the sum of the gradients that meet in a tensor: bits of the net's gradients may change, in the
+        last place. `run` throws those gradients away, so there every input gets one. Where the user runs the net only
+        inputs of `READS_ONCE` layers do, which regroups nothing.
+
+        None also for Parameters, for what takes no gradient, and in nets that assign to elements of tensors:
+        MindSpore gives the altered tensor new memory then, so a view of it would keep the old values, and the net
+        would compute something else.
+        """
         import mindspore
 
-        if not self._aliasing or not _is_dense(tensor) or isinstance(tensor, mindspore.Parameter):
+        if not _is_dense(tensor) or isinstance(tensor, mindspore.Parameter) or not _is_float(tensor):
             return None
-        if not _is_float(tensor) or not _executor().requires_grad():
+        if self._alters_tensors or not _executor().requires_grad():
+            return None
+        if self._aliasing == "where it regroups nothing" and not (self._open and _reads_once(self._open[-1][1])):
             return None
         try:
             return tensor.view(tensor.shape)
@@ -270,44 +303,43 @@ class MindSporeWatcher:
     def watch(self, net: Any, listener: Listener, paths: Mapping[str, Any]) -> Iterator[None]:
         """Hooks on every cell in `paths`. After it every hook is gone; a failure inside a hook (a fault of ours, the
         net went on) is raised here."""
-        self._calls, self._failures = 0, []
-        self._aliasing = not any(_assigns_to_elements(type(cell)) for _, cell, _ in self.layers(net))
-        open_calls: list[str] = []
+        self._calls, self._failures, self._open = 0, [], []
+        self._aliasing = "where it regroups nothing"
+        self._alters_tensors = any(
+            _assigns_to_elements(kind) for kind in {type(cell) for _, cell, _ in self.layers(net)}
+        )
         with contextlib.ExitStack() as stack:
             for path, cell in paths.items():
-                stack.callback(self._hook(path, _cell(cell), listener, open_calls))
+                stack.callback(self._hook(path, _cell(cell), listener))
             try:
                 yield
             except BaseException as error:
-                while open_calls:
-                    listener.raised(open_calls.pop(), error)
+                self._close(0, listener, error)
                 raise
         if self._failures:
             raise self._failures[0]
 
-    def _hook(self, path: str, cell: Any, listener: Listener, open_calls: list[str]) -> Callable[[], None]:
+    def _hook(self, path: str, cell: Any, listener: Listener) -> Callable[[], None]:
         """Put the hooks on one cell; returns how to take them off."""
 
         def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             self._calls += 1
-            open_calls.append(path)
+            self._open.append((path, cell))
             return self._guarded(listener.enter, path, args, kwargs)
 
         def after(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            if path in open_calls:
-                while open_calls.pop() != path:
-                    pass
+            if self._open:
+                self._open.pop()
             self._guarded(listener.leave, path, args, kwargs, output)
 
         construct = cell._run_construct if hasattr(cell, "_run_construct") else None  # noqa: SLF001
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            depth = len(open_calls)
+            depth = len(self._open)
             try:
                 return construct(*args, **kwargs)  # type: ignore[misc]
             except BaseException as error:
-                while len(open_calls) > depth:
-                    self._guarded(listener.raised, open_calls.pop(), error)
+                self._close(depth, listener, error)
                 raise
 
         handles = [cell.register_forward_pre_hook(before, with_kwargs=True), _add_forward_hook(cell, after)]
@@ -322,6 +354,11 @@ class MindSporeWatcher:
                 _remove(handle)
 
         return unhook
+
+    def _close(self, depth: int, listener: Listener, error: BaseException) -> None:
+        """Calls that began later than the first `depth` open ones have raised, the innermost first."""
+        while len(self._open) > depth:
+            self._guarded(listener.raised, self._open.pop()[0], error)
 
     def _guarded(self, call: Callable[..., Any], *args: Any) -> Any:
         """Nothing but an interrupt may leave a MindSpore hook: kept, and raised when the watching ends."""
@@ -454,6 +491,8 @@ class MindSporeWatcher:
         outputs: list[Any] = []
         entered: list[bool] = []
 
+        self._aliasing = "everywhere"
+
         def forward() -> Any:
             entered.append(True)
             outputs.append(cell(*args, **kwargs))
@@ -529,20 +568,16 @@ def _children(cell: Any) -> list[tuple[str, Any]]:
     return [(name, child) for name, child in cell._cells.items() if child is not None and name != RECOMPUTE]  # noqa: SLF001
 
 
+def _reads_once(cell: Any) -> bool:
+    """Is it one of MindSpore's own `READS_ONCE` layers? A class of the user's may do anything."""
+    kind = type(cell)
+    return kind.__name__ in READS_ONCE and kind.__module__.startswith("mindspore.")
+
+
 def _attributes_of_every_cell() -> frozenset[str]:
     from mindspore import nn
 
     return frozenset(vars(nn.Cell()))
-
-
-def _class_source(kind: type) -> Source | None:
-    try:
-        file = inspect.getsourcefile(kind)
-        lines, number = inspect.getsourcelines(kind)
-    except (OSError, TypeError):
-        return None
-    text = next((line.strip() for line in lines if line.strip().startswith("class ")), None)
-    return Source(file, number, text) if file else None
 
 
 def _first_line(error: BaseException) -> str:
@@ -923,8 +958,8 @@ def _named(code: types.CodeType, kind: type, names: Mapping[str, Any]) -> list[A
     return [value for value in found if isinstance(value, types.FunctionType)]
 
 
-def _is_mindspore(function: types.FunctionType) -> bool:
-    return _is_foreign(function.__module__ or "")
+def _is_mindspore(thing: type | types.FunctionType) -> bool:
+    return _is_foreign(thing.__module__ or "")
 
 
 def _is_foreign(module: str) -> bool:
@@ -950,14 +985,23 @@ def _why_silent(path: str, cells: Mapping[str, Any], silent: set[str]) -> str:
         return "MultiheadAttention uses its parameters without calling it"
     if (above or ROOT) in silent and type(parent).__name__ not in {"CellList", "CellDict"}:
         return f"the layer that holds it, {above or ROOT}, was not called"
-    names = [name for code in _codes_reached(type(parent)) for name in code.co_names]
-    if name in names and names.count("construct") > names.count("super"):
+    chained = _attributes_of_attributes(type(parent))
+    if (name, "construct") in chained:
         return "its construct was called directly, past every hook"
-    if name in names and ({*cell._params} & set(names)):  # noqa: SLF001
+    if any((name, own) in chained for own in cell._params):  # noqa: SLF001
         return "the layer that holds it uses its parameters without calling it"
     if _compiled(parent):
         return "the layer that holds it runs inside a compiled function"
     return "it was not called in this run"
+
+
+def _attributes_of_attributes(kind: type) -> set[tuple[str, str]]:
+    """(name, inner name) wherever the cell's code reads `self.name.inner`."""
+    found = set()
+    for code in _codes_reached(kind):
+        loads = [i.argval if i.opname in {"LOAD_ATTR", "LOAD_METHOD"} else None for i in dis.get_instructions(code)]
+        found |= {(a, b) for a, b in itertools.pairwise(loads) if a and b}
+    return found
 
 
 def _compiled(cell: Any) -> bool:
@@ -971,3 +1015,6 @@ def _compiled(cell: Any) -> bool:
 def watcher() -> Watcher:
     """A watcher for one recording."""
     return MindSporeWatcher()
+
+
+WATCHER = MindSporeWatcher

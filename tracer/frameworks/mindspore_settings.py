@@ -17,7 +17,8 @@ BatchNorm3d                                num_features, eps, momentum, use_batc
                                            affine
 InstanceNorm1d/2d/3d                       affine
 Dropout1d/2d/3d                            p
-MaxPool*, AvgPool*                         padding: one number, or one for each axis, or pairs where they differ
+MaxPool*, AvgPool*                         padding (where it is no attribute): one number, or one for each axis, or
+                                           pairs where the two ends differ
 GLU                                        axis
 PReLU                                      channel
 LSTM, GRU, RNN                             input_size; RNN: nonlinearity
@@ -52,13 +53,12 @@ def settings(cell: Any, ignored: frozenset[str]) -> Settings:
     """Plain-valued settings of a cell; `ignored` are attributes that every cell has. Never raises."""
     found = _attributes(cell, ignored)
     found.update(_of_primitives(cell))
+    for kind in type(cell).__mro__:
+        if _is_nn(kind) and kind.__name__ in _ADDED:
+            found = {**_added(cell, found, _ADDED[kind.__name__]), **found}
     for name in _constructor_arguments(type(cell)):
         if name not in found:
             found.update(_dug_up(cell, name))
-    for kind in type(cell).__mro__:
-        if _is_nn(kind) and kind.__name__ in _ADDED:
-            for name, value in _added(cell, found, _ADDED[kind.__name__]).items():
-                found.setdefault(name, value)
     return found
 
 
@@ -125,7 +125,7 @@ def _dug_up(cell: Any, name: str) -> Settings:
         return {name: type(value).__name__}
     if inspect.isfunction(value) or inspect.isbuiltin(value):
         return {name: value.__name__}
-    if hasattr(value, "asnumpy") and not hasattr(value, "param_info") and math.prod(value.shape) <= 16:
+    if hasattr(value, "asnumpy") and type(value).__name__ != "Parameter" and math.prod(value.shape) <= 16:
         try:
             return _as_setting(name, value.asnumpy().tolist())
         except (TypeError, RuntimeError):
