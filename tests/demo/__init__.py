@@ -1,0 +1,1 @@
+"""The tour that `tracer demo` takes a stranger on."""
