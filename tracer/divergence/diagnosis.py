@@ -237,7 +237,7 @@ class _Diagnosing:
 
     def _verdict(self, found: Search, backward: Search | None, origins: tuple[Origin, ...]) -> Diagnosis:
         ours, theirs = (t.skeleton.end for t in self.traces)
-        random = [o for o in origins if any(c.kind == "mode" and c.name == "p" for c in o.causes)]
+        random = [o for o in origins if _random(o)]
         if origins and len(random) == len(origins):
             return self._diagnosis(
                 "unsure",
@@ -557,7 +557,7 @@ class _Diagnosing:
         if any(p.reference in self.graphs[0].nodes and self._other_shape(p) for p in self.flow.sinks):
             self.phases["backward"] = "not judged: the outputs have other shapes, so the cotangents differ"
             return None
-        flow = backward_flow(self.flow)
+        flow = backward_flow(self.flow, self.graphs[0])
         self.backward = flow
         if not any(bank.parameter_gradients for bank in (self.comparison.reference, self.comparison.candidate)):
             self.phases["backward"] = "not judged: no gradient was recorded"
@@ -773,6 +773,12 @@ class _Diagnosing:
         ]
         if modes:
             self.notes.append(f"dropout is active in the reference at {_few(modes)}")
+
+
+def _random(origin: Origin) -> bool:
+    """Is the only thing against the pair that both sides draw random masks?"""
+    kinds = {c.kind for c in origin.causes}
+    return any(c.kind == "mode" and c.name == "p" for c in origin.causes) and "setting" not in kinds
 
 
 def _place(source: object) -> str | None:

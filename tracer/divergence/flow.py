@@ -79,14 +79,20 @@ def forward_flow(reference: CallGraph, candidate: CallGraph, alignment: Alignmen
 _REVERSED: Mapping[str, Side] = {"in": "grad_in", "out": "grad_out"}
 
 
-def backward_flow(forward: Flow) -> Flow:
-    """The same road walked back by gradients; parameters' gradients hang on the gradient of their layer's output."""
+def backward_flow(forward: Flow, reference: CallGraph) -> Flow:
+    """The same road walked back by gradients. Parameters' gradients hang on the gradient of their layer's output; of
+    a container, whose code may use them anywhere, on what comes back from the calls in it too."""
     graph = nx.DiGraph()
     for a, b in forward.graph.edges:
         graph.add_edge(b.at(_REVERSED[b.side]), a.at(_REVERSED[a.side]))
     for point in list(forward.graph):
         if point.side == "out":
             graph.add_edge(point.at("grad_out"), point.at("grad_param"))
+    outside = {point.reference: point for point in forward.graph if point.side == "out"}
+    for point in list(forward.graph):
+        parent = reference.nodes[point.reference].parent
+        if point.side == "in" and parent in outside:
+            graph.add_edge(point.at("grad_in"), outside[parent].at("grad_param"))
     ends = tuple(p for p in graph if graph.out_degree(p) == 0)
     through_code = {a for a, b in forward.graph.edges if b in forward.code}
     return Flow(
