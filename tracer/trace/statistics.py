@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,11 @@ _ROW = 1 << 13
 
 _TINY = 1e-280
 """A sum of squares below this has lost digits to underflow, and is taken again after scaling."""
+
+_SINGLE_ROW = 1 << 8
+_ONES = np.ones((1, _SINGLE_ROW, 1), np.float32)
+_SINGLE_TINY = 1e-24
+"""The same for products in float32: what vanishes in them (1e-38 each) is nothing beside this."""
 
 MAX_BLOCKS = 256
 MIN_BLOCK_ROWS = 16
@@ -142,10 +148,10 @@ def _widen(piece: Array) -> Array:
 
 
 def _moments(flat: Array) -> Moments:
-    if flat.size <= PIECE:
-        with np.errstate(all="ignore"):
-            return _piece(_widen(flat))
-    parts = list(_pieces(flat))
+    with np.errstate(all="ignore"):
+        parts = list(_pieces(flat))
+    if len(parts) == 1:
+        return parts[0]
     some = [m for m in parts if m.finite] or parts[:1]
     finite = sum(m.finite for m in parts)
     return Moments(
@@ -162,34 +168,70 @@ def _moments(flat: Array) -> Moments:
 
 
 def _pieces(flat: Array) -> Iterator[Moments]:
-    wide = np.empty(PIECE) if flat.dtype.kind != "c" else None
-    with np.errstate(all="ignore"):
-        for start in range(0, flat.size, PIECE):
-            piece = flat[start : start + PIECE]
-            if wide is None:
-                yield _piece(_widen(piece))
-            else:
-                np.copyto(wide[: piece.size], piece, casting="unsafe")
-                yield _piece(wide[: piece.size])
+    wide = np.empty(min(PIECE, flat.size))
+    for start in range(0, max(flat.size, 1), PIECE):
+        piece = flat[start : start + PIECE]
+        single = _as_single(piece)
+        easy = None if single is None else _single(single)
+        if easy is None:
+            widened = wide[: piece.size]
+            np.copyto(widened, _widen(piece) if piece.dtype.kind == "c" else piece, casting="unsafe")
+            easy = _piece(widened)
+        yield easy
+
+
+def _as_single(piece: Array) -> Array | None:
+    """A piece of a float dtype that float32 holds exactly; None of others."""
+    if piece.dtype == np.float32:
+        return piece
+    if piece.dtype == np.float16:
+        return np.take(_halves(), piece.view(np.uint16), mode="clip")
+    if piece.dtype.itemsize <= 2 and piece.dtype.kind in "Vf":
+        return piece.astype(np.float32)
+    return None
+
+
+@cache
+def _halves() -> Array:
+    """Every float16 as float32: looking them up is quicker than numpy's cast."""
+    return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+
+
+def _single(piece: Array) -> Moments | None:
+    """Moments of float32, whose partial sums stay in float32 over rows so short that float64 is hardly better; None
+    where they overflow, vanish or are not finite."""
+    squares = _squares(piece, _SINGLE_ROW)
+    if not _SINGLE_TINY < squares < math.inf:
+        return None
+    total = _inner(piece, _SINGLE_ROW, _ONES)
+    low, high = float(np.minimum.reduce(piece)), float(np.maximum.reduce(piece))
+    return Moments(piece.size, 0, 0, total, squares, low, high, total / piece.size, math.sqrt(squares))
 
 
 def _piece(wide: Array) -> Moments:
     """Moments of one piece in float64."""
     if not wide.size:
         return Moments(0, 0, 0, 0.0, 0.0, math.nan, math.nan, math.nan, 0.0)
-    squares = _squares(wide)
-    if _TINY < squares < math.inf:
+    squares = _squares(wide, _ROW)
+    low, high = float(np.minimum.reduce(wide)), float(np.maximum.reduce(wide))
+    if _TINY < squares < math.inf or low == high == 0:
         total = float(np.add.reduce(wide))
-        low, high = float(np.minimum.reduce(wide)), float(np.maximum.reduce(wide))
         return Moments(wide.size, 0, 0, total, squares, low, high, total / wide.size, math.sqrt(squares))
     return _hard_piece(wide)
 
 
-def _squares(wide: Array) -> float:
-    whole = wide.size - wide.size % _ROW
-    rows = wide[:whole].reshape(-1, _ROW)
-    tail = wide[whole:]
-    return float(np.matmul(rows[:, None, :], rows[:, :, None]).sum()) + float(np.dot(tail, tail))
+def _squares(piece: Array, row: int) -> float:
+    return _inner(piece, row, None)
+
+
+def _inner(piece: Array, row: int, other: Array | None) -> float:
+    """The inner product with itself, or with `other` in each row: rows in the piece's own precision (BLAS adds in
+    many lanes, which keeps rounding apart), their results in float64."""
+    whole = piece.size - piece.size % row
+    rows = piece[:whole].reshape(-1, row)
+    products = np.matmul(rows[:, None, :], rows[:, :, None] if other is None else other)
+    tail = piece[whole:].astype(np.float64)
+    return float(products.sum(dtype=np.float64)) + float(np.dot(tail, tail) if other is None else tail.sum())
 
 
 def _hard_piece(wide: Array) -> Moments:
@@ -203,5 +245,5 @@ def _hard_piece(wide: Array) -> Moments:
     peak = max(abs(low), abs(high))
     scaled = finite / peak if peak else finite
     mean = float(np.add.reduce(scaled)) / finite.size * (peak or 1.0)
-    l2 = math.sqrt(_squares(scaled)) * (peak or 1.0)
-    return Moments(wide.size, nan, inf, float(np.add.reduce(finite)), _squares(finite), low, high, mean, l2)
+    l2 = math.sqrt(_squares(scaled, _ROW)) * (peak or 1.0)
+    return Moments(wide.size, nan, inf, float(np.add.reduce(finite)), _squares(finite, _ROW), low, high, mean, l2)
