@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,11 +133,16 @@ def _statistics(flat: Array, stretches: list[Moments]) -> Statistics:
 
 
 def _sample(flat: Array) -> tuple[float, ...]:
-    at = np.round(np.linspace(0, flat.size - 1, min(flat.size, SAMPLE))).astype(np.int64)
     with np.errstate(all="ignore"):
-        chosen = _widen(flat[at])
+        chosen = _widen(flat[_sample_at(flat.size)])
     chosen[~np.isfinite(chosen)] = np.nan
     return tuple(chosen.tolist())
+
+
+@lru_cache(maxsize=1024)
+def _sample_at(size: int) -> Array:
+    at: Array = np.round(np.linspace(0, size - 1, min(size, SAMPLE))).astype(np.int64)
+    return at
 
 
 def _widen(piece: Array) -> Array:

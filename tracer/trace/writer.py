@@ -55,6 +55,7 @@ full the file keeps at least the rest. As the file grows, the clock comes first.
 
 _ROWS_AT_ONCE = 1024
 _BOUNCE = 4 << 20
+_REMEMBERED = 256
 _HUGE = 4 << 20
 
 
@@ -398,8 +399,8 @@ class _File:
         if known is not None and known[0]() is array:
             return known[1]
         facts = _Facts(statistics(array), digest(array))
-        if len(self._facts) > 256:
-            self._facts = {key: entry for key, entry in self._facts.items() if entry[0]() is not None}
+        if len(self._facts) >= _REMEMBERED:
+            del self._facts[next(iter(self._facts))]
         self._facts[id(array)] = (weakref.ref(array), facts)
         return facts
 
