@@ -109,7 +109,7 @@ def _road(road: Iterable[RoadStep]) -> str:
 def _coverage(diagnosis: Diagnosis) -> list[str]:
     alignment = diagnosis.alignment
     return [
-        wording.coverage(diagnosis.coverage),
+        wording.coverage(diagnosis),
         *(
             said + ", ".join(names)
             for said, names in wording.alone(alignment.alone_reference, alignment.alone_candidate)

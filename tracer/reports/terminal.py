@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import textwrap
 import threading
@@ -35,6 +36,7 @@ PLAIN_WIDTH = 80
 _LEAST_WIDTH = 40
 _LABEL = 11
 _SCREEN = 40
+_INSTALLED = re.compile(r"\S*[/\\]site-packages[/\\]")
 _ROAD_BESIDE_LABEL = 64
 
 _VERDICT_STYLE = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
@@ -90,8 +92,9 @@ class Page:
         return head + self.dots + _last_cells(text, tail)
 
     def near(self, text: str | None) -> str:
-        """Text with source files named as one names them from here."""
-        return (text or "").replace(self.folder + os.sep, "") if self.folder not in {"", os.sep} else text or ""
+        """Text with source files named as one names them from here; those of an installed package by the package."""
+        text = _INSTALLED.sub("", text or "")
+        return text.replace(self.folder + os.sep, "") if self.folder not in {"", os.sep} else text
 
 
 def _last_cells(text: str, width: int) -> str:
@@ -230,8 +233,6 @@ def _head(diagnosis: Diagnosis, page: Page) -> list[Text]:
         lines = [Text.assemble((first, style), " " * gap, (nets, "dim"))]
     else:
         lines = [Text(part, style) for part in _wrap(first, page.width)] + [Text(page.fit(nets, page.width), "dim")]
-    if diagnosis.verdict == "agree":
-        lines += _paragraph(diagnosis.reason, page)
     return lines
 
 
@@ -256,25 +257,44 @@ def _spots(origin: Origin, page: Page) -> list[Text]:
     room = page.width - 2 - _LABEL
     sides = [("reference", origin.reference), ("candidate", origin.candidate)]
     columns = [[page.clean(text) for text in _spot_columns(spot, page)] for _, spot in sides]
-    path_width, kind_width, source_width = (max(cell_len(row[i]) for row in columns) for i in range(3))
-    beside = path_width + kind_width + source_width + 4 <= room
+    path_width, kind_width = (max(cell_len(row[i]) for row in columns) for i in range(2))
+    source_room = room - path_width - kind_width - 4
+    beside = max(cell_len(_shortest_source(source)) for _, _, source in columns) <= source_room
     lines = []
     for (label, spot), (path, kind, source) in zip(sides, columns, strict=True):
         line = Text.assemble(_label(label), (page.fit(path, room), "bold cyan" if spot else "dim"))
         if beside and spot:
             line.append(" " * (path_width - cell_len(path) + 2) + _cell(kind, kind_width) + "  ")
-            line.append(source, "blue")
+            line.append(_fit_source(source, source_room, page), "blue")
         line.rstrip()
         lines.append(line)
         indent = " " * (2 + _LABEL)
         if spot and not beside:
             short = page.fit(kind, max(room - cell_len(source) - 2, room // 2 - 2))
-            line = Text.assemble(indent, short, "  ", (page.fit(source, room - cell_len(short) - 2, "tail"), "blue"))
+            line = Text.assemble(indent, short, "  ", (_fit_source(source, room - cell_len(short) - 2, page), "blue"))
             line.rstrip()
             lines.append(line)
         if spot and spot.text:
             lines.append(Text.assemble(indent, (page.fit(spot.text, room, "head"), "dim")))
     return lines
+
+
+def _fit_source(source: str, width: int, page: Page) -> str:
+    """A source line without as many of its first folders as need be."""
+    if cell_len(source) <= width:
+        return source
+    parts = re.split(r"[/\\]", source)
+    for start in range(1, len(parts)):
+        shorter = f"{page.dots}/{'/'.join(parts[start:])}"
+        if cell_len(shorter) <= width:
+            return shorter
+    return page.fit(source, width, "tail")
+
+
+def _shortest_source(source: str) -> str:
+    """What must be seen of a source line: the file and the line, behind dots where folders are left out."""
+    file = re.split(r"[/\\]", source)[-1]
+    return file if file == source else f".../{file}"
 
 
 def _spot_columns(spot: Spot | None, page: Page) -> tuple[str, str, str]:
@@ -412,7 +432,7 @@ def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
 
 def _coverage(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
     covered, alignment = diagnosis.coverage, diagnosis.alignment
-    said = wording.coverage(covered)
+    said = wording.coverage(diagnosis)
     lines = _paragraph(said, page)
     hint = "all of them: tracer diff --every"
     if covered.judged < covered.aligned and not diagnosis.rows:
@@ -656,7 +676,7 @@ def layer_lines(part: LayerPart, page: Page) -> Iterator[Text]:
     """One layer in full."""
     yield Text.assemble((page.clean(part.path), "bold cyan"), "  ", page.clean(part.kind))
     for label, text in part.facts:
-        yield from _block(label, text, page)
+        yield from _block(label, page.near(text), page)
     if part.parameters:
         yield Text()
         yield Text("  parameters", "bold")
@@ -666,7 +686,10 @@ def layer_lines(part: LayerPart, page: Page) -> Iterator[Text]:
         yield from (Text(line, "bold") for line in _wrapped(call.title, page, "  "))
         if call.source:
             yield Text(
-                page.fit(f"    at {call.source}   {call.source.text or ''}".rstrip(), page.width, "head"), "blue"
+                page.fit(
+                    f"    at {page.near(str(call.source))}   {call.source.text or ''}".rstrip(), page.width, "head"
+                ),
+                "blue",
             )
         yield from _value_lines(call.values, page)
 

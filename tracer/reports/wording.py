@@ -26,19 +26,23 @@ def number(value: float | None) -> str:
 
 
 def compact(value: float | None) -> str:
-    """Any number in at most seven characters: "-0.012", "1.2e-5", "340"; "-" when there is none."""
+    """Any number in at most seven characters: "-0.0087", "1.2e-5", "340"; "-" when there is none."""
     if value is None:
         return "-"
     if not math.isfinite(value):
         return str(value)
-    if value == 0:
-        return "0"
-    if 1e-3 <= abs(value) < 1e5:
-        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    else:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        text = f"{mantissa}e{int(exponent)}"
+    for digits in (3, 2, 1):
+        text = _short(value, digits)
+        if len(text) <= 7:
+            break
     return text
+
+
+def _short(value: float, digits: int) -> str:
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def shape(dimensions: Sequence[int]) -> str:
@@ -83,6 +87,8 @@ def headline_parts(diagnosis: Diagnosis) -> tuple[str, str]:
         return "diverged", ""
     if origin.place == "output":
         return f"diverged {_when(origin)}: the net's output is built differently", ""
+    if origin.phase == "start" and origin.place == "layer":
+        return "diverged at the start, in the parameters of ", place_name(origin)
     words = {"between": "between the layers of", "input": "in the input of"}
     return f"diverged {_when(origin)} {words.get(origin.place, 'at')} ", place_name(origin)
 
@@ -93,7 +99,7 @@ def headline(diagnosis: Diagnosis) -> str:
 
 
 def _when(origin: Origin) -> str:
-    return "before the run" if origin.phase == "start" else f"in {origin.phase}"
+    return "at the start" if origin.phase == "start" else f"in {origin.phase}"
 
 
 def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
@@ -103,7 +109,7 @@ def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
         parts.append(_sentence(origin.sentence))
     if origin.place == "between":
         parts.append(f"The layers agree; the code of {place_name(origin)} that runs between or after them does not.")
-    if origin.faded:
+    if origin.faded and "fade" not in origin.sentence:
         parts.append("It fades: no output of the net shows it.")
     return " ".join(parts)
 
@@ -149,7 +155,7 @@ def _detail(difference: Difference) -> str:
         at = f" at {list(difference.max_at)}" if difference.max_at else ""
         said.append(f"at most {number(difference.max_abs)} apart{at}")
     if difference.beyond:
-        said.append(f"{_percent(difference.beyond)} of the elements beyond tolerance")
+        said.append(f"{_percent(difference.beyond)} beyond tolerance")
     if difference.leaf and difference.problem != "structure":
         said.append(f"in leaf {difference.leaf}")
     if difference.layout:
@@ -173,8 +179,9 @@ def cause_sentence(cause: Cause) -> str:
 
 
 def cause_label(cause: Cause) -> str:
-    """What a cause is called: "cause" when it was proven, "likely" when it only fits."""
-    return "cause" if cause.proven else "likely"
+    """What a cause is called: "cause" when it was proven, "likely" when it fits, "known" for what the frameworks are
+    known to do differently at such a layer, whether it matters here or not."""
+    return "cause" if cause.proven else "known" if cause.kind == "framework" else "likely"
 
 
 def also(diagnosis: Diagnosis, origin: Origin) -> tuple[str, str, str]:
@@ -190,15 +197,19 @@ def also(diagnosis: Diagnosis, origin: Origin) -> tuple[str, str, str]:
     return when + where, place_name(origin), "".join(f"  {part}" for part in (numbers, why) if part)
 
 
-def coverage(covered: Coverage) -> str:
-    """How much was judged: "judged 41 of 152 aligned pairs, 3 unjudgeable, 2 layers alone"."""
+def coverage(diagnosis: Diagnosis) -> str:
+    """How much was judged: "judged 41 of 152 aligned pairs, 3 could not be judged, no layer alone"."""
+    covered = diagnosis.coverage
     screened = covered.screened - covered.judged
-    parts = [
-        f"judged {covered.judged} of {covered.aligned} aligned pairs"
-        + (f" ({screened} more by their statistics)" if screened > 0 else "")
-    ]
-    if covered.unjudgeable:
-        parts.append(f"{covered.unjudgeable} could not be judged")
+    silent = sum(pair.reference.call < 0 for pair in diagnosis.alignment.pairs)
+    unjudgeable = max(covered.unjudgeable - silent, 0)
+    parts = [f"judged {covered.judged} of {covered.aligned} aligned pairs"]
+    if screened > 0:
+        parts[0] += f" ({screened} more by their statistics)"
+    if silent:
+        parts.append(f"{silent} never ran")
+    if unjudgeable:
+        parts.append(f"{unjudgeable} could not be judged")
     if not covered.alone:
         parts.append("no layer alone")
     return ", ".join(parts)
