@@ -180,8 +180,7 @@ def rewrite(call: SourceCall, names: Signature, changes: Changes) -> str:
         if value is GONE:
             keywords.pop(name, None)
             if place is not None and place < starred and place < len(positional):
-                for later, text in zip(names.names[place + 1 :], positional[place + 1 :], strict=False):
-                    keywords = {later: text, **keywords}
+                keywords = {**dict(zip(names.names[place + 1 :], positional[place + 1 :], strict=False)), **keywords}
                 del positional[place:]
         elif name not in keywords and place is not None and place < min(starred, len(positional)):
             positional[place] = written(value)

@@ -174,6 +174,14 @@ class Comparison:
             self.read.add(point)
         return self._judged[point]
 
+    def held_against(self, point: Point, difference: Difference, tolerance: float) -> Difference:
+        """The same difference against a narrower tolerance; the share of elements beyond it is counted anew."""
+        if difference.problem or difference.from_statistics or tolerance == difference.tolerance:
+            return replace(difference, tolerance=tolerance)
+        found = [self._judge_leaf(r, c, tolerance, point) for r, c in match_leaves(*self.values(point))[0]]
+        again = next((d for d in found if d is not None and d.leaf == difference.leaf), None)
+        return replace(difference, tolerance=tolerance, beyond=again.beyond if again else difference.beyond)
+
     def diverged(self, point: Point) -> bool | None:
         """Is the point further apart than its road allows? None when it cannot be judged."""
         difference = self.judge(point)

@@ -6,6 +6,7 @@ value, or to UNKNOWN where it cannot be told; `WRITE[name]` gives the arguments 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,16 +63,14 @@ class Reading:
         value = self.recorded(rule.attribute) if rule.attribute else UNKNOWN
         if value is not UNKNOWN:
             return value, "attribute"
-        return (self.argument(rule.argument) if rule.argument else self._fixed(rule)), "argument"
+        fixed: Known = rule.default if rule.default_known else UNKNOWN
+        return (self.argument(rule.argument, fixed) if rule.argument else fixed), "argument"
 
-    def _fixed(self, rule: SettingRule) -> Known:
-        return rule.default if rule.default_known else UNKNOWN
-
-    def argument(self, name: str) -> Known:
+    def argument(self, name: str, otherwise: Known = UNKNOWN) -> Known:
         """An argument of the constructor, as the call has it or by default."""
         if name in self.arguments:
             return self.arguments[name]
-        return UNKNOWN if self.open_call else self.defaults.get(name, UNKNOWN)
+        return UNKNOWN if self.open_call else self.defaults.get(name, otherwise)
 
     def parameter(self, name: str) -> Parameter | None:
         """A parameter by torch's name."""
@@ -136,16 +135,21 @@ Pads = list[tuple[int, int]]
 def pads(raw: Known, rank: int) -> Pads | None:
     """Numbers as a framework writes them -> padding per axis: one for all, one per axis, or two per axis; leading ones
     of axes that the op does not work on are dropped. None where it is not numbers."""
-    if _number(raw):
-        return [(int(raw), int(raw))] * rank  # type: ignore[arg-type]
-    if not isinstance(raw, list) or not raw or not all(_number(v) for v in raw):
+    numbers = whole_numbers([raw] if not isinstance(raw, list) and raw is not UNKNOWN else raw)
+    if not numbers:
         return None
-    numbers = [int(v) for v in raw]  # type: ignore[arg-type]
-    if len(numbers) % 2 == 0 and len(numbers) >= 2 * rank:
-        return list(zip(numbers[::2], numbers[1::2], strict=True))[-rank:]
     if len(numbers) == 1:
         return [(numbers[0], numbers[0])] * rank
+    if len(numbers) % 2 == 0 and len(numbers) >= 2 * rank:
+        return list(zip(numbers[::2], numbers[1::2], strict=True))[-rank:]
     return [(v, v) for v in numbers[-rank:]] if len(numbers) >= rank else None
+
+
+def whole_numbers(value: Known) -> list[int] | None:
+    """A list of whole numbers as such; None for anything else."""
+    if not isinstance(value, list) or not all(_number(v) and v == v // 1 for v in value):  # type: ignore[operator]
+        return None
+    return [int(v) for v in value]  # type: ignore[arg-type]
 
 
 def padding_value(per_axis: Pads) -> Plain:
@@ -161,12 +165,10 @@ def padding_pairs(value: Plain) -> Pads | None:
         return None
     pairs: Pads = []
     for item in value:
-        if isinstance(item, list) and len(item) == 2 and all(_number(v) for v in item):
-            pairs.append((int(item[0]), int(item[1])))  # type: ignore[arg-type]
-        elif _number(item):
-            pairs.append((int(item), int(item)))  # type: ignore[arg-type]
-        else:
+        both = whole_numbers(item if isinstance(item, list) else [item, item])
+        if both is None or len(both) != 2:
             return None
+        pairs.append((both[0], both[1]))
     return pairs
 
 
@@ -200,9 +202,10 @@ def _geometry(r: Reading) -> tuple[list[int], list[int], list[int]] | None:
         value = read(r, rule)
         if value is UNKNOWN and name == "dilation":
             value = [1] * r.rank
-        if not isinstance(value, list) or not all(_number(v) for v in value):
+        numbers = None if value is UNKNOWN else whole_numbers(value)
+        if numbers is None or len(numbers) != r.rank:
             return None
-        found.append([int(v) for v in value])  # type: ignore[arg-type]
+        found.append(numbers)
     return found[0], found[1], found[2]
 
 
@@ -260,7 +263,7 @@ def _counts_padding(r: Reading, _: SettingRule, raw: Known, __: Form) -> Known:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _same_value(_: Reading, __: SettingRule, raw: Known, ___: Form) -> Known:
@@ -396,12 +399,6 @@ def _shape(_: Reading, __: SettingRule, raw: Known, ___: Form) -> Known:
     return raw if raw is UNKNOWN or isinstance(raw, list) else [raw]
 
 
-def _from_begin_axis(r: Reading, rule: SettingRule, raw: Known, form: Form) -> Known:
-    shape = _shape(r, rule, raw, form)
-    begin, _ = r.raw(SettingRule("begin_norm_axis", "", argument="begin_norm_axis"))
-    return shape[begin:] if isinstance(shape, list) and isinstance(begin, int) and begin < 0 else shape
-
-
 def _shape_or_none(_: Reading, __: SettingRule, raw: Known, ___: Form) -> Known:
     return raw[0] if isinstance(raw, list) and raw and all(v == raw[0] for v in raw) else raw
 
@@ -433,13 +430,16 @@ def _rows_of_weight(r: Reading, _: SettingRule, raw: Known, __: Form) -> Known:
     return weight.shape[0] if weight is not None and weight.shape else raw
 
 
-def _patch_sizes(_: Reading, __: SettingRule, raw: Known, ___: Form) -> Known:
-    return raw[1:3] if isinstance(raw, list) and len(raw) == 4 else raw
+def _patch_sizes(_: Reading, __: SettingRule, raw: Known, form: Form) -> Known:
+    """The argument is [1, rows, columns, 1]; the attribute has channels first, or the two sizes alone."""
+    if not isinstance(raw, list):
+        return raw
+    return raw[1:3] if form == "argument" and len(raw) == 4 else raw[-2:]
 
 
 def _patch_padding(_: Reading, __: SettingRule, raw: Known, ___: Form) -> Known:
     name = raw.lower() if isinstance(raw, str) else raw
-    return {"valid": [0, 0], 2: [0, 0], "same": "same", 1: "same"}.get(name, UNKNOWN)
+    return [0, 0] if name in ("valid", 2) else "same" if name in ("same", 1) else UNKNOWN
 
 
 def _radius(_: Reading, __: SettingRule, raw: Known, ___: Form) -> Known:
@@ -465,7 +465,7 @@ def _reduction(r: Reading, _: SettingRule, raw: Known, form: Form) -> Known:
 
 def _pad_list(r: Reading, _: SettingRule, raw: Known, __: Form) -> Known:
     if _number(raw):
-        return [raw] * (2 * r.rank)
+        return [raw] * (2 * r.rank)  # type: ignore[list-item]
     if isinstance(raw, list) and raw and all(isinstance(v, list) for v in raw):
         return [number for pair in reversed(raw) for number in pair]  # type: ignore[union-attr]
     return raw
@@ -473,6 +473,7 @@ def _pad_list(r: Reading, _: SettingRule, raw: Known, __: Form) -> Known:
 
 READ: Mapping[str, Callable[[Reading, SettingRule, Known, Form], Known]] = {
     "same": _same_value,
+    "fixed": _same_value,
     "one_minus": _one_minus,
     "negate": _negate,
     "inverse_argument": _inverse_argument,
@@ -495,7 +496,6 @@ READ: Mapping[str, Callable[[Reading, SettingRule, Known, Form], Known]] = {
     "relu_or_gelu": _relu_or_gelu,
     "batch_statistics": _batch_statistics,
     "shape": _shape,
-    "from_begin_axis": _from_begin_axis,
     "shape_or_none": _shape_or_none,
     "scale": _scale,
     "flag": _flag,
@@ -551,8 +551,8 @@ def write(rule: SettingRule, value: Plain, rank: int) -> Changes | None:
         return _write_pad_mode(value, rank)
     if rule.convert == "torch_padding":
         return _write_torch_padding(value, rank)
-    if not rule.argument:
-        return None
+    if not rule.argument or rule.convert == "fixed":
+        return None  # a "fixed" argument exists, and takes one value only
     one: Plain = value
     if rule.convert in {"sizes", "pool_stride", "pad_list", "shape"}:
         one = short(value)
@@ -576,8 +576,6 @@ def write(rule: SettingRule, value: Plain, rank: int) -> Changes | None:
         one = (value - 1) // 2
     elif rule.convert == "radius_alpha":
         return None  # written together with the size, by the caller
-    elif rule.convert == "from_begin_axis" and isinstance(value, list):
-        return {rule.argument: value, "begin_norm_axis": -len(value), "begin_params_axis": -len(value)}
     elif rule.convert == "p_or_keep_prob":
         return {rule.argument: value, "keep_prob": GONE}
     elif rule.convert == "inner_activation" and value is None:

@@ -21,7 +21,7 @@ from tracer.divergence.causes import (
 from tracer.divergence.comparison import ArrayReader, Bank, Comparison, points_read
 from tracer.divergence.flow import Flow, Point, backward_flow, forward_flow
 from tracer.divergence.graph import call_graph
-from tracer.divergence.metrics import Difference, Progress, Tolerance, rounding
+from tracer.divergence.metrics import MARGIN, Difference, Progress, Tolerance, rounding
 from tracer.divergence.origins import Begin, OriginSearch, Search
 from tracer.divergence.rules import UserRule, random_now, setting_differences
 from tracer.trace.schema import Skeleton
@@ -516,7 +516,9 @@ class _Diagnosing:
         flow = self.backward if begin.point.side.startswith("grad") and self.backward else self.flow
         sinks = [s for s in flow.sinks if s in flow.graph]
         faded = phase != "backward" and not any(
-            s == begin.point or (nx.has_path(flow.graph, begin.point, s) and self.comparison.diverged(s)) for s in sinks
+            s == begin.point
+            or (nx.has_path(flow.graph, begin.point, s) and self._carried(s, begin.difference, begin.fed_by))
+            for s in sinks
         )
         sentence = "the difference fades before it reaches an output of the net" if faded else ""
         return Origin(
@@ -678,24 +680,36 @@ class _Diagnosing:
         above = nx.ancestors(self.flow.graph, begin)
         below = nx.descendants(self.flow.graph, begin)
         before = [p for p in units if p in above and p != begin and self._agrees(p)][-2:]
-        after = [p for p in units if p in below and p != begin and not self._agrees(p)]
+        after = [p for p in units if p in below and p != begin and self._shows(p, origin)]
         shown = [*before, begin, *after[:2], *after[-1:], *(s for s in self.flow.sinks if s != begin)]
         steps = []
         for point in dict.fromkeys(shown):
             difference = self.comparison.judge(point)
             if point == begin:
                 difference = origin.difference or difference
-            state: Literal["agrees", "starts here", "carried on", "unknown"] = (
-                "starts here"
-                if point == begin
-                else "unknown"
-                if difference is None
-                else "carried on"
-                if self.comparison.diverged(point)
-                else "agrees"
-            )
+            state: Literal["agrees", "starts here", "carried on", "unknown"] = "agrees"
+            if point == begin:
+                state = "starts here"
+            elif difference is None:
+                state = "unknown"
+            elif point in below and self._carried(point, origin.difference, origin.fed_by):
+                state = "carried on"
             steps.append(RoadStep(self._spot(0, point.reference), self._spot(1, point.candidate), difference, state))
         return tuple(steps)
+
+    def _carried(self, point: Point, begun: Difference | None, fed_by: float | None) -> bool:
+        """Does a point downstream of an origin still show it, above what fed the origin?"""
+        difference = self.comparison.judge(point)
+        if difference is None:
+            return False
+        inherited = MARGIN * (fed_by if fed_by is not None and math.isfinite(fed_by) else 0.0)
+        own = begun.tolerance if begun is not None else 0.0
+        return difference.size > max(inherited, own) or bool(self.comparison.diverged(point))
+
+    def _shows(self, point: Point, origin: Origin) -> bool:
+        """Do the statistics of a point downstream show the origin?"""
+        screened = self.comparison.screened(point)
+        return screened is not None and screened > MARGIN * (origin.fed_by or 1e-7)
 
     def _agrees(self, point: Point) -> bool:
         known = self.comparison.known(point)
@@ -753,7 +767,7 @@ class _Diagnosing:
                 self.notes.append(f"{key}: {header.environment[key]} against {other.environment[key]}")
         for key in ("tf32", "autocast", "deterministic"):
             a, b = header.environment.get(key), other.environment.get(key)
-            if header.framework != other.framework and bool(a) != bool(b):
+            if header.framework != other.framework and _on(a) != _on(b):
                 self.notes.append(f"{key} is {a} in the reference and {b} in the candidate")
         if self.comparison.coarse:
             self.notes.insert(0, "the nets compute in different float types; judged by the coarser of both")
@@ -779,6 +793,11 @@ def _random(origin: Origin) -> bool:
     """Is the only thing against the pair that both sides draw random masks?"""
     kinds = {c.kind for c in origin.causes}
     return any(c.kind == "mode" and c.name == "p" for c in origin.causes) and "setting" not in kinds
+
+
+def _on(flag: object) -> bool:
+    """Is a flag set, in whatever words a framework says it?"""
+    return str(flag).lower() not in {"none", "false", "off", "0", ""}
 
 
 def _place(source: object) -> str | None:

@@ -27,6 +27,7 @@ FACTS = (
         ("elu", "celu", "selu", "softplus", "mish", "logsigmoid"),
         "MindSpore's exp on CPU, which this op is made of, is less exact than PyTorch's (a few 1e-6 relative)",
     ),
+    Fact(("elu",), "MindSpore's nn.ELU takes alpha=1.0 only"),
     Fact(
         ("relu",),
         "where the input is NaN, MindSpore on CPU gives 0 and PyTorch NaN: a NaN vanishes at the first ReLU",
@@ -66,6 +67,10 @@ FACTS = (
         ("conv?d", "max_pool*", "avg_pool*"),
         "with pad_mode 'same' and a stride, MindSpore pads more at the end than at the start where PyTorch's padding "
         "is symmetric: equal shape, other values",
+    ),
+    Fact(
+        ("conv_transpose2d",),
+        "for output_padding MindSpore's Conv2dTranspose appends zeros (no bias), where PyTorch computes those rows",
     ),
     Fact(
         ("batch_norm",),

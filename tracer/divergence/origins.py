@@ -130,7 +130,17 @@ class OriginSearch:
         if difference is None:
             raise AssertionError(point)
         fed = [d.size for d in self._fed(point)]
-        return Begin(point, difference, max([*fed, self.inherited(point)]) if fed else None)
+        most = max([*fed, self.inherited(point)]) if fed else None
+        limit = min(difference.tolerance, self.expected(point, most or 0.0)) if math.isfinite(most or 0.0) else 0.0
+        return Begin(point, self.comparison.held_against(point, difference, limit), most)
+
+    def expected(self, point: Point, fed_by: float) -> float:
+        """The relative L2 up to which a point is explained by its own rounding and by what fed it."""
+        if self.comparison.tolerance.rtol is not None:
+            return self.comparison.tolerance.rtol
+        suspect = point in self.suspects
+        limit = self.comparison.limit(point, self.flow) * (0.3 if suspect else 1.0)
+        return max(limit, (3.0 if suspect else MARGIN) * fed_by)
 
     def _fed(self, point: Point) -> list[Difference]:
         feeders = feeding(self.flow.graph, point, self.comparison.diverged)
@@ -150,12 +160,10 @@ class OriginSearch:
             return not any(math.isinf(d.size) for d in fed)
         if self.comparison.tolerance.rtol is not None:
             return bool(self.comparison.diverged(point)) and not any(d.diverged for d in fed)
-        suspect = point in self.suspects
-        margin = 3.0 if suspect else MARGIN
-        limit = self.comparison.limit(point, self.flow) * (0.3 if suspect else 1.0)
-        limit = max(limit, difference.tolerance) if difference.from_statistics else limit
         inherited = max([self.inherited(point), *(d.size for d in fed)])
-        if difference.size <= max(limit, margin * inherited) or self.comparison.tolerance.accepts(difference.max_abs):
+        expected = self.expected(point, inherited)
+        expected = max(expected, difference.tolerance) if difference.from_statistics else expected
+        if difference.size <= expected or self.comparison.tolerance.accepts(difference.max_abs):
             return False
         if self._kink(point, difference):
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -32,6 +33,7 @@ from tracer.divergence.conversions import (
     read,
     same_pads,
     short,
+    whole_numbers,
     write,
 )
 from tracer.divergence.facts import known_differences
@@ -419,11 +421,16 @@ def _absent(means: Meaning, name: str) -> Setting | None:
         if row is not None:
             value = read(_reading(Layer("", ""), {}, rule), row)
             return None if value is UNKNOWN else Setting(name, value, "", short(value), "")
-    neutral = _NEUTRAL.get(name, UNKNOWN)
+    neutral = _NEUTRAL.get((means.op, name), UNKNOWN)
     return None if neutral is UNKNOWN else Setting(name, neutral, "", neutral, "")
 
 
-_NEUTRAL: Mapping[str, Known] = {"activation": None, "data_format": "NCHW", "sparse": True}
+_NEUTRAL: Mapping[tuple[str, str], Known] = {
+    ("linear", "activation"): None,
+    ("conv2d", "data_format"): "NCHW",
+    ("conv3d", "data_format"): "NCDHW",
+    ("cross_entropy", "sparse"): True,
+}
 """What a layer without such a setting does, for settings that torch has not."""
 
 
@@ -445,20 +452,16 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(b, list):
         return _equal(b, a)
     if isinstance(a, bool) or isinstance(b, bool) or not (_number(a) and _number(b)):
-        return type(a) is type(b) and bool(a == b)
+        return type(a) is type(b) and bool(a == b or (a != a and b != b))  # noqa: PLR0124  (nan is nan)
     return bool(a == b) or abs(a - b) <= 1e-6 * max(abs(a), abs(b))
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # Each comparison gives True (means the same), False (does not), or None (compare the values as they are).
 _Comparison = Callable[[_Pair, Plain, Plain], bool | None]
-
-
-def _ints(value: Plain) -> list[int] | None:
-    return [int(v) for v in value] if isinstance(value, list) and all(_number(v) for v in value) else None  # type: ignore[arg-type]
 
 
 def _pads_of(means: Meaning, sizes: tuple[int, ...] | None) -> Pads | None:
@@ -466,19 +469,38 @@ def _pads_of(means: Meaning, sizes: tuple[int, ...] | None) -> Pads | None:
     convolution, what is cropped: output_padding is less cropping at the end."""
     value = _value(means, "padding")
     found = padding_pairs(value)
-    kernel, stride = _ints(_value(means, "kernel_size")), _ints(_value(means, "stride"))
+    kernel, stride = whole_numbers(_value(means, "kernel_size")), whole_numbers(_value(means, "stride"))
     if value == "same" and sizes is not None and kernel is not None and stride is not None:
-        dilation = _ints(_value(means, "dilation")) or [1] * len(kernel)
+        dilation = whole_numbers(_value(means, "dilation")) or [1] * len(kernel)
         found = [same_pads(n, k, s, d) for n, k, s, d in zip(sizes, kernel, stride, dilation, strict=False)]
     if found is not None and "transpose" in means.op:
-        extra = _ints(_value(means, "output_padding")) or [0] * len(found)
+        extra = whole_numbers(_value(means, "output_padding")) or [0] * len(found)
         found = [(before, after - more) for (before, after), more in zip(found, extra, strict=False)]
     return found
+
+
+def _appends_zeros(means: Meaning) -> bool:
+    """MindSpore's Conv2dTranspose crops as its padding says and appends `output_padding` rows of zeros, bias left out;
+    torch computes those rows. The two are one where the rows lie beyond all that the kernel reaches and there is no
+    bias."""
+    row = _row(means, "output_padding")
+    mine = means.op == "conv_transpose2d" and row is not None and _says_pad_mode(means)
+    if not mine or not any(whole_numbers(_value(means, "output_padding")) or []):
+        return False
+    cropped = padding_pairs(_value(means, "padding")) or []
+    return _value(means, "bias") is not False or any(after > 0 for _, after in cropped)
+
+
+def _says_pad_mode(means: Meaning) -> bool:
+    row = _row(means, "padding")
+    return row is not None and row.convert == "pad_mode"
 
 
 def _compare_padding(pair: _Pair, ours: Plain, theirs: Plain) -> bool | None:
     if ours == theirs == "same":
         return True
+    if "transpose" in pair.reference.op and padding_pairs(ours) is not None and ours == theirs:
+        return True  # what is left is said of output_padding
     if "pad" in pair.reference.op:
         return None
     left, right = (_pads_of(side, pair.sizes) for side in pair.sides)
@@ -486,7 +508,7 @@ def _compare_padding(pair: _Pair, ours: Plain, theirs: Plain) -> bool | None:
         return False if "same" in (ours, theirs) else None
     if left == right:
         return True
-    return bool(pair.sizes and "pool" in pair.reference.op and _unseen_end(pair, left, right))
+    return pair.sizes is not None and "transpose" not in pair.reference.op and _unseen_end(pair, left, right)
 
 
 def _unseen_end(pair: _Pair, left: Pads, right: Pads) -> bool:
@@ -498,10 +520,10 @@ def _unseen_end(pair: _Pair, left: Pads, right: Pads) -> bool:
 
 def _reach(means: Meaning, sizes: tuple[int, ...] | None, padding: Pads) -> list[tuple[int, int]] | None:
     """(number of windows, how far the last one reaches into the padding) for each axis."""
-    kernel, stride = _ints(_value(means, "kernel_size")), _ints(_value(means, "stride"))
+    kernel, stride = whole_numbers(_value(means, "kernel_size")), whole_numbers(_value(means, "stride"))
     if sizes is None or kernel is None or stride is None:
         return None
-    dilation = _ints(_value(means, "dilation")) or [1] * len(kernel)
+    dilation = whole_numbers(_value(means, "dilation")) or [1] * len(kernel)
     result = []
     for n, k, s, d, (before, after) in zip(sizes, kernel, stride, dilation, padding, strict=False):
         extent = d * (k - 1) + 1
@@ -515,9 +537,11 @@ def _reach(means: Meaning, sizes: tuple[int, ...] | None, padding: Pads) -> list
 
 def _compare_output_padding(pair: _Pair, _: Plain, __: Plain) -> bool | None:
     left, right = (_pads_of(side, pair.sizes) for side in pair.sides)
-    # judged together with the padding: the difference is then said there, unless the padding is alike
     if left is None or right is None:
         return None
+    if _appends_zeros(pair.reference) != _appends_zeros(pair.candidate):
+        return False
+    # judged together with the padding: the difference is then said there, unless the padding is alike
     return left == right or padding_pairs(pair.both("padding")[0]) != padding_pairs(pair.both("padding")[1])
 
 
@@ -543,7 +567,7 @@ def _compare_padding_mode(pair: _Pair, _: Plain, __: Plain) -> bool | None:
 
 
 def _compare_dilation(pair: _Pair, _: Plain, __: Plain) -> bool | None:
-    kernels = [_ints(k) for k in pair.both("kernel_size")]
+    kernels = [whole_numbers(k) for k in pair.both("kernel_size")]
     return True if all(k is not None and all(v == 1 for v in k) for k in kernels) else None
 
 
@@ -561,6 +585,19 @@ def _axis(means: Meaning, value: Plain, rank: int | None) -> Plain:
     if isinstance(value, int) and value < 0 and rank is not None:
         return value + max(rank, 1)
     return value
+
+
+def _compare_normalized_shape(pair: _Pair, _: Plain, __: Plain) -> bool | None:
+    """Equal shapes, and normalised over as many axes."""
+    axes = {_normalized_axes(side, pair.rank) for side in pair.sides} - {None}
+    return False if len(axes) > 1 else None
+
+
+def _normalized_axes(means: Meaning, rank: int | None) -> int | None:
+    first, shape = _value(means, "begin_norm_axis"), _value(means, "normalized_shape")
+    if not isinstance(first, int):
+        return len(shape) if isinstance(shape, list) else None
+    return -first if first < 0 else None if rank is None else rank - first
 
 
 def _compare_momentum(pair: _Pair, _: Plain, __: Plain) -> bool | None:
@@ -622,6 +659,8 @@ def _compare_data_format(_: _Pair, ours: Plain, theirs: Plain) -> bool | None:
 
 
 _COMPARE: Mapping[str, _Comparison] = {
+    "normalized_shape": _compare_normalized_shape,
+    "begin_norm_axis": lambda *_: True,  # said of normalized_shape
     "padding": _compare_padding,
     "output_padding": _compare_output_padding,
     "ceil_mode": _compare_ceil_mode,
@@ -653,6 +692,10 @@ def _sentence(name: str, ours: Setting, theirs: Setting, sides: tuple[str, str])
     sentence = f"{name} is {said[0]} and {said[1]}"
     if name == "padding" and "same" in (ours.value, theirs.value):
         sentence += "; the two differ wherever 'same' pads more at the end than at the start"
+    if name == "normalized_shape" and _equal(ours.value, theirs.value):
+        sentence += "; MindSpore's begin_norm_axis says from which axis on, and says otherwise here"
+    if name == "output_padding" and _equal(ours.value, theirs.value):
+        sentence += "; MindSpore's Conv2dTranspose appends zeros there, where PyTorch computes"
     return sentence + _converted(ours, theirs, sides)
 
 
@@ -729,14 +772,84 @@ def _changes(candidate: Meaning, name: str, value: Plain, pair: _Pair) -> Change
         return _lrn_changes(candidate, pair)
     if row is None or not row.argument:
         return None
+    if name in ("padding", "output_padding") and "transpose" in candidate.op:
+        return _transposed_changes(candidate, pair)
     if name == "padding":
         return _padding_changes(candidate, row, value, pair)
+    if name == "count_include_pad" and value is True and _value(candidate, name) is False:
+        padding = (
+            _changes(candidate, "padding", _value(pair.reference, "padding"), pair) if _is_same_mode(candidate) else {}
+        )
+        return None if padding is None else {**padding, "count_include_pad": True}
     if name == "dim" and value is None:
         value = _axis(pair.reference, value, pair.rank)  # say what torch takes silently, where it is known
-    if name == "output_padding" and row.convert == "sizes" and _row(candidate, "padding") is not None:
-        padding = _changes(candidate, "padding", _value(pair.reference, "padding"), pair)
-        return None if padding is None else {**padding, row.argument: short(value)}
+        if value is None and row.argument == "axis":
+            return None  # MindSpore wants a number
+    if name == "normalized_shape" and _row(candidate, "begin_norm_axis") is not None:
+        return _normalized_changes(row, value, pair.rank)
+    if name == "normalized_shape" and _normalized_axes(pair.reference, pair.rank) != len(value):  # type: ignore[arg-type]
+        return None  # PyTorch normalises over as many axes as the weight has
     return write(row, value, rank_of(candidate.op))
+
+
+def _normalized_changes(row: SettingRule, shape: Plain, rank: int | None) -> Changes | None:
+    """MindSpore's LayerNorm takes -1 or a positive axis as the first one it normalises."""
+    axes = len(shape) if isinstance(shape, list) else 1
+    if axes == 1:
+        return {row.argument or "": shape, "begin_norm_axis": GONE, "begin_params_axis": GONE}
+    if rank is None:
+        return None
+    return {row.argument or "": shape, "begin_norm_axis": rank - axes, "begin_params_axis": rank - axes}
+
+
+def _transposed_changes(candidate: Meaning, pair: _Pair) -> Changes | None:
+    """Padding and output_padding of a transposed convolution, which together say what is cropped at each end."""
+    crop = _pads_of(pair.reference, pair.sizes)
+    stride, kernel = (whole_numbers(_value(pair.reference, name)) for name in ("stride", "kernel_size"))
+    if crop is None or stride is None or kernel is None or _appends_zeros(pair.reference):
+        return None
+    more = [before - after for before, after in crop]
+    if not _says_pad_mode(candidate):
+        if any(before < 0 for before, _ in crop) or not all(0 <= m < s for m, s in zip(more, stride, strict=True)):
+            return None
+        padding: dict[str, Plain | Gone] = {"padding": short([before for before, _ in crop])}
+        return {**padding, "output_padding": short(list(more)) if any(more) else GONE}
+    dilation = whole_numbers(_value(pair.reference, "dilation")) or [1] * len(kernel)
+    spare = [d * (k - 1) + 1 - s for k, d, s in zip(kernel, dilation, stride, strict=True)]
+    whole = rank_of(candidate.op) == 1  # Conv1dTranspose takes one number as padding, and no output_padding
+    gone: dict[str, Plain | Gone] = {} if whole else {"output_padding": GONE}
+    if all(pair_ == (t // 2, t - t // 2) for pair_, t in zip(crop, spare, strict=True)) and any(more):
+        return {"pad_mode": "same", "padding": GONE, **gone}
+    if all(pair_ == (0, 0) for pair_ in crop) and all(t >= 0 for t in spare):
+        return {"pad_mode": "valid", "padding": GONE, **gone}
+    flat: list[Plain] = [v for pair_ in crop for v in pair_]
+    if any(after < 0 for _, after in crop):
+        appended = rank_of(candidate.op) == 2 and _value(pair.reference, "bias") is False
+        if not appended or any(before or after > 0 for before, after in crop):
+            return None
+        return {"pad_mode": "pad", "padding": 0, "output_padding": short([-after for _, after in crop])}
+    if whole and any(more):
+        return None
+    return {"pad_mode": "pad", "padding": short(flat), **gone}
+
+
+def _is_same_mode(means: Meaning) -> bool:
+    found = means.settings.get("padding")
+    return found is not None and found.own_value == "same"
+
+
+def _max_pool_mode(candidate: Meaning, changes: Changes, pair: _Pair) -> Changes:
+    """MindSpore's MaxPool takes ceil_mode, dilation and return_indices with pad_mode "pad" only."""
+    row = _row(candidate, "padding")
+    needs = {"ceil_mode", "dilation", "return_indices"} & set(changes)
+    if not candidate.op.startswith("max_pool") or row is None or row.convert != "pad_mode" or not needs:
+        return changes
+    padding = padding_pairs(pair.both("padding")[0])
+    if padding is None:
+        return changes
+    flat: Plain = [v for both in padding for v in both]
+    symmetric: Plain = [a for a, _ in padding] if all(a == b for a, b in padding) else flat
+    return {**changes, "pad_mode": "pad", "padding": short(symmetric)}
 
 
 def _padding_changes(candidate: Meaning, row: SettingRule, value: Plain, pair: _Pair) -> Changes | None:
@@ -747,7 +860,7 @@ def _padding_changes(candidate: Meaning, row: SettingRule, value: Plain, pair: _
         value = [a for a, _ in pads]
     changes = write(row, value, rank_of(candidate.op))
     if changes is None and row.convert == "torch_padding" and candidate.op.startswith("conv"):
-        strides = _ints(_value(pair.reference, "stride")) or [0]
+        strides = whole_numbers(_value(pair.reference, "stride")) or [0]
         if "transpose" not in candidate.op and all(s == 1 for s in strides) and _is_same(pair.reference, value):
             return {"padding": "same"}
     return changes
@@ -755,8 +868,8 @@ def _padding_changes(candidate: Meaning, row: SettingRule, value: Plain, pair: _
 
 def _is_same(means: Meaning, value: Plain) -> bool:
     """Is this what padding "same" adds at stride 1?"""
-    kernel = _ints(_value(means, "kernel_size")) or []
-    dilation = _ints(_value(means, "dilation")) or [1] * len(kernel)
+    kernel = whole_numbers(_value(means, "kernel_size")) or []
+    dilation = whole_numbers(_value(means, "dilation")) or [1] * len(kernel)
     return padding_pairs(value) == [same_pads(10**6, k, 1, d) for k, d in zip(kernel, dilation, strict=False)]
 
 
@@ -780,6 +893,7 @@ def _edit(candidate: Meaning, layer: Layer, wanted: Sequence[tuple[str, Setting]
         changes |= _changes(candidate, name, ours.value, pair) or {}
     if not changes or candidate.rule is None:
         return ""
+    changes = dict(_max_pool_mode(candidate, changes, pair))
     names = signature(candidate.rule.signature)
     call = source_call(layer, candidate.rule)
     if call is not None and (_is_own_class(layer, candidate.rule) and not set(changes) <= set(call.values(names))):
