@@ -287,7 +287,8 @@ _NORM = (
         _nn("LayerNorm"),
         "layer_norm",
         (
-            _s("normalized_shape", convert="from_begin_axis"),
+            _s("normalized_shape", convert="shape"),
+            _s("begin_norm_axis"),
             _s("epsilon", "eps"),
             SettingRule("", "elementwise_affine", "always_affine"),
             SettingRule("", "bias", "always_bias"),
@@ -364,7 +365,7 @@ _ACTIVATION = (
     LayerRule(_nn("GELU"), "gelu", (_s("approximate", convert="approximate_flag"),), signature="approximate=True"),
     LayerRule(_mint("GELU"), "gelu", (_s("approximate", convert="approximate"),), signature="approximate='none'"),
     LayerRule(_nn("LeakyReLU"), "leaky_relu", (_s("alpha", "negative_slope"),), signature="alpha=0.2"),
-    LayerRule(_nn("ELU"), "elu", (_s("elu.alpha|alpha"),), signature="alpha=1.0"),
+    LayerRule(_nn("ELU"), "elu", (_s("elu.alpha|alpha", convert="fixed"),), signature="alpha=1.0"),
     LayerRule(_mint("ELU"), "elu", _settings("alpha"), signature="alpha=1.0, inplace=False"),
     LayerRule(_nn("CELU"), "celu", (_s("celu.alpha|alpha"),), signature="alpha=1.0"),
     LayerRule(

@@ -127,6 +127,34 @@ _NORM = (
             "dtype=None, *, bias=True"
         ),
     ),
+    *(
+        LayerRule(
+            tuple(f"torch.nn.Lazy{word}Norm{n}d" for n in (1, 2, 3)),
+            op,
+            (*_settings("eps", "momentum", "track_running_stats"), _s("affine", convert="affine"), _BIAS),
+            _RUNNING,
+            mode="statistics",
+            signature=signature,
+        )
+        for word, op, signature in (
+            (
+                "Batch",
+                "batch_norm",
+                (
+                    "eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, "
+                    "bias=True"
+                ),
+            ),
+            (
+                "Instance",
+                "instance_norm",
+                (
+                    "eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, "
+                    "bias=True"
+                ),
+            ),
+        )
+    ),
     LayerRule(
         ("torch.nn.LayerNorm",),
         "layer_norm",
