@@ -175,10 +175,18 @@ def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cau
             d.reference,
             d.candidate,
             sentence=d.sentence,
-            edit=edit_line(theirs.layer, d.edit) if d.edit else "",
+            edit=_edit(theirs, d.edit),
         )
         for d in setting_differences(ours.meaning, theirs.meaning, ours.layer, theirs.layer, *comparison.frameworks)
     ]
+
+
+def _edit(node: Node, call: str) -> str:
+    """The edit with its place. Where the line that was found says already what the edit asks, the layer was made anew
+    or altered elsewhere; then only the call to write is given."""
+    line = edit_line(node.layer, call) if call else ""
+    before, arrow, after = line.partition("  ->  ")
+    return f"{node.layer.path} = {call}" if arrow and before.endswith(after) else line
 
 
 def _kind_causes(ours: Node, theirs: Node) -> list[Cause]:
