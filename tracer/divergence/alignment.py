@@ -431,7 +431,7 @@ def _equal_codes(left: Sequence[Any], right: Sequence[Any]) -> np.ndarray[Any, A
     codes: dict[Any, int] = {}
     a = np.array([codes.setdefault(x, len(codes)) for x in left], dtype=np.int64)
     b = np.array([codes.setdefault(x, len(codes)) for x in right], dtype=np.int64)
-    return (a[:, None] == b[None, :]).astype(np.float32)
+    return np.asarray(a[:, None] == b[None, :], dtype=np.float32)
 
 
 # --------------------------------------------------------------------------------------------------------------------

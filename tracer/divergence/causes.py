@@ -328,7 +328,7 @@ def explain_values(comparison: Comparison, point: Point) -> list[Cause]:
             continue
         if same_values(r.statistics, c.statistics, within=1e-5) and r.shape and math.prod(r.shape) > 4:
             return [Cause("code", "order", sentence="the same numbers in another order: axes or parts swapped?")]
-        factor = float(np.vdot(ours, theirs) / max(np.vdot(ours, ours), 1e-300))
+        factor = float(np.vdot(ours, theirs)) / max(float(np.vdot(ours, ours)), 1e-300)
         if factor != 0 and _close(factor * ours, theirs):
             return [Cause("code", "scale", 1.0, factor, sentence=f"the candidate is {factor:.6g} times the reference")]
         shift = float((theirs - ours).mean())
