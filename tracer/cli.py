@@ -95,7 +95,10 @@ def _pinned(_context: click.Context, _option: click.Parameter, values: tuple[str
 
 
 @cli.command(
-    "diff", context_settings={"help_option_names": ["-h", "--help"]}, epilog=f"{_DIFF_EXAMPLES}\n\n{_EXIT_CODES}"
+    "diff",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    short_help="Where two traces part, and why.",
+    epilog=f"{_DIFF_EXAMPLES}\n\n{_EXIT_CODES}",
 )
 @click.argument("reference", type=click.Path())
 @click.argument("candidate", type=click.Path())
@@ -178,7 +181,7 @@ def diff(
         )
     for name, make in ((json_file, report.to_json), (csv_file, report.to_csv), (html_file, report.to_html)):
         if name is not None:
-            _write(name, make())
+            _write(name, make(), [reference, candidate])
     if not quiet and not printed:
         _print(_report_lines(report, table=every), color=not no_color)
     code: int = report.exit_code
@@ -202,7 +205,12 @@ def _report_lines(report: Report, *, table: bool) -> Iterator[Text]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-@cli.command("show", context_settings={"help_option_names": ["-h", "--help"]}, epilog=_SHOW_EXAMPLES)
+@cli.command(
+    "show",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    short_help="What is in one trace.",
+    epilog=_SHOW_EXAMPLES,
+)
 @click.argument("file", type=click.Path())
 @click.argument("path", required=False)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="How many levels below the net to show.")
@@ -223,7 +231,7 @@ def show(*, file: str, path: str | None, depth: int | None, step: int, json_file
         skeleton = trace.skeleton
     if json_file is not None:
         document = overview.to_json(skeleton, file, path=path, number=step)
-        _write(json_file, to_text(document))
+        _write(json_file, to_text(document), [file])
     if json_file != "-":
         _print(_show_lines(skeleton, file, path, depth, step), color=not no_color)
     return 0
@@ -250,7 +258,11 @@ def _show_lines(skeleton: Skeleton, file: str, path: str | None, depth: int | No
 # --------------------------------------------------------------------------------------------------------------------
 
 
-@cli.command("demo", context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(
+    "demo",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    short_help="See it work, on a net and a port that come along.",
+)
 @click.option("--folder", type=click.Path(), help="Where nets and traces go; without it a new temporary folder.")
 @_shared
 def demo(*, folder: str | None, no_color: bool) -> int:
@@ -274,29 +286,45 @@ def demo(*, folder: str | None, no_color: bool) -> int:
 def _print(lines: Iterable[Text], *, color: bool) -> None:
     from tracer.reports.terminal import print_lines
 
-    try:
+    with _printing():
         print_lines(lines, sys.stdout, color=color)
-    except BrokenPipeError:
-        _forget_stdout()
 
 
-def _write(name: str, text: str) -> None:
+def _write(name: str, text: str, inputs: Iterable[str]) -> None:
     """To a file, whole or not at all; "-" is the standard output, in UTF-8 whatever the terminal speaks."""
     from tracer.reports.report import write_whole
 
     if name != "-":
+        _spare(name, inputs)
         write_whole(Path(name), text)
         return
-    try:
+    with _printing():
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
         sys.stdout.buffer.flush()
+
+
+def _spare(name: str, inputs: Iterable[str]) -> None:
+    """A trace is not overwritten by the report on it."""
+    if any(os.path.realpath(name) == os.path.realpath(given) for given in inputs):
+        raise TracerError("the report would replace the trace it is about", where=name, then="name another file")
+
+
+@contextlib.contextmanager
+def _printing() -> Iterator[None]:
+    """Nobody reads any more: quiet. No room where the output goes: an error."""
+    try:
+        yield
     except BrokenPipeError:
         _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        what = f"the report cannot be printed ({error.strerror or error})"
+        raise TracerError(what, where="standard output", then="send it elsewhere") from error
 
 
 def _forget_stdout() -> None:
-    """Nobody reads any more: what is still to come, also at the interpreter's end, goes nowhere."""
+    """What is still to come, also at the interpreter's end, goes nowhere."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -308,6 +336,12 @@ def _forget_stdout() -> None:
 
 def run(command: click.Command, arguments: list[str], name: str) -> int:
     """Run a command; its exit code. Failures are told on stderr in three beats, never as a traceback."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by who started us
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(command, click.Group) and not arguments:
+        run(command, ["--help"], name)
+        return COULD_NOT_TELL
     debug = "--debug" in arguments
     color = "--no-color" not in arguments
     try:

@@ -196,3 +196,12 @@ def test_an_interrupt_is_exit_130(tracer, pair, monkeypatch):
 
     monkeypatch.setattr("tracer.api.diff", interrupted)
     assert tracer("diff", pair.reference, pair.clean).code == 130
+
+
+def test_a_report_never_replaces_a_trace(tracer, pair):
+    """A slip in the order of words must not cost a recording."""
+    before = pair.clean.read_bytes()
+    done = tracer("diff", pair.reference, pair.clean, "--json", pair.clean)
+    assert done.stderr.startswith("error: the report would replace the trace")
+    assert done.code == 2
+    assert pair.clean.read_bytes() == before

@@ -58,3 +58,10 @@ def test_help_teaches(tracer):
 def test_the_other_command_has_the_same_options():
     """`tracer.diff` is the very command."""
     assert cli.commands["diff"] is diff
+
+
+def test_no_word_at_all_is_answered_with_help(tracer):
+    """And with exit 2, for nothing was told."""
+    done = tracer()
+    assert "Commands:" in done.stdout
+    assert (done.code, done.stderr) == (2, "")

@@ -132,3 +132,32 @@ def test_the_diff_needs_no_framework(pair):
     )
     command = [sys.executable, "-c", code, "diff", str(pair.reference), str(pair.slip)]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 1
+
+
+def test_a_full_disk_behind_the_output_is_an_error(pair):
+    """Three beats and exit 2, never 0 or 1."""
+    command = [sys.executable, "-m", "tracer", "diff", str(pair.reference), str(pair.slip)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.stderr.startswith(b"error: the report cannot be printed (No space left on device)")
+    assert done.returncode == 2
+
+
+def test_a_closed_output_is_no_failure(pair):
+    """`tracer diff a b >&-` still tells by its exit code."""
+    script = f'exec "{sys.executable}" -m tracer diff "{pair.reference}" "{pair.slip}" >&-'
+    done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_control_c_is_quiet_and_130(pair, tmp_path):
+    """A diff that is interrupted while it reads."""
+    code = (
+        "import os, signal, sys; from tracer import api, cli; "
+        "api.diff = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT); "
+        "raise SystemExit(cli.run(cli.cli, sys.argv[1:], 'tracer'))"
+    )
+    command = [sys.executable, "-c", code, "diff", str(pair.reference), str(pair.slip)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert done.stderr.strip() == b"interrupted"
+    assert done.returncode == 130
