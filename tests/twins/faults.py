@@ -588,7 +588,9 @@ CODE = (
         "shifted_by_one",
         "unet",
         "the upsampled map is moved by one column before it is joined",
-        edits=(Edit("x = self.up(x)", "x = self.up(x)\n        x = ops.cat((x[:, :, :, 1:], x[:, :, :, :1]), axis=3)"),),
+        edits=(
+            Edit("x = self.up(x)", "x = self.up(x)\n        x = ops.cat((x[:, :, :, 1:], x[:, :, :, :1]), axis=3)"),
+        ),
         place="between",
         reference="up1",
     ),

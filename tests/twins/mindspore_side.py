@@ -78,7 +78,8 @@ def record(twin: Twin, fault: Fault | None, out: Path) -> None:
     if fault and fault.inputs:
         inputs = fault.inputs(inputs)
     net = net_of(twin, fault, out.parent / f"{out.stem}_source")
-    tracer.record(net, inputs.args, kwargs=dict(inputs.kwargs), out=str(out))
+    with tracer.record(net, inputs.args, kwargs=dict(inputs.kwargs), out=str(out)):
+        pass
 
 
 def main(folder: Path, report: Path, twin: Twin, jobs: list[str]) -> None:

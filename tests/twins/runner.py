@@ -84,7 +84,7 @@ class Runner:
         command = [sys.executable, "-m", "tests.twins.mindspore_side", str(self.folder), str(errors), twin, *jobs]
         environment = {**os.environ, "GLOG_v": "3", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
         found: dict[str, str] = json.loads(errors.read_text(encoding="utf-8")) if errors.exists() else {}
         if done.returncode != 0:

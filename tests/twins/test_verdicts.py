@@ -22,7 +22,7 @@ _reports: dict[tuple[Path, Path], dict[str, Any]] = {}
 
 def report_of(runner: Runner, twin: Twin, fault: Fault | None = None) -> dict[str, Any]:
     """The report on a twin's two traces as JSON, held against its schema."""
-    from tracer.api import diff
+    from tracer import diff
 
     files = runner.reference(twin, fault), runner.candidate(twin, fault)
     if files not in _reports:

@@ -48,4 +48,5 @@ def record(twin: Twin, fault: Fault | None, out: Path) -> None:
 
     inputs = twin.inputs()
     net = net_of(twin, fault, out.parent / f"{out.stem}_source")
-    tracer.record(net, inputs.args, kwargs=dict(inputs.kwargs), out=str(out))
+    with tracer.record(net, inputs.args, kwargs=dict(inputs.kwargs), out=str(out)):
+        pass
