@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 
 _MEASURED = [
-    (re.compile(r"\x1b\[[0-9;]*m"), ""),
-    (re.compile(r"[-+]?\d+(\.\d+)?e[-+]?\d+"), "<number>"),
-    (re.compile(r"\d+(\.\d+)? ?(ms|s|B|[kKMG]i?B|bytes|%)(?!\w)"), "<amount>"),
-    (re.compile(r"#{2,}|[█▇▆▅▄▃▂▁]+"), ""),
-    (re.compile(r"[-─━=]{4,}"), "----"),
+    (r"\x1b\[[0-9;]*m", ""),  # colour
+    (r"\d{4}-\d\d-\d\dT[\d:.+Z-]+", "<date>"),
+    (r"(?<![\w.])\d+\.\d+\.\d+(\+\w+)?", "<version>"),
+    (r"(?<![\w.])\d+(\.\d+)? ?(ms|s|[kKMG]i?B|%)(?!\w)", "<amount>"),
+    (r"(?<![\w.])[-+]?\d+(\.\d+e[-+]?\d+|e[-+]\d+|\.\d+)(?![\w.])", "<number>"),
+    (r"(?<=judged )\d+(?= of)|(?<=\()\d+(?= more by)", "<count>"),
+    (r"(?<=apart at )\[[\d, ]*\]", "<index>"),
+    (r"#{2,}|[█▉▊▋▌▍▎▏]+", ""),  # bars
+    (r"[-─━=]{4,}", "----"),
 ]
 _ANYTHING = "\0"
 
@@ -22,5 +26,7 @@ def matches(expected: str, actual: str) -> bool:
 
 def _plain(text: str) -> str:
     for measured, word in _MEASURED:
-        text = measured.sub(word, text)
-    return re.sub(r"\s*\0\s*", _ANYTHING, " ".join(text.split()))
+        text = re.sub(measured, word, text)
+    text = " ".join(text.split())
+    text = re.sub(r"(?<=<number>)( -?\d+(?![\w.,)]))+", lambda found: " <number>" * found[0].count(" "), text)
+    return re.sub(r"\s*\0\s*", _ANYTHING, text)
