@@ -801,6 +801,137 @@ def a_lazily_initialised_net():
     assert net.state is state and not state.asnumpy().any()
 
 
+# ---------------------------------------------------------------------------------------- through tracer.record
+
+
+def _trace(net, args, kwargs=None, **options):
+    import tempfile
+
+    import tracer
+
+    out = Path(tempfile.mkdtemp()) / "t.h5"
+    return tracer.record(net, args, kwargs=kwargs, out=out, **options)
+
+
+def bare_step(net, args, kwargs):
+    """The gradients of the sum of float outputs times the recorder's cotangent, by (path, name)."""
+    from tracer.recorder import cotangent as fixed
+
+    def forward():
+        total, rank = 0.0, 0
+        for leaf in leaves(net(*args, **kwargs)):
+            if isinstance(leaf.value, ms.Tensor) and leaf.value.dtype == ms.float32:
+                weights = fixed(rank, leaf.value.size).reshape(leaf.value.shape).astype(np.float32)
+                total, rank = total + (leaf.value * ms.Tensor(weights)).sum(), rank + 1
+        return total
+
+    trainable = net.trainable_params()
+    return dict(zip(map(id, trainable), arrays(ms.value_and_grad(forward, None, trainable)()[1])))
+
+
+@check
+def traces_hold_what_the_net_computes():
+    for name, make in NETS.items():
+        net, args, kwargs = make()
+        values = parameters(net)
+        with _trace(net, args, kwargs) as trace:
+            end = trace.skeleton.end
+            assert end.complete and end.backward is None and end.unrestored == (), (name, end)
+            assert same(values, parameters(net)) and not leftovers(net), name
+            twin, args, kwargs = make()
+            gradients = bare_step(twin, args, kwargs)
+            fresh, args, kwargs = make()
+            bare = [leaf for leaf in leaves(fresh(*args, **kwargs))]
+            root = trace.steps[0]["(root)"].calls[0]
+            seen = [v for v in trace.skeleton.steps[0].calls[0].outputs]
+            assert [v.leaf for v in seen] == [leaf.path for leaf in bare], name
+            for value, leaf in zip(seen, bare):
+                if isinstance(leaf.value, ms.Tensor):
+                    assert same([trace.array(value)], arrays([leaf.value])), (name, leaf.path)
+            found = trace.skeleton.steps[0].parameter_gradients
+            for path, cell in twin.cells_and_names():
+                for own, parameter in cell._params.items():
+                    key = (path or "(root)", own)
+                    if id(parameter) in gradients and key in found:
+                        one, other = trace.array(found[key]), gradients.pop(id(parameter))
+                        exact = name not in ("setitem of an input",)
+                        assert same([one], [other]) or not exact, (name, key, abs(one - other).max())
+            assert not gradients, (name, "parameters without gradient")
+            assert root.output is not None
+
+
+@check
+def the_users_loop_is_recorded():
+    import tempfile
+
+    import tracer
+
+    out = Path(tempfile.mkdtemp()) / "t.h5"
+    net, args, kwargs = NETS["plain"]()
+    expected = step(*NETS["plain"]())
+    with tracer.recording(net, out=out):
+        during = step(net, args, kwargs)
+    assert all(same(a, b) for a, b in zip(expected, during))
+    trace = tracer.Trace(out)
+    found = trace.skeleton.steps[0].parameter_gradients
+    assert len(found) == len(net.trainable_params())
+    for value, gradient in zip(found.values(), during[2]):
+        assert any(same([trace.array(value)], [g]) for g in during[2])
+
+
+@check
+def a_trace_of_a_net_that_raises():
+    import tempfile
+
+    import tracer
+
+    out = Path(tempfile.mkdtemp()) / "t.h5"
+    expected = step(*NETS["transformer layer"]())
+    net = _net(lambda: Raising(ValueError("too wide")))
+    values = parameters(net)
+    try:
+        tracer.record(net, _tensor(4, 6), out=out)
+    except ValueError as error:
+        assert "too wide" in str(error)
+    end = tracer.Trace(out).skeleton.end
+    assert not end.complete and "bad" in end.stopped and "too wide" in end.stopped
+    assert [c.path for c in tracer.Trace(out).skeleton.steps[0].calls] == ["(root)", "before", "bad", "bad.inner"]
+    assert same(values, parameters(net)) and not leftovers(net)
+    assert all(same(a, b) for a, b in zip(expected, step(*NETS["transformer layer"]())))
+
+
+@check
+def a_trace_in_graph_mode():
+    ms.set_context(mode=ms.GRAPH_MODE)
+    net = _net(Block)
+    bare = arrays(net(_tensor(4, 6)))
+    with _trace(net, _tensor(4, 6)) as trace:
+        assert trace.skeleton.header.environment["mode"] == "graph"
+        assert "MS_JIT" not in trace.skeleton.header.environment
+        assert any("graph mode" in note for note in trace.skeleton.header.notes)
+        assert same([np.asarray(trace["(root)"].calls[0].output)], bare)
+        assert len(trace.skeleton.steps[0].parameter_gradients) == 4
+    assert ms.context.get_context("mode") == ms.GRAPH_MODE
+    assert same(arrays(net(_tensor(4, 6))), bare)
+    with _trace(ms.jit(net), _tensor(4, 6)) as trace:
+        assert same([np.asarray(trace["(root)"].calls[0].output)], bare)
+
+
+@check
+def mixed_precision_nets():
+    for level in ("O1", "O2", "O3"):
+        net = ms.amp.auto_mixed_precision(_net(Block), level, ms.float16)
+        bare = arrays(net(_tensor(4, 6)))
+        with _trace(net, _tensor(4, 6)) as trace:
+            end = trace.skeleton.end
+            assert end.complete and end.backward is None, (level, end)
+            assert same([np.asarray(trace["(root)"].calls[0].output)], bare), level
+    net = _net(Block).to_float(ms.float16)
+    with _trace(net, _tensor(4, 6)) as trace:
+        assert trace.skeleton.header.environment["to_float"] == "fp16"
+        assert trace["(root)"].calls[0].output.dtype == "float16"
+
+
 def main():
     failed = False
     for name in sys.argv[1:] or CHECKS:

@@ -29,6 +29,8 @@ ALONE = {
     "a_failing_listener_harms_nobody",
     "a_backward_that_cannot_run_leaves_the_forward_whole",
     "graph_mode",
+    "a_trace_in_graph_mode",
+    "a_trace_of_a_net_that_raises",
     "a_gradient_compiled_before_is_refused",
     "jit_by_bytecode",
 }

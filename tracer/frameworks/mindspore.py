@@ -89,6 +89,7 @@ class MindSporeWatcher:
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[type, tuple[str, ...]]] = {}
+        self._mode: str | None = None
         self._calls = 0
         self._open: list[tuple[str, Any]] = []
         self._aliasing: Aliasing = "everywhere"
@@ -104,7 +105,8 @@ class MindSporeWatcher:
         return str(mindspore.__version__)
 
     def environment(self, net: Any) -> dict[str, Plain]:
-        """Versions, device, execution mode and flags that can move numbers; of the net its mixed precision."""
+        """Versions, device, flags that can move numbers and the execution mode, both as the user has set them; of the
+        net its mixed precision."""
         import mindspore
 
         cell = _cell(net)
@@ -113,7 +115,7 @@ class MindSporeWatcher:
             "numpy": np.__version__,
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "mode": "graph" if _in_graph_mode() else "pynative",
+            "mode": self._mode or _mode(),
         }
         for flag in ("device_target", "deterministic", "jit_level", "precision_mode", "pynative_synchronize"):
             with contextlib.suppress(Exception):
@@ -121,6 +123,8 @@ class MindSporeWatcher:
                 if isinstance(value, bool | int | float | str) and value != "":
                     found[flag] = value
         found |= {flag: os.environ[flag] for flag in FLAGS if flag in os.environ}
+        if self._mode is not None:  # `eager` set it
+            found.pop("MS_JIT", None)
         precision = getattr(cell, "mixed_precision_type", None)
         if precision is not None:
             found["mixed_precision"] = str(precision)
@@ -381,7 +385,9 @@ class MindSporeWatcher:
         cell = _cell(net)
         done: list[str] = []
         with contextlib.ExitStack() as stack:
-            if _in_graph_mode():
+            self._mode = _mode()
+            stack.callback(setattr, self, "_mode", None)
+            if self._mode == "graph":
                 mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
                 stack.callback(mindspore.set_context, mode=mindspore.GRAPH_MODE)
                 done.append("graph mode was left: the net ran eagerly for the trace")
@@ -547,10 +553,10 @@ def _executor() -> Any:
     return _pynative_executor
 
 
-def _in_graph_mode() -> bool:
+def _mode() -> str:
     import mindspore
 
-    return bool(mindspore.context.get_context("mode") == mindspore.GRAPH_MODE)
+    return "graph" if mindspore.context.get_context("mode") == mindspore.GRAPH_MODE else "pynative"
 
 
 def _device_target() -> str:
