@@ -11,7 +11,7 @@ from recorded import differences, make, trace_of
 from test_rules_numbers import NO_KERNEL, OTHER_CALL
 from test_rules_pairs import DEFAULTS, RANKS
 
-from tracer.divergence.conversions import rank_of
+from tracer.divergence.rules.conversions import rank_of
 from tracer.divergence.rules import meaning
 from tracer.trace.schema import ROOT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracer.divergence.calls import GONE, UNKNOWN, find_calls, rewrite, signature
+from tracer.divergence.rules.calls import GONE, UNKNOWN, find_calls, rewrite, signature
 
 CONV = signature("in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, has_bias=False")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import make
 
-from tracer.divergence.conversions import padding_pairs, same_pads
+from tracer.divergence.rules.conversions import padding_pairs, same_pads
 from tracer.divergence.rules import meaning, setting_differences
 from tracer.trace.schema import Layer
 

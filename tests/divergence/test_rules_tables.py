@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from recorded import spaces
 
-from tracer.divergence.calls import UNKNOWN, signature
-from tracer.divergence.conversions import READ
+from tracer.divergence.rules.calls import UNKNOWN, signature
+from tracer.divergence.rules.conversions import READ
 from tracer.divergence.rules import TABLES, public_name
 from tracer.frameworks.base import LayerRule
 

@@ -25,7 +25,7 @@ class SettingRule:
     """One setting of a layer: the attribute as recorded, what torch calls it, and how its value is brought there.
 
     `attribute` may name several places, parted by "|": the first that was recorded counts. A dotted one lies in a part
-    of the layer that is no layer ("softmax.axis", an attribute of the primitive a MindSpore cell keeps). `convert` names a conversion in `divergence/rules.py` ("same", "one_minus", "negate", "pads", ...). `argument` is
+    of the layer that is no layer ("softmax.axis", an attribute of the primitive a MindSpore cell keeps). `convert` names a conversion in `divergence/rules` ("same", "one_minus", "negate", "pads", ...). `argument` is
     the constructor argument to write in an edit ("approximate", "has_bias"). `default` is the constructor's default
     in the framework's own words; `default_known` is False where there is none.
     """
@@ -217,8 +217,9 @@ class Listener(Protocol):
     def raised(self, path: str, error: BaseException) -> None:
         """The call raised."""
 
-    def discovered(self, path: str, layer: Any) -> bool:
-        """A layer of the net that was not there when recording started is about to be called. Watch it?"""
+    def discovered(self, path: str | None, layer: Any) -> bool:
+        """A layer that was not there when recording started is about to be called; `path` is None where it is
+        registered nowhere in the net. Watch it?"""
 
 
 class Watcher(Protocol):

@@ -1,7 +1,7 @@
 """PyTorch's layers: what each class means, where its settings are, and how its constructor is called.
 
 Pure data: nothing foreign is imported. torch's own words are the common words, so most rows only name what counts.
-Kinds are written as a user imports them ("torch.nn.Linear"); `divergence/rules.py` brings recorded module paths there.
+Kinds are written as a user imports them ("torch.nn.Linear"); `divergence/rules` brings recorded module paths there.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tracer.divergence.calls import GONE, UNKNOWN, Changes, Known
+from tracer.divergence.rules.calls import GONE, UNKNOWN, Changes, Known
 from tracer.frameworks.base import LayerRule, SettingRule
 from tracer.trace.schema import ROOT, Layer, Parameter, Plain
 
@@ -203,7 +203,7 @@ def _geometry(r: Reading) -> tuple[list[int], list[int], list[int]] | None:
         if value is UNKNOWN and name == "dilation":
             value = [1] * r.rank
         numbers = None if value is UNKNOWN else whole_numbers(value)
-        if numbers is None or len(numbers) != r.rank:
+        if not numbers or len(numbers) != r.rank or min(numbers) < 1:
             return None
         found.append(numbers)
     return found[0], found[1], found[2]

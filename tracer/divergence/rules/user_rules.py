@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tracer.divergence.conversions import READ
+from tracer.divergence.rules.conversions import READ
 from tracer.errors import RuleError
 from tracer.frameworks.base import LayerRule, ParameterRule, SettingRule
 

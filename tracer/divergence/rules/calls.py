@@ -120,7 +120,12 @@ def find_calls(text: str, names: Iterable[str]) -> tuple[SourceCall, ...]:
     return tuple(call for call in _calls(text) if call.callee.rsplit(".", 1)[-1] in wanted)
 
 
-def _calls(text: str) -> Iterator[SourceCall]:
+@lru_cache(maxsize=4096)
+def _calls(text: str) -> tuple[SourceCall, ...]:
+    return tuple(_each_call(text))
+
+
+def _each_call(text: str) -> Iterator[SourceCall]:
     for match in re.finditer(r"(?<![\w.])([A-Za-z_][\w.]*)\s*\(", text):
         call = _call_at(text[match.start() :], match.group(1), match.end() - match.start())
         if call is not None:

@@ -1,0 +1,227 @@
+"""The call to write in the candidate's code, so that a layer means what the reference's does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+from tracer.divergence.rules.calls import GONE, Changes, Gone, compose, rewrite, signature
+from tracer.divergence.rules.comparisons import (
+    Pair,
+    agree,
+    appends_zeros,
+    axis_of,
+    normalized_axes,
+    pads_of,
+    says_pad_mode,
+    steps_of,
+)
+from tracer.divergence.rules.conversions import padding_pairs, rank_of, same_pads, short, whole_numbers, write
+from tracer.divergence.rules.meanings import (
+    TABLES,
+    Meaning,
+    Setting,
+    is_number,
+    meaning,
+    public_name,
+    row_of,
+    source_call,
+    value_of,
+)
+from tracer.frameworks.base import LayerRule, SettingRule
+from tracer.trace.schema import Layer, Plain
+
+
+def edit_call(candidate: Meaning, layer: Layer, wanted: Sequence[tuple[str, Setting]], pair: Pair) -> str:
+    """The candidate's call with every setting in `wanted` as the reference has it; "" where none can be written."""
+    changes: dict[str, Plain | Gone] = {}
+    for name, ours in wanted:
+        changes |= _changes(candidate, name, ours.value, pair) or {}
+    if not changes or candidate.rule is None:
+        return ""
+    changes = dict(_max_pool_mode(candidate, changes, pair))
+    names = signature(candidate.rule.signature)
+    call = source_call(layer, candidate.rule)
+    if call is not None and (_is_own_class(layer, candidate.rule) and not set(changes) <= set(call.values(names))):
+        # a class of the user's own may not take the argument: its call of the class above does
+        return f"{compose('super().__init__', changes, unseen=True)}  # in {layer.kind}"
+    if call is not None:
+        return rewrite(call, names, changes)
+    unseen = bool(set(names.required) - set(changes)) or not candidate.rule.signature
+    return compose(_canonical(layer), changes, unseen=unseen)
+
+
+def writable(candidate: Meaning, name: str, ours: Setting, pair: Pair) -> bool:
+    return _changes(candidate, name, ours.value, pair) is not None
+
+
+def _is_own_class(layer: Layer, rule: LayerRule) -> bool:
+    """Is the layer's class one that the table does not name itself?"""
+    first = layer.bases[0] if layer.bases else layer.kind
+    named = {first, public_name(first), first.rpartition(".")[2]} & set(rule.kinds)
+    return not named and not any(kind.rpartition(".")[2] == layer.kind for kind in rule.kinds)
+
+
+def _canonical(layer: Layer) -> str:
+    """How a user calls a class of the framework."""
+    base = public_name(layer.bases[0]) if layer.bases else layer.kind
+    if base.startswith("mindspore.mint.nn.") or layer.kind.endswith("Ext"):
+        return f"mint.nn.{layer.kind.removesuffix('Ext')}"
+    return f"nn.{layer.kind}" if base.startswith(("torch.nn.", "mindspore.nn.")) else layer.kind
+
+
+def edit_line(candidate_layer: Layer, new_call: str) -> str:
+    """The edit with its place and what stands there: "vit.py:41  nn.GELU()  ->  nn.GELU(approximate=False)"; "" where
+    there is nothing to write."""
+    if not new_call:
+        return ""
+    source = candidate_layer.made_at
+    if source is None:
+        return f"{candidate_layer.path}  {new_call}"
+    place = PurePath(source.file)
+    where = f"{place.name if place.is_absolute() else place}:{source.line}"
+    call = source_call(candidate_layer)
+    return f"{where}  {call.text}  ->  {new_call}" if call is not None else f"{where}  {new_call}"
+
+
+def other_call(pair: Pair, layer: Layer, framework: str) -> str:
+    """A call of the candidate framework's class for the reference's op, with the settings the reference has."""
+    mint = bool(layer.bases) and public_name(layer.bases[0]).startswith("mindspore.mint.")
+    rules = [rule for rule in TABLES.get(framework, ()) if rule.op == pair.reference.op]
+    rules.sort(key=lambda rule: rule.kinds[0].startswith("mindspore.mint.") != mint)
+    if not rules:
+        return ""
+    rule = rules[0]
+    kind = rule.kinds[0].rpartition(".")[2]
+    base = Layer("", kind, (rule.kinds[0],))
+    means = meaning(base, framework)
+    new = replace(pair, candidate=means)
+    changes: dict[str, Plain | Gone] = {}
+    for name, ours in pair.reference.settings.items():
+        theirs = means.settings.get(name)
+        if theirs is None or not agree(new, name, ours, theirs):
+            changes |= {k: v for k, v in (_changes(means, name, ours.value, new) or {}).items() if v is not GONE}
+    unseen = bool(set(signature(rule.signature).required) - set(changes))
+    return compose(_canonical(base), changes, unseen=unseen)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Which arguments give a setting its value
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _changes(candidate: Meaning, name: str, value: Plain, pair: Pair) -> Changes | None:
+    """The candidate's arguments that give it this value."""
+    row = row_of(candidate, name)
+    if name in ("alpha", "size") and candidate.op == "local_response_norm":
+        return _lrn_changes(candidate, pair)
+    if row is None or not row.argument:
+        return None
+    if name in ("padding", "output_padding") and "transpose" in candidate.op:
+        return _transposed_changes(candidate, pair)
+    if name == "padding":
+        return _padding_changes(candidate, row, value, pair)
+    if name == "count_include_pad" and value is True and value_of(candidate, name) is False:
+        padded = value_of(pair.reference, "padding")
+        padding = _changes(candidate, "padding", padded, pair) if _is_same_mode(candidate) else {}
+        return None if padding is None else {**padding, "count_include_pad": True}
+    if name == "dim" and value is None:
+        value = axis_of(pair.reference, value, pair.rank)  # say what torch takes silently, where it is known
+        if value is None and row.argument == "axis":
+            return None  # MindSpore wants a number
+    if name == "normalized_shape" and row_of(candidate, "begin_norm_axis") is not None:
+        return _normalized_changes(row, value, pair.rank)
+    if name == "normalized_shape" and normalized_axes(pair.reference, pair.rank) != len(value):  # type: ignore[arg-type]
+        return None  # PyTorch normalises over as many axes as the weight has
+    return write(row, value, rank_of(candidate.op))
+
+
+def _normalized_changes(row: SettingRule, shape: Plain, rank: int | None) -> Changes | None:
+    """MindSpore's LayerNorm takes -1 or a positive axis as the first one it normalises."""
+    axes = len(shape) if isinstance(shape, list) else 1
+    if axes == 1:
+        return {row.argument or "": shape, "begin_norm_axis": GONE, "begin_params_axis": GONE}
+    if rank is None:
+        return None
+    return {row.argument or "": shape, "begin_norm_axis": rank - axes, "begin_params_axis": rank - axes}
+
+
+def _transposed_changes(candidate: Meaning, pair: Pair) -> Changes | None:
+    """Padding and output_padding of a transposed convolution, which together say what is cropped at each end."""
+    crop = pads_of(pair.reference, pair.sizes)
+    stride, kernel = steps_of(pair.reference, "stride"), steps_of(pair.reference, "kernel_size")
+    if crop is None or stride is None or kernel is None or appends_zeros(pair.reference):
+        return None
+    more = [before - after for before, after in crop]
+    if not says_pad_mode(candidate):
+        if any(before < 0 for before, _ in crop) or not all(0 <= m < s for m, s in zip(more, stride, strict=True)):
+            return None
+        padding: dict[str, Plain | Gone] = {"padding": short([before for before, _ in crop])}
+        return {**padding, "output_padding": short(list(more)) if any(more) else GONE}
+    dilation = steps_of(pair.reference, "dilation") or [1] * len(kernel)
+    spare = [d * (k - 1) + 1 - s for k, d, s in zip(kernel, dilation, stride, strict=True)]
+    whole = rank_of(candidate.op) == 1  # Conv1dTranspose takes one number as padding, and no output_padding
+    gone: dict[str, Plain | Gone] = {} if whole else {"output_padding": GONE}
+    if all(pair_ == (t // 2, t - t // 2) for pair_, t in zip(crop, spare, strict=True)) and any(more):
+        return {"pad_mode": "same", "padding": GONE, **gone}
+    if all(pair_ == (0, 0) for pair_ in crop) and all(t >= 0 for t in spare):
+        return {"pad_mode": "valid", "padding": GONE, **gone}
+    flat: list[Plain] = [v for pair_ in crop for v in pair_]
+    if any(after < 0 for _, after in crop):
+        appended = rank_of(candidate.op) == 2 and value_of(pair.reference, "bias") is False
+        if not appended or any(before or after > 0 for before, after in crop):
+            return None
+        return {"pad_mode": "pad", "padding": 0, "output_padding": short([-after for _, after in crop])}
+    if whole and any(more):
+        return None
+    return {"pad_mode": "pad", "padding": short(flat), **gone}
+
+
+def _is_same_mode(means: Meaning) -> bool:
+    found = means.settings.get("padding")
+    return found is not None and found.own_value == "same"
+
+
+def _max_pool_mode(candidate: Meaning, changes: Changes, pair: Pair) -> Changes:
+    """MindSpore's MaxPool takes ceil_mode, dilation and return_indices with pad_mode "pad" only."""
+    row = row_of(candidate, "padding")
+    needs = {"ceil_mode", "dilation", "return_indices"} & set(changes)
+    if not candidate.op.startswith("max_pool") or row is None or row.convert != "pad_mode" or not needs:
+        return changes
+    padding = padding_pairs(pair.both("padding")[0])
+    if padding is None:
+        return changes
+    flat: Plain = [v for both in padding for v in both]
+    symmetric: Plain = [a for a, _ in padding] if all(a == b for a, b in padding) else flat
+    return {**changes, "pad_mode": "pad", "padding": short(symmetric)}
+
+
+def _padding_changes(candidate: Meaning, row: SettingRule, value: Plain, pair: Pair) -> Changes | None:
+    if value == "same" and row.convert != "pad_mode":
+        pads = pads_of(pair.reference, pair.sizes)
+        if pads is None or any(a != b for a, b in pads):
+            return None
+        value = [a for a, _ in pads]
+    changes = write(row, value, rank_of(candidate.op))
+    if changes is None and row.convert == "torch_padding" and candidate.op.startswith("conv"):
+        strides = whole_numbers(value_of(pair.reference, "stride")) or [0]
+        if "transpose" not in candidate.op and all(s == 1 for s in strides) and _is_same(pair.reference, value):
+            return {"padding": "same"}
+    return changes
+
+
+def _is_same(means: Meaning, value: Plain) -> bool:
+    """Is this what padding "same" adds at stride 1?"""
+    kernel = whole_numbers(value_of(means, "kernel_size")) or []
+    dilation = steps_of(means, "dilation") or [1] * len(kernel)
+    return padding_pairs(value) == [same_pads(10**6, k, 1, d) for k, d in zip(kernel, dilation, strict=False)]
+
+
+def _lrn_changes(candidate: Meaning, pair: Pair) -> Changes | None:
+    size, alpha = pair.both("size")[0], pair.both("alpha")[0]
+    if not isinstance(size, int) or not is_number(alpha):
+        return None
+    if row_of(candidate, "size").convert != "radius":  # type: ignore[union-attr]
+        return {"size": size, "alpha": alpha}
+    return {"depth_radius": (size - 1) // 2, "alpha": alpha / size} if size % 2 else None  # type: ignore[operator]
