@@ -174,6 +174,11 @@ class MemoryTrace:
         self.read.append(value.stored)
         return self.arrays[value.stored]
 
+    def row_blocks(self, parameter):
+        from tracer.trace.statistics import row_blocks
+
+        return row_blocks(self.arrays[parameter.stored])[1]
+
     def blocks(self, value: Value | Parameter, elements: int = 1 << 20):
         flat = self.array(value).ravel()
         for start in range(0, flat.size, elements):

@@ -484,8 +484,6 @@ def _leftovers(evidence: _Evidence, matching: Mapping[int, int]) -> dict[int, in
 def _side_by_side(evidence: _Evidence, matching: dict[int, int]) -> dict[int, int]:
     """Within units of one kind that are fed by the same and do not feed one another, order says little: there the
     best assignment by parameters, names and order is taken."""
-    from scipy.optimize import linear_sum_assignment
-
     classes: dict[Any, list[int]] = defaultdict(list)
     for i in matching:
         node = evidence.reference.nodes[evidence.rows[i]]
@@ -496,6 +494,8 @@ def _side_by_side(evidence: _Evidence, matching: dict[int, int]) -> dict[int, in
         columns = [matching[i] for i in rows]
         if len(rows) < 2 or not _parallel(evidence.candidate, [evidence.columns[j] for j in columns]):
             continue
+        from scipy.optimize import linear_sum_assignment  # a quarter of a second, and most nets need it not
+
         total = (
             _WEIGHTS["fingerprint"] * evidence.fingerprints[np.ix_(rows, columns)]
             + _WEIGHTS["name"] * evidence.naming[np.ix_(rows, columns)]

@@ -51,12 +51,11 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
     ]
     if not forward:
         found += _gradient_causes(comparison, point, difference)
-    names = {c.name for c in found}
     op = ours.meaning.op if ours.meaning.op == theirs.meaning.op else ""
     found += [
         Cause("framework", op, sentence=fact)
         for fact in known_differences(op, *comparison.frameworks)
-        if not names & {"training"}
+        if not [c for c in found if c.kind in {"setting", "mode", "parameter", "dtype"}]
     ]
     if not [c for c in found if c.kind != "framework"]:
         found.append(

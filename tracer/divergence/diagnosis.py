@@ -520,7 +520,10 @@ class _Diagnosing:
             or (nx.has_path(flow.graph, begin.point, s) and self._carried(s, begin.difference, begin.fed_by))
             for s in sinks
         )
-        sentence = "the difference fades before it reaches an output of the net" if faded else ""
+        said = [_given(inside, ours)] if inside is not None else []
+        if faded:
+            said.append("the difference fades before it reaches an output of the net")
+        sentence = "; ".join(s for s in said if s)
         return Origin(
             phase,
             place,
@@ -787,6 +790,16 @@ class _Diagnosing:
         ]
         if modes:
             self.notes.append(f"dropout is active in the reference at {_few(modes)}")
+
+
+def _given(point: Point, scope: CallId) -> str:
+    """Which call shows what wrong code made."""
+    words = {"in": "is given", "grad_out": "gets back as gradient", "grad_in": "hands back as gradient"}
+    return (
+        f"what {point.reference} {words[point.side]} differs"
+        if point.side in words and point.reference != scope
+        else ""
+    )
 
 
 def _random(origin: Origin) -> bool:

@@ -62,6 +62,7 @@ _NEUTRAL: Mapping[tuple[str, str], Known] = {
 
 
 def agree(pair: Pair, name: str, ours: Setting, theirs: Setting) -> bool:
+    """Do two settings of one name mean the same, or is it one that cannot change numbers here?"""
     rule = _COMPARE.get(name)
     if rule is not None:
         verdict = rule(pair, ours.value, theirs.value)
@@ -109,6 +110,7 @@ def appends_zeros(means: Meaning) -> bool:
 
 
 def says_pad_mode(means: Meaning) -> bool:
+    """Is the layer's padding said by MindSpore's pad_mode?"""
     row = row_of(means, "padding")
     return row is not None and row.convert == "pad_mode"
 
@@ -205,6 +207,7 @@ def _compare_dim(pair: Pair, ours: Plain, theirs: Plain) -> bool | None:
 
 
 def axis_of(means: Meaning, value: Plain, rank: int | None) -> Plain:
+    """An axis counted from the front where the number of axes is known; torch's silent choice said."""
     if value is None and rank is not None and means.family == "softmax":
         return 0 if rank in (0, 1, 3) else 1  # what torch takes when nobody says
     if isinstance(value, int) and value < 0 and rank is not None:
@@ -219,6 +222,7 @@ def _compare_normalized_shape(pair: Pair, _: Plain, __: Plain) -> bool | None:
 
 
 def normalized_axes(means: Meaning, rank: int | None) -> int | None:
+    """How many of the last axes a LayerNorm normalises over; None where it cannot be told."""
     first, shape = value_of(means, "begin_norm_axis"), value_of(means, "normalized_shape")
     if not isinstance(first, int):
         return len(shape) if isinstance(shape, list) else None

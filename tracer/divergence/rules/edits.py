@@ -53,6 +53,7 @@ def edit_call(candidate: Meaning, layer: Layer, wanted: Sequence[tuple[str, Sett
 
 
 def writable(candidate: Meaning, name: str, ours: Setting, pair: Pair) -> bool:
+    """Can the candidate's constructor give the setting this value?"""
     return _changes(candidate, name, ours.value, pair) is not None
 
 

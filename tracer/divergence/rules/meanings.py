@@ -166,6 +166,7 @@ def _rule_of(layer: Layer, framework: str, user_rules: tuple[UserRule, ...]) -> 
 
 
 def reading_of(layer: Layer, layers: Mapping[str, Layer], rule: LayerRule) -> Reading:
+    """A layer with its rule and what its call in the source says, ready for the conversions."""
     names = signature(rule.signature)
     call = source_call(layer, rule)
     return Reading(
@@ -198,11 +199,13 @@ def _setting(reading: Reading, row: SettingRule) -> Setting | None:
 
 
 def value_of(means: Meaning, name: str, otherwise: Plain = None) -> Plain:
+    """A setting's value in torch's words; `otherwise` where it is not known."""
     found = means.settings.get(name)
     return otherwise if found is None else found.value
 
 
 def row_of(means: Meaning, name: str) -> SettingRule | None:
+    """The row of the layer's rule that a setting comes from."""
     return next((row for row in means.rule.settings if row.name == name), None) if means.rule else None
 
 
@@ -220,6 +223,7 @@ def equal(a: Any, b: Any) -> bool:
 
 
 def is_number(value: object) -> bool:
+    """A finite number, and no truth value?"""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
