@@ -186,6 +186,31 @@ def test_known_differences_are_told_between_frameworks_only() -> None:
     assert set(FRAMEWORK_NAMES) == {"torch", "mindspore"}
 
 
+@pytest.mark.parametrize(
+    ("op", "options", "word", "told"),
+    [
+        ("relu", {"not_finite": False}, "NaN", False),
+        ("relu", {"not_finite": True}, "NaN", True),
+        ("leaky_relu", {"phase": "forward"}, "gradient", False),
+        ("leaky_relu", {"phase": "backward"}, "gradient", True),
+        ("embedding", {"phase": "forward"}, "drawn from", False),
+        ("embedding", {"phase": "start"}, "drawn from", True),
+        ("tanh", {"phase": "backward"}, "approximation", True),
+    ],
+)
+def test_a_fact_that_cannot_matter_is_not_told(op: str, options: dict, word: str, told: bool) -> None:
+    """The phase and what went through narrow the facts down."""
+    assert any(word in s for s in known_differences(op, "torch", "mindspore", **options)) is told
+
+
+@pytest.mark.parametrize(("mode", "told"), [("bicubic", True), ("nearest", False)])
+def test_a_fact_about_a_setting_is_told_where_it_is_set(mode: str, told: bool) -> None:
+    """Bicubic kernels differ; the others do not."""
+    _, means = understood("torch", f"nn.Upsample(size=4, mode='{mode}')")
+    facts = known_differences("upsample", "torch", "mindspore", meanings=(means, means))
+    assert any("bicubic" in fact for fact in facts) is told
+
+
 def test_one_op_put_for_another_is_said() -> None:
     """A ReLU where a GELU should be, with the call to write."""
     (ours, our_meaning), (theirs, their_meaning) = (

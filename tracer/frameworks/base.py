@@ -25,9 +25,11 @@ class SettingRule:
     """One setting of a layer: the attribute as recorded, what torch calls it, and how its value is brought there.
 
     `attribute` may name several places, parted by "|": the first that was recorded counts. A dotted one lies in a part
-    of the layer that is no layer ("softmax.axis", an attribute of the primitive a MindSpore cell keeps). `convert` names a conversion in `divergence/rules` ("same", "one_minus", "negate", "pads", ...). `argument` is
-    the constructor argument to write in an edit ("approximate", "has_bias"). `default` is the constructor's default
-    in the framework's own words; `default_known` is False where there is none.
+    of the layer that is no layer ("softmax.axis", an attribute of the primitive a MindSpore cell keeps), and what
+    stands before a "/" is a layer inside. `convert` names a conversion in `divergence/rules/conversions.py` ("same",
+    "one_minus", "sizes", ...). `argument` is the constructor argument to write in an edit ("approximate", "has_bias");
+    its default is that of the row's `signature`. `default` is for a setting that no argument says, in the framework's
+    own words; `default_known` is False where there is none.
     """
 
     attribute: str
@@ -208,7 +210,9 @@ class Gradients:
 class Listener(Protocol):
     """The recorder, as a watcher sees it. No method raises: the recorder keeps its own failures until the run ended."""
 
-    def enter(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    def enter(
+        self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """A call begins; what is returned replaces the arguments (aliases for input gradients), None keeps them."""
 
     def leave(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -285,7 +289,13 @@ class Watcher(Protocol):
         """Inputs as the net takes them: numpy arrays and the other framework's tensors become tensors on the net's
         device (float64 arrays in the net's float type), the rest stays; and what was done, in words."""
 
-    def run(self, net: Any, args: tuple[Any, ...], kwargs: dict[str, Any], cotangent: Callable[[int, int], np.ndarray[Any, Any]] | None) -> tuple[Any, Gradients]:
+    def run(
+        self,
+        net: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        cotangent: Callable[[int, int], np.ndarray[Any, Any]] | None,
+    ) -> tuple[Any, Gradients]:
         """Call the net, and unless `cotangent` is None go backward from the sum of every float leaf of the output
         times `cotangent(rank among the float leaves, element count)` (float64, flat, C order). What the net itself
         raises comes through; what the backward pass raises comes back in `Gradients`."""
