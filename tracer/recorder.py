@@ -11,7 +11,7 @@ import fnmatch
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -113,7 +113,7 @@ class Choice:
 def _patterns(option: str, given: Patterns) -> tuple[Pattern, ...]:
     if given is None:
         return ()
-    items = (given,) if isinstance(given, str | type) or callable(given) else tuple(given)
+    items = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | type) else (given,)
     for item in items:
         if not (isinstance(item, str | type) or callable(item)):
             raise RuleError(
@@ -233,6 +233,7 @@ class Recorder:
         self.stopped: str | None = None
         self._raising: BaseException | None = None
         self.notes: dict[str, None] = {}
+        self.uncaptured: dict[str, None] = {}
         self.fired: set[str] = set()
         self.gradients = 0
         self._watcher = watcher
@@ -303,13 +304,18 @@ class Recorder:
         except Exception as own:
             self._fail(own)
 
-    def discovered(self, path: str, layer: Any) -> bool:
+    def discovered(self, path: str | None, layer: Any) -> bool:
         """A layer that was not there when recording started is about to be called."""
         try:
+            if path is None:
+                if self._stack:
+                    kind = type(layer).__name__
+                    self.uncaptured[f"a {kind} that is registered nowhere in the net was called unseen"] = None
+                return False
             self._layers[path] = layer
             self.notes[
-                f"{path} ({type(layer).__name__}) was made while the net ran: its calls are recorded, not its "
-                "settings and parameters"
+                f"{path} ({type(layer).__name__}) was made while the net ran: its calls are recorded, "
+                "not its settings and parameters"
             ] = None
             return self._choice.why_not(path, layer) is None
         except Exception as error:
@@ -912,6 +918,7 @@ def _end(watcher: Watcher, net: Any, watched: _Watched, left_out: Mapping[str, s
         backward=watched.backward,
         silent=silent,
         unrestored=watched.unrestored,
+        uncaptured=tuple(recorder.uncaptured),
         notes=tuple(recorder.notes),
     )
 

@@ -302,7 +302,7 @@ class TorchWatcher:
                 known.add(id(module))
                 strangers.append(module)
                 path = next((path for path, layer, _ in self.layers(net) if layer is module), None)
-                if path is None or isinstance(module, torch.jit.ScriptModule) or not listener.discovered(path, module):
+                if not listener.discovered(path, module) or path is None or isinstance(module, torch.jit.ScriptModule):
                     return None
                 changed = hook(path, module)(module, args, {})
                 return None if changed is None else changed[0]
@@ -566,7 +566,7 @@ def _is_flattened(module: Any) -> bool:
         return False
     nodes = list(module.graph.nodes)
     operations = any(n.op == "call_function" and hasattr(n.target, "overloadpacket") for n in nodes)
-    return operations and not any(n.op == "call_module" for n in nodes)
+    return operations and not any(n.op == "call_module" and n.target != "_guards_fn" for n in nodes)
 
 
 def _uncompile(torch: Any, net: Any, modules: Sequence[Any], stack: contextlib.ExitStack, done: list[str]) -> None:
@@ -757,7 +757,11 @@ class _KeptNet:
         self._torch = torch
         self._modules = modules
         self._store = _Store(_KEPT_IN_MEMORY)
-        self._attributes = [(m, _shallow(m)) for _, m in modules if not _is_lazy(m)]
+        self._attributes = [
+            (path, m, _shallow(m))
+            for path, m in modules
+            if not _is_lazy(m) and not isinstance(m, torch.jit.ScriptModule)
+        ]
         self._tensors: list[tuple[str, Any, Callable[[], Array] | None, Any, bool]] = []
         seen: set[int] = set()
         for path, module in modules:
@@ -794,8 +798,11 @@ class _KeptNet:
         """Put everything back; names what could not be."""
         torch = self._torch
         problems: list[str] = []
-        for module, attributes in self._attributes:
-            _put_back(module, attributes)
+        for path, module, attributes in self._attributes:
+            try:
+                _put_back(module, attributes)
+            except Exception as error:
+                problems.append(f"attributes of {path}: {_first_line(error)}")
         for name, tensor, read, data, requires_grad in self._tensors:
             try:
                 if read is not None:
@@ -886,7 +893,7 @@ def _put_back(module: Any, attributes: Mapping[str, Any]) -> None:
     for name, value in attributes.items():
         if name in _TABLES:
             table = held[name]
-            if list(table.items()) != list(value.items()) if name == "_modules" else not _same_items(table, value):
+            if not _same_items(table, value):
                 table.clear()
                 table.update(value)
         elif held.get(name, held) is not value:
