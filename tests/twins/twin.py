@@ -129,6 +129,7 @@ NESTED_CNN = {
     "stages.3": "layer2.1",
     "first.body.0": "conv1",
     "first.body.1": "bn1",
+    "relu": "relu",
     "second.body.0": "conv2",
     "second.body.1": "bn2",
     "short": "downsample",
