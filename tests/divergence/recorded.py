@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tracer.divergence.rules import Meaning, SettingDifference, meaning, setting_differences
+from tracer.frameworks.base import NamedTensor
 from tracer.trace.schema import ROOT, Layer, Parameter, Source, Statistics
 
 os.environ.setdefault("GLOG_v", "3")
@@ -34,8 +34,31 @@ def make(framework: str, call: str) -> Any:
 
 
 def trace_of(framework: str, net: Any, text: str | None = None) -> dict[str, Layer]:
-    """Every layer of a net by path; `text` is the line that made the root."""
-    return _torch_layers(net, text) if framework == "torch" else _mindspore_layers(net, text)
+    """Every layer of a net by path, as the framework's watcher describes it; `text` is the line that made the root."""
+    watcher = watchers()[framework]
+    layers = {}
+    for path, layer, _ in watcher.layers(net):
+        facts = watcher.describe(layer, None, "")
+        layers[path] = Layer(
+            path=path,
+            kind=facts.kind,
+            bases=facts.bases,
+            settings=facts.settings,
+            training=facts.training,
+            parameters=tuple(_parameter(watcher, held) for held in watcher.parameters(layer)),
+            made_at=Source("net.py", 41, text) if text is not None and path == ROOT else None,
+        )
+    return layers
+
+
+@functools.cache
+def watchers() -> dict[str, Any]:
+    """The two watchers."""
+    from tracer.frameworks.mindspore import MindSporeWatcher
+    from tracer.frameworks.torch import TorchWatcher
+
+    spaces()
+    return {"torch": TorchWatcher(), "mindspore": MindSporeWatcher()}
 
 
 def recorded(framework: str, call: str, *, text: str | None = "", path: str = ROOT) -> dict[str, Layer]:
@@ -57,82 +80,16 @@ def differences(
     return setting_differences(our_meaning, their_meaning, ours, theirs, reference[0], candidate[0], **options)
 
 
-def _statistics(array: np.ndarray) -> Statistics:
+def _parameter(watcher: Any, held: NamedTensor) -> Parameter:
+    array = watcher.array(held.tensor)
     numbers = array.astype(np.float64)
-    if not numbers.size:
-        return Statistics(0)
-    return Statistics(numbers.size, minimum=numbers.min(), maximum=numbers.max(), mean=numbers.mean())
-
-
-def _parameter(
-    name: str, array: np.ndarray, trainable: bool, *, buffer: bool = False, alias: str | None = None
-) -> Parameter:
+    known = Statistics(numbers.size, minimum=numbers.min(), maximum=numbers.max()) if numbers.size else Statistics(0)
     return Parameter(
-        name,
+        held.name,
         array.shape,
         str(array.dtype),
-        trainable=trainable,
-        buffer=buffer,
-        alias=alias,
-        statistics=_statistics(array),
+        trainable=held.trainable,
+        buffer=held.buffer,
+        alias=held.alias,
+        statistics=known,
     )
-
-
-def _torch_layers(net: Any, text: str | None) -> dict[str, Layer]:
-    layers = {}
-    for path, module in net.named_modules():
-        own = [_parameter(n, p.detach().numpy(), p.requires_grad) for n, p in module.named_parameters(recurse=False)]
-        own += [_parameter(n, b.numpy(), False, buffer=True) for n, b in module.named_buffers(recurse=False)]
-        layers[path or ROOT] = Layer(
-            path=path or ROOT,
-            kind=type(module).__name__,
-            bases=_bases(type(module), "Module"),
-            settings=_plain_attributes(module, ("training", "call_super_init", "dump_patches")),
-            training=module.training,
-            parameters=tuple(own),
-            made_at=Source("net.py", 41, text) if text is not None and not path else None,
-        )
-    return layers
-
-
-def _mindspore_layers(net: Any, text: str | None) -> dict[str, Layer]:
-    from mindspore import nn
-
-    from tracer.frameworks.mindspore_settings import settings
-
-    layers = {}
-    ignored = frozenset(vars(nn.Cell()))
-    for path, cell in net.cells_and_names():
-        own = [
-            _parameter(n, p.asnumpy(), p.requires_grad, alias=p.name) for n, p in cell._params.items() if p is not None
-        ]
-        layers[path or ROOT] = Layer(
-            path=path or ROOT,
-            kind=type(cell).__name__,
-            bases=_bases(type(cell), "Cell"),
-            settings=settings(cell, ignored),
-            training=cell.training,
-            parameters=tuple(own),
-            made_at=Source("net.py", 41, text) if text is not None and not path else None,
-        )
-    return layers
-
-
-def _bases(kind: type, end: str) -> tuple[str, ...]:
-    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
-    return tuple(names[: next(i for i, n in enumerate(names) if n.rpartition(".")[2] == end) + 1])
-
-
-def _plain_attributes(module: Any, skipped: tuple[str, ...]) -> Mapping[str, Any]:
-    def plain(value: Any) -> bool:
-        return value is None or isinstance(value, bool | int | float | str)
-
-    found = {}
-    for name, value in vars(module).items():
-        if name.startswith("_") or name in skipped:
-            continue
-        if plain(value):
-            found[name] = value
-        elif isinstance(value, tuple | list) and all(plain(v) for v in value):
-            found[name] = list(value)
-    return found
