@@ -88,7 +88,8 @@ def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, 
     """
     pinned = _pins(reference, candidate, pins)
     evidence = _Evidence(reference, candidate, pinned)
-    matching = _monotone(evidence.scores)
+    matching = _anchors(evidence)
+    matching |= _monotone_around(evidence, matching)
     for _ in range(5):
         more = _leftovers(evidence, matching)
         if not more:
@@ -439,6 +440,28 @@ def _equal_codes(left: Sequence[Any], right: Sequence[Any]) -> np.ndarray[Any, A
 # --------------------------------------------------------------------------------------------------------------------
 
 
+def _anchors(evidence: _Evidence) -> dict[int, int]:
+    """Units of one op that have the same whole name and hold the same numbers, as no other two do: these belong
+    together even where the port runs them in another order."""
+    sure = (evidence.fingerprints >= 1) & (evidence.naming >= 0.99) & (evidence.scores > 0)
+    pinned = evidence.scores > 1e5
+    sure &= (evidence.fingerprints >= 1).sum(axis=1, keepdims=True) == 1
+    sure &= (evidence.fingerprints >= 1).sum(axis=0, keepdims=True) == 1
+    return {int(i): int(j) for i, j in zip(*np.nonzero(sure | pinned), strict=True)}
+
+
+def _monotone_around(evidence: _Evidence, anchors: Mapping[int, int]) -> dict[int, int]:
+    """The heaviest pairing in order, the anchors taking part where they stand; those that it cannot keep in order
+    are left out of it."""
+    scores = evidence.scores.copy()
+    for i, j in anchors.items():
+        kept = scores[i, j]
+        scores[i, :], scores[:, j] = 0.0, 0.0
+        scores[i, j] = kept
+    taken = set(anchors.values())
+    return {i: j for i, j in _monotone(scores).items() if i not in anchors and j not in taken}
+
+
 def _monotone(scores: np.ndarray[Any, Any]) -> dict[int, int]:
     """The heaviest pairing of rows and columns that crosses nowhere (dynamic programming, gaps cost nothing)."""
     n, m = scores.shape
@@ -663,32 +686,49 @@ def _containers(
     for a, b in zip(reference.roots, candidate.roots, strict=False):
         found[a] = (b, "the net itself", 1.0)
     found |= {a: (b, "pinned", 1.0) for a, b in pinned.items() if a in inside_r and b in inside_c}
-    taken = {b for b, _, _ in found.values()}
     matched = set(pairs.values())
     size_r = {id_: sum(u in pairs for u in units) for id_, units in inside_r.items()}
     size_c = {id_: sum(u in matched for u in units) for id_, units in inside_c.items()}
-    choices: list[tuple[float, float, int, int, CallId, CallId, float]] = []
-    depth_r = {id_: n for n, id_ in enumerate(reference.containers)}
-    depth_c = {id_: n for n, id_ in enumerate(candidate.containers)}
+    choices: list[tuple[float, float, CallId, CallId]] = []
     for container, units in inside_r.items():
         shared = Counter(x for u in units if u in pairs for x in around[pairs[u]])
         for other, count in shared.items():
             share = count / max(size_r[container], size_c[other])
-            if share <= 0.5:
-                continue
-            likeness = _likeness(reference.nodes[container], candidate.nodes[other])
-            choices.append((share, likeness, -depth_r[container], -depth_c[other], container, other, share))
-    choices.sort(key=lambda c: c[:4], reverse=True)
-    for share, likeness, _, _, container, other, _ in choices:
-        if container in found or other in taken or not _nested(reference, candidate, found, container, other):
+            if share >= 0.9:  # less would be another part of the net: what goes in and out is compared
+                likeness = _likeness(reference.nodes[container], candidate.nodes[other])
+                choices.append((share, likeness, container, other))
+    # of nested containers with the same layers inside, the one whose parent is paired too speaks for itself; parents
+    # are known after a first round
+    first = _greedy(reference, candidate, choices, found, {})
+    second = _greedy(reference, candidate, choices, found, {a: b for a, (b, _, _) in first.items()})
+    return [Pair(a, b, reason, min(confidence, 1.0)) for a, (b, reason, confidence) in second.items()]
+
+
+def _greedy(
+    reference: CallGraph,
+    candidate: CallGraph,
+    choices: Sequence[tuple[float, float, CallId, CallId]],
+    fixed: Mapping[CallId, tuple[CallId, str, float]],
+    parents: Mapping[CallId, CallId],
+) -> dict[CallId, tuple[CallId, str, float]]:
+    """The best choices that nest; `parents` are pairs of an earlier round."""
+    depth_r = {id_: n for n, id_ in enumerate(reference.containers)}
+    depth_c = {id_: n for n, id_ in enumerate(candidate.containers)}
+
+    def worth(choice: tuple[float, float, CallId, CallId]) -> tuple[float, float, int, int]:
+        share, likeness, a, b = choice
+        above_a, above_b = reference.nodes[a].parent, candidate.nodes[b].parent
+        below = above_a is not None and above_b is not None and parents.get(above_a) == above_b
+        return (share, likeness + 0.5 * below, -depth_r[a], -depth_c[b])
+
+    found = dict(fixed)
+    taken = {b for b, _, _ in found.values()}
+    for share, likeness, a, b in sorted(choices, key=worth, reverse=True):
+        if a in found or b in taken or not _nested(reference, candidate, found, a, b):
             continue
-        found[container] = (
-            other,
-            f"{round(100 * share)} % of what lies inside is paired",
-            round(0.5 * share + 0.45 * likeness, 3),
-        )
-        taken.add(other)
-    return [Pair(a, b, reason, min(confidence, 1.0)) for a, (b, reason, confidence) in found.items()]
+        found[a] = (b, f"{round(100 * share)} % of what lies inside is paired", round(0.5 * share + 0.45 * likeness, 3))
+        taken.add(b)
+    return found
 
 
 def _likeness(a: Node, b: Node) -> float:

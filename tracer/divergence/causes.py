@@ -16,8 +16,15 @@ from tracer.divergence.comparison import Comparison, ParameterDifference, match_
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.metrics import Array, Difference, same_values
-from tracer.divergence.rules import edit_line, known_differences, mode_matters, random_now, setting_differences
-from tracer.trace.schema import Plain, Value
+from tracer.divergence.rules import (
+    SettingDifference,
+    edit_line,
+    known_differences,
+    mode_matters,
+    random_now,
+    setting_differences,
+)
+from tracer.trace.schema import Layer, Plain, Value
 
 
 @dataclass(frozen=True)
@@ -168,16 +175,42 @@ def _value_cause(d: ParameterDifference) -> Cause:
 def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
     """Settings that mean something else, each with the call to write."""
     return [
-        Cause(
-            "setting",
-            d.name,
-            d.reference,
-            d.candidate,
-            sentence=d.sentence,
-            edit=_edit(theirs, d.edit),
-        )
-        for d in setting_differences(ours.meaning, theirs.meaning, ours.layer, theirs.layer, *comparison.frameworks)
+        Cause("setting", d.name, d.reference, d.candidate, sentence=d.sentence, edit=_edit(theirs, d.edit))
+        for d in differing_settings(ours, theirs, comparison.frameworks)
     ]
+
+
+_OWN_WORDS = {"epsilon": "eps", "axis": "dim", "has_bias": "bias", "alpha": "negative_slope", "group": "groups"}
+
+
+def differing_settings(ours: Node, theirs: Node, frameworks: tuple[str, str]) -> tuple[SettingDifference, ...]:
+    """The settings of two layers that differ so that numbers can; of classes that no rule knows, those of one name."""
+    if ours.meaning.op or theirs.meaning.op:
+        shape = ours.inputs[0].shape if ours.inputs else None
+        return setting_differences(
+            ours.meaning, theirs.meaning, ours.layer, theirs.layer, *frameworks, input_shape=shape
+        )
+    mine, other = _own_settings(ours.layer), _own_settings(theirs.layer)
+    return tuple(
+        SettingDifference(
+            name,
+            mine[name],
+            other[name],
+            f"{name} is {mine[name]!r} in the reference and {other[name]!r} in the candidate",
+            "",
+        )
+        for name in mine
+        if name in other and mine[name] != other[name]
+    )
+
+
+def _own_settings(layer: Layer) -> dict[str, Plain]:
+    """Numbers and flags of a class that no rule knows, by torch's words."""
+    return {
+        _OWN_WORDS.get(name, name): value
+        for name, value in layer.settings.items()
+        if isinstance(value, bool | int | float)
+    }
 
 
 def _edit(node: Node, call: str) -> str:

@@ -68,7 +68,10 @@ class Comparison:
         self.frameworks = (reference.graph.framework, candidate.graph.framework)
         self.noise: dict[Point, float] = {}
         self.read: set[Point] = set()
+        self.code: frozenset[Point] = frozenset()
+        """Points that code between layers made: there another shape is a finding."""
         self.confirmed_missing: set[Point] = set()
+        """Points without a gradient on one side, whose parameters further back felt it."""
         self._judged: dict[Point, Difference | None] = {}
         self._screened: dict[Point, float | None] = {}
         self._pairs: dict[tuple[str, str, float], Difference] = {}
@@ -148,7 +151,10 @@ class Comparison:
             pairs = [(r, c) for _, r, c in self.parameter_gradients(point) if r is not None and c is not None]
         else:
             pairs = match_leaves(*self.values(point))[0]
+        shaped = point.side == "out" or (point.side == "in" and point in self.code)
         for r, c in pairs:
+            if shaped and math.prod(r.shape) != math.prod(c.shape):
+                return math.inf
             found = self._screen_leaf(r, c)
             if found is not None:
                 worst = max(worst or 0.0, found)
@@ -202,6 +208,8 @@ class Comparison:
             return self._missing_gradient(ours or theirs, allowed, point)
         pairs, problem = match_leaves(ours, theirs)
         found = [d for d in (self._judge_leaf(r, c, allowed, point) for r, c in pairs) if d is not None]
+        if point.side == "out" and self._is_root(point) and not problem:
+            problem = _other_keys(ours, theirs)
         if problem and point.side == "out" and self._returned(point) and (self._is_root(point) or not pairs):
             return Difference(None, allowed, problem="structure", leaf=problem)
         if not found:
@@ -224,7 +232,7 @@ class Comparison:
         difference = replace(
             difference, leaf=r.leaf, dtypes=(r.dtype, c.dtype), shapes=(r.shape, c.shape), tolerance=allowed
         )
-        if difference.problem == "shape" and point.side in {"in", "grad_in", "grad_out"}:
+        if difference.problem == "shape" and not (point.side == "out" or (point.side == "in" and point in self.code)):
             return None  # a shape that came in is judged where it went out
         if difference.layout and point.side == "out" and self._is_root(point):
             return replace(difference, problem="shape")
@@ -287,7 +295,7 @@ class Comparison:
     def _missing_gradient(self, values: Sequence[Value], allowed: float, point: Point) -> Difference | None:
         """One side has no gradient: the same as zeros. What came in needs none in one framework, so only what went
         out is judged, and only where the net's own parameters felt it (`confirmed_missing`)."""
-        if point.side != "grad_out" or point not in self.confirmed_missing:
+        if point not in self.confirmed_missing:
             return None
         if all(v.statistics is not None and not v.statistics.l2 for v in values):
             return Difference(0.0, allowed, 0.0, rms_error=0.0)
@@ -400,6 +408,23 @@ def match_leaves(ours: Sequence[Value], theirs: Sequence[Value]) -> tuple[list[t
     if len(ours) == len(theirs):
         return pairs, ""
     return pairs, f"{len(ours)} tensors against {len(theirs)}"
+
+
+def _other_keys(ours: Sequence[Value], theirs: Sequence[Value]) -> str:
+    """Two results with names for their leaves, but other names; a tuple may stand for a dict at any level."""
+    return _keys_differ([v.leaf.split(".") for v in ours], [v.leaf.split(".") for v in theirs])
+
+
+def _keys_differ(ours: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) -> str:
+    mine, other = ({leaf[0] for leaf in side if leaf} for side in (ours, theirs))
+    if not (mine and other) or any(key.isdigit() or not key for key in mine | other):
+        return ""
+    if mine != other:
+        return f"{', '.join(sorted(mine - other)) or 'nothing'} against {', '.join(sorted(other - mine)) or 'nothing'}"
+    below = (
+        [[leaf[1:] for leaf in side if leaf and leaf[0] == key] for side in (ours, theirs)] for key in sorted(mine)
+    )
+    return next((found for a, b in below if (found := _keys_differ(a, b))), "")
 
 
 def _values(bank: Bank, id_: CallId, side: str) -> tuple[Value, ...]:

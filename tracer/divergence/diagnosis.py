@@ -15,15 +15,17 @@ from tracer.divergence.alignment import Alignment, CallId, align
 from tracer.divergence.causes import (
     Cause,
     code_causes,
+    differing_settings,
     layer_causes,
     parameter_causes,
+    setting_causes,
 )
 from tracer.divergence.comparison import ArrayReader, Bank, Comparison, points_read
 from tracer.divergence.flow import Flow, Point, backward_flow, forward_flow
 from tracer.divergence.graph import call_graph
 from tracer.divergence.metrics import MARGIN, Difference, Progress, Tolerance, rounding
 from tracer.divergence.origins import Begin, OriginSearch, Search
-from tracer.divergence.rules import UserRule, random_now, setting_differences
+from tracer.divergence.rules import UserRule, random_now
 from tracer.trace.schema import Skeleton
 
 __all__ = ["Cause", "Coverage", "Diagnosis", "Origin", "PairRow", "RoadStep", "Spot", "TraceSide", "diagnose"]
@@ -204,6 +206,7 @@ class _Diagnosing:
         ]
         self.comparison = Comparison(banks[0], banks[1], tolerance, coarse=self._other_dtype_throughout())
         self.flow = self._restricted(forward_flow(ours, theirs, self.alignment))
+        self.comparison.code = self.flow.code
         self.suspects = self._suspects()
         self.phases: dict[str, str] = {}
         self.notes: list[str] = []
@@ -258,7 +261,9 @@ class _Diagnosing:
         if stopped or not (ours.complete and theirs.complete):
             side = "reference" if not ours.complete else "candidate"
             return self._diagnosis(
-                "unsure", f"the {side} trace is not complete ({stopped or 'cut off'}); what was recorded agrees", ()
+                "unsure",
+                f"the {side} trace is not complete ({(stopped or 'cut off').splitlines()[0]}); what ran agrees",
+                (),
             )
         drift = found.drift or (backward.drift if backward else None)
         if drift is not None:
@@ -373,14 +378,7 @@ class _Diagnosing:
             if point.side != "out":
                 continue
             ours, theirs = self.graphs[0].nodes[point.reference], self.graphs[1].nodes[point.candidate]
-            differences = setting_differences(
-                ours.meaning,
-                theirs.meaning,
-                ours.layer,
-                theirs.layer,
-                self.graphs[0].framework,
-                self.graphs[1].framework,
-            )
+            differences = differing_settings(ours, theirs, self.comparison.frameworks)
             for d in differences:
                 self.setting_notes[(theirs.layer.kind, d.name, d.sentence)].append(point)
             if differences or (ours.meaning.mode and ours.call.training != theirs.call.training):
@@ -460,6 +458,8 @@ class _Diagnosing:
         ours, theirs = self.graphs[0].nodes[point.reference], self.graphs[1].nodes[point.candidate]
         unit = ours.unit or theirs.unit
         code = point.side in {"in", "grad_out"} or not unit
+        if point.side == "grad_out" and unit and self.backward is not None and point not in self.backward.code:
+            code = False  # its very tensor went on, and no gradient came for it: the layer cut it off
         if code:
             return self._code_origin(begin, phase)
         causes = layer_causes(self.comparison, point, begin.difference)
@@ -485,7 +485,8 @@ class _Diagnosing:
         )
         if weights:
             return self._made(begin, "start", "layer", ours, theirs, tuple(weights))
-        causes = code_causes(self.comparison, point, begin.difference)
+        own = setting_causes(self.comparison, self.graphs[0].nodes[ours], self.graphs[1].nodes[theirs])
+        causes = (*own, *code_causes(self.comparison, point, begin.difference))
         root = ours in self.graphs[0].roots and point.side == "out"
         shaped = root and begin.difference.problem in {"shape", "structure"}
         return self._made(begin, phase, "output" if shaped else "between", ours, theirs, causes)
@@ -598,19 +599,33 @@ class _Diagnosing:
         felt: dict[Point, bool] = {}
         for point in reversed(order):
             if point.side == "grad_param":
-                size = self.comparison.judge(point) if self._one_sided(point) else None
-                felt[point] = size is not None and size.size >= 0.5
+                felt[point] = self._felt(point)
             else:
                 felt[point] = any(felt.get(p, False) for p in flow.graph.successors(point))
-        return {p for p, seen in felt.items() if seen and p.side == "grad_out"}
+        return {
+            p
+            for p, seen in felt.items()
+            if seen and (p.side == "grad_out" or (p.side == "grad_in" and self._own_code(p)))
+        }
 
-    def _one_sided(self, point: Point) -> bool:
-        """Is a gradient there on one side only, or all zeros on one side only?"""
+    def _own_code(self, point: Point) -> bool:
+        """Is the pair a class of the user's own that got a gradient for its output on both sides? Then it owes one for
+        its input; layers of a framework always pay, and have none only where their input asks for none."""
+        nodes = (self.graphs[0].nodes[point.reference], self.graphs[1].nodes[point.candidate])
+        return all(n.unit and not n.meaning.op and n.call.grad_outputs for n in nodes)
+
+    def _felt(self, point: Point) -> bool:
+        """Is a parameter's gradient missing, all zeros, or far off on one side?"""
         for _, r, c in self.comparison.parameter_gradients(point):
             sizes = [0.0 if v is None or v.statistics is None else v.statistics.l2 or 0.0 for v in (r, c)]
             if min(sizes) == 0.0 < max(sizes):
-                return True
-        return False
+                judged = self.comparison.judge(point)
+                return judged is not None and judged.size >= 0.5
+        screened = self.comparison.screened(point)
+        if screened is None or screened < 0.05:
+            return False
+        judged = self.comparison.judge(point)
+        return judged is not None and judged.size >= 0.05
 
     def _backward_sinks(self, flow: Flow, order: Sequence[Point]) -> list[Point]:
         """The gradients that have come furthest: those after which no other gradient of a value can be judged."""
