@@ -52,7 +52,6 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
         *parameter_causes(comparison.parameters(point.reference, point.candidate), missing=False),
         *setting_causes(comparison, ours, theirs),
         *parameter_causes(comparison.parameters(point.reference, point.candidate), missing=True),
-        *_kind_causes(ours, theirs),
         *_nan_causes(difference),
         *_shape_causes(difference),
     ]
@@ -61,7 +60,13 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
     op = ours.meaning.op if ours.meaning.op == theirs.meaning.op else ""
     found += [
         Cause("framework", op, sentence=fact)
-        for fact in known_differences(op, *comparison.frameworks)
+        for fact in known_differences(
+            op,
+            *comparison.frameworks,
+            meanings=(ours.meaning, theirs.meaning),
+            phase="forward" if forward else "backward",
+            not_finite=_not_finite(ours) or _not_finite(theirs),
+        )
         if not [c for c in found if c.kind in {"setting", "mode", "parameter", "dtype"}]
     ]
     if not [c for c in found if c.kind != "framework"]:
@@ -73,6 +78,12 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
             )
         )
     return tuple(found)
+
+
+def _not_finite(node: Node) -> bool:
+    return any(
+        v.statistics is not None and v.statistics.nan + v.statistics.inf > 0 for v in (*node.inputs, *node.outputs)
+    )
 
 
 def mode_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
@@ -175,7 +186,14 @@ def _value_cause(d: ParameterDifference) -> Cause:
 def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
     """Settings that mean something else, each with the call to write."""
     return [
-        Cause("setting", d.name, d.reference, d.candidate, sentence=d.sentence, edit=_edit(theirs, d.edit))
+        Cause(
+            "code" if d.name == "op" else "setting",
+            d.name,
+            d.reference,
+            d.candidate,
+            sentence=d.sentence,
+            edit=_edit(theirs, d.edit),
+        )
         for d in differing_settings(ours, theirs, comparison.frameworks)
     ]
 
@@ -219,20 +237,6 @@ def _edit(node: Node, call: str) -> str:
     line = edit_line(node.layer, call) if call else ""
     before, arrow, after = line.partition("  ->  ")
     return f"{node.layer.path} = {call}" if arrow and before.endswith(after) else line
-
-
-def _kind_causes(ours: Node, theirs: Node) -> list[Cause]:
-    if ours.meaning.op == theirs.meaning.op or not (ours.meaning.op and theirs.meaning.op):
-        return []
-    return [
-        Cause(
-            "code",
-            "op",
-            ours.layer.kind,
-            theirs.layer.kind,
-            sentence=f"the reference runs {ours.layer.kind}, the candidate {theirs.layer.kind}",
-        )
-    ]
 
 
 def _nan_causes(difference: Difference) -> list[Cause]:
