@@ -277,6 +277,13 @@ class _Diagnosing:
         unjudged = [p for p in self._sinks(self.flow) if self.comparison.judge(p) is None]
         if unjudged or not self._sinks(self.flow):
             return self._diagnosis("unsure", "not every output of the net could be judged", ())
+        runs = [len(graph.roots) for graph in self.graphs]
+        if runs[0] != runs[1] and not self.only:
+            return self._diagnosis(
+                "unsure",
+                f"the reference was run {runs[0]} times, the candidate {runs[1]}; the runs that both have agree",
+                (),
+            )
         both = self.phases.get("backward") == "judged"
         said = "forward and backward agree" if both else "the forward pass agrees"
         return self._diagnosis("agree", said, ())
