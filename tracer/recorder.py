@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +56,9 @@ _PRINT = 64
 """Elements of an output by which a recomputed call is known."""
 
 _LONGEST_TEXT = 1000
+
+_MOST_LEAVES = 10_000
+"""Leaves of one result that are recorded: enough for any net, and no more for lists of data that pass through one."""
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -383,8 +387,8 @@ class Recorder:
         parent = self._stack[-1] if self._stack else None
         self._stack.append(frame)
         layer = self._layers.get(path)
-        found = [*leaves(args)] if args else []
-        named = [*leaves(kwargs)] if kwargs else []
+        found = self._leaves(args) if args else []
+        named = self._leaves(kwargs) if kwargs else []
         if again:
             frame.inputs = tuple(self._print(leaf.value) for leaf in (*found, *named) if self._is_tensor(leaf.value))
         else:
@@ -449,7 +453,7 @@ class Recorder:
             return
         for handed in frame.handed:
             handed.settle()
-        found = list(leaves(output))
+        found = self._leaves(output)
         if frame.again:
             self._match(frame, found)
             if frame.order is None:
@@ -505,6 +509,12 @@ class Recorder:
 
     def _is_tensor(self, value: Any) -> bool:
         return self._watcher.is_tensor(value)
+
+    def _leaves(self, tree: Any) -> list[Leaf]:
+        found = list(islice(leaves(tree), _MOST_LEAVES + 1))
+        if len(found) > _MOST_LEAVES:
+            self.uncaptured[f"results of more than {_MOST_LEAVES} leaves were recorded up to there"] = None
+        return found[:_MOST_LEAVES]
 
     def _values(
         self, frame: _Frame, side: Literal["input", "output"], found: Sequence[Leaf]

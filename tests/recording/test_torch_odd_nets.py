@@ -42,7 +42,7 @@ def test_a_scripted_layer_inside_is_named(out):
     trace = tracer.record(net, batch(2, D), out=out)
     assert [c.path for c in trace.skeleton.steps[0].calls] == ["(root)", "0"]
     assert trace.skeleton.end.silent["1"] == "a scripted or traced module, which calls no hooks"
-    assert "inside a scripted" in trace.skeleton.end.silent["1.0"]
+    assert "scripted" in trace.skeleton.end.silent["1.0"]
 
 
 def test_exported_programs_are_refused(out):
@@ -246,3 +246,56 @@ def test_a_net_that_raises_leaves_an_older_trace_replaced_by_what_ran(out):
     with pytest.raises(RuntimeError):
         tracer.record(net, batch(2, D + 1), out=out)
     assert not tracer.Trace(out).complete
+
+
+def test_a_full_disk_is_a_clear_error_and_the_net_is_as_it_was(out):
+    """The run goes to its end, the older trace stays, and so does what was written."""
+    resource = pytest.importorskip("resource")
+    net = made(lambda: nn.Sequential(nn.BatchNorm1d(512), nn.Linear(512, 512)))
+    tracer.record(net, batch(2, 512), out=out, keep="statistics").close()
+    older, before = out.read_bytes(), state(net)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 21, hard))
+    try:
+        with pytest.raises(TraceFileError, match="could not be written"):
+            tracer.record(net, batch(2048, 512), out=out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert state(net) == before
+    assert out.read_bytes() == older
+
+
+def test_a_disk_that_is_full_lets_the_users_loop_run_on(out):
+    """`recording` says so at its end; what the user computed is whole."""
+    resource = pytest.importorskip("resource")
+    net, x = made(lambda: nn.Linear(256, 256)), batch(4096, 256)
+    expected = net(x)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(TraceFileError), tracer.recording(net, out=out):
+            got = [net(x) for _ in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert all(torch.equal(one, expected) for one in got)
+
+
+def test_endless_lists_are_cut(out):
+    """A long list of data that passes through a layer does not fill the trace."""
+
+    class Passes(nn.Module):
+        def forward(self, x, items):
+            return x
+
+    trace = tracer.record(
+        Passes(),
+        (
+            batch(1),
+            list(range(20_000)),
+        ),
+        out=out,
+    )
+    assert len(trace.skeleton.steps[0].calls[0].inputs) == 2
+    trace = tracer.record(Passes(), (batch(1), [str(n) for n in range(20_000)]), out=out)
+    assert len(trace.skeleton.steps[0].calls[0].inputs) == 10_000
+    assert "10000 leaves" in trace.skeleton.end.uncaptured[0]

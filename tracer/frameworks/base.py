@@ -109,12 +109,12 @@ def _leaves(tree: Any, prefix: str, above: tuple[int, ...]) -> Iterator[Leaf]:
 
 def children(tree: Any) -> list[tuple[str, Any]] | None:
     """The direct children of a nested result by key or index; None when it is a leaf."""
-    if isinstance(tree, Mapping):
-        return [(str(key), value) for key, value in tree.items()]
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return list(zip(tree._fields, tree, strict=True))
     if isinstance(tree, tuple | list):
         return [(str(index), value) for index, value in enumerate(tree)]
+    if isinstance(tree, Mapping):
+        return [(str(key), value) for key, value in tree.items()]
     if is_dataclass(tree) and not isinstance(tree, type):
         return [(f.name, getattr(tree, f.name)) for f in fields(tree)]
     if hasattr(type(tree), "__attrs_attrs__"):
