@@ -16,7 +16,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 RUN = {"python", "console", "output"}
 READ = {"toml", "json"}
-PROSE = {"text", "mermaid"}
+PROSE = {"text", "bash"}
+"""`bash` are the README's two commands: test_readme.py looks at them, CI runs the second."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _COMMENT = re.compile(r"^\s*<!-- (?P<key>file|exits|not run|given): (?P<value>.+) -->\s*$")

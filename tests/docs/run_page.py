@@ -75,7 +75,9 @@ def _console(block: Block, where: str) -> None:
             raise Otherwise(f"{where}: `{command}` exits {done.returncode}, not {status}:\n\n{done.stdout}")
         if not matches("\n".join(lines), done.stdout):
             said = "\n".join(lines)
-            raise Otherwise(f"{where}: of `{command}` the page says\n\n{said}\n\nand what is printed is\n\n{done.stdout}")
+            raise Otherwise(
+                f"{where}: of `{command}` the page says\n\n{said}\n\nand what is printed is\n\n{done.stdout}"
+            )
 
 
 if __name__ == "__main__":
