@@ -462,6 +462,55 @@ def a_backward_that_cannot_run_leaves_the_forward_whole():
     assert all(same(a, b) for a, b in zip(expected, step(*NETS["plain"]())))
 
 
+class OutOfRange(nn.Cell):
+    """Its operation fails when it runs, which is long after it was called."""
+
+    def construct(self, x):
+        return ops.gather_elements(x, 1, ms.Tensor(np.full(x.shape, 99, np.int64)))
+
+
+class BackOutOfRange(nn.Cell):
+    def construct(self, x):
+        return x * 2
+
+    def bprop(self, x, out, dout):
+        return (OutOfRange()(dout),)
+
+
+def _between(layer):
+    net = nn.SequentialCell(nn.Dense(6, 6), layer, nn.ReLU())
+    net.bad_path = "1"
+    return net
+
+
+@check
+def an_error_that_comes_late_belongs_to_its_layer():
+    expected = step(*NETS["transformer layer"]())
+    net, w = _net(lambda: _between(OutOfRange())), watcher()
+    for run in (lambda: w.run(net, (_tensor(4, 6),), {}, cotangent), lambda: net(_tensor(4, 6))):
+        stack, heard = listen(net, w)
+        try:
+            with stack:
+                run()
+        except RuntimeError as error:
+            assert "index" in str(error)
+            w.after_error()
+        else:
+            raise AssertionError("nothing was raised")
+        assert [path for path, _ in heard.failed] == ["1", "(root)"] and heard.counts["2"] == 0, heard.failed
+    assert all(same(a, b) for a, b in zip(expected, step(*NETS["transformer layer"]())))
+
+
+@check
+def a_late_error_of_the_backward_pass_leaves_the_forward_whole():
+    expected = step(*NETS["transformer layer"]())
+    net = _net(lambda: _between(BackOutOfRange()))
+    output, gradients, heard, _ = _recorded(net, (_tensor(4, 6),))
+    assert "index" in str(gradients.error), gradients
+    assert not heard.failed and heard.counts == {"(root)": 1, "0": 1, "1": 1, "2": 1}
+    assert all(same(a, b) for a, b in zip(expected, step(*NETS["transformer layer"]())))
+
+
 @check
 def the_users_own_gradient_functions_are_heard():
     net, args, _ = NETS["plain"]()

@@ -28,6 +28,8 @@ ALONE = {
     "an_interrupt_inside_a_hook",
     "a_failing_listener_harms_nobody",
     "a_backward_that_cannot_run_leaves_the_forward_whole",
+    "an_error_that_comes_late_belongs_to_its_layer",
+    "a_late_error_of_the_backward_pass_leaves_the_forward_whole",
     "graph_mode",
     "a_trace_in_graph_mode",
     "a_trace_of_a_net_that_raises",

@@ -9,6 +9,7 @@ Runs on MindSpore 2.7 to 2.10, on CPU and Ascend. What shaped it, all measured:
   are used.
 - In graph mode and under `jit` hooks are compiled away: `eager` takes the net out of both for the trace.
 - A cell's call that raises is seen through its `_run_construct`, for 2.7 has no hook that is called then.
+- Operations run late and fail later: each call is waited for, so that a failure is raised in the call it belongs to.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import sys
 import types
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -91,10 +93,12 @@ class MindSporeWatcher:
         self._made: dict[int, tuple[type, tuple[str, ...]]] = {}
         self._mode: str | None = None
         self._calls = 0
+        self._watched = False
         self._open: list[tuple[str, Any]] = []
         self._aliasing: Aliasing = "everywhere"
         self._alters_tensors = False
         self._failures: list[Exception] = []
+        self._late: Exception | None = None
 
     # ---------------------------------------------------------------------------------------------- what there is
 
@@ -259,6 +263,7 @@ class MindSporeWatcher:
             return None
 
         def hook(gradient: Any) -> None:
+            _wait()  # an operation of the backward pass that failed raises here; of tensor hooks errors may leave
             self._guarded(then, gradient)
 
         try:
@@ -307,11 +312,11 @@ class MindSporeWatcher:
     def watch(self, net: Any, listener: Listener, paths: Mapping[str, Any]) -> Iterator[None]:
         """Hooks on every cell in `paths`. After it every hook is gone; a failure inside a hook (a fault of ours, the
         net went on) is raised here."""
-        self._calls, self._failures, self._open = 0, [], []
+        self._calls, self._failures, self._open, self._late = 0, [], [], None
+        self._watched = bool(paths)
         self._aliasing = "where it regroups nothing"
-        self._alters_tensors = any(
-            _assigns_to_elements(kind) for kind in {type(cell) for _, cell, _ in self.layers(net)}
-        )
+        kinds: set[Any] = {type(cell) for _, cell, _ in self.layers(net)}
+        self._alters_tensors = any(_assigns_to_elements(kind) for kind in kinds)
         with contextlib.ExitStack() as stack:
             for path, cell in paths.items():
                 stack.callback(self._hook(path, _cell(cell), listener))
@@ -332,6 +337,11 @@ class MindSporeWatcher:
             return self._guarded(listener.enter, path, args, kwargs)
 
         def after(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            try:
+                _wait()
+            except Exception as error:
+                self._late = error  # an operation of this call failed: `run` raises it
+                return
             if self._open:
                 self._open.pop()
             self._guarded(listener.leave, path, args, kwargs, output)
@@ -339,12 +349,15 @@ class MindSporeWatcher:
         construct = cell._run_construct if hasattr(cell, "_run_construct") else None  # noqa: SLF001
 
         def run(*args: Any, **kwargs: Any) -> Any:
+            _wait()  # what failed between layers is not this call's
             depth = len(self._open)
             try:
-                return construct(*args, **kwargs)  # type: ignore[misc]
+                output = construct(*args, **kwargs)  # type: ignore[misc]
+                self._raise_late()
             except BaseException as error:
                 self._close(depth, listener, error)
                 raise
+            return output
 
         handles = [cell.register_forward_pre_hook(before, with_kwargs=True), _add_forward_hook(cell, after)]
         owns = construct is not None and "_run_construct" not in vars(cell)
@@ -358,6 +371,11 @@ class MindSporeWatcher:
                 _remove(handle)
 
         return unhook
+
+    def _raise_late(self) -> None:
+        late, self._late = self._late, None
+        if late is not None:
+            raise late
 
     def _close(self, depth: int, listener: Listener, error: BaseException) -> None:
         """Calls that began later than the first `depth` open ones have raised, the innermost first."""
@@ -404,14 +422,14 @@ class MindSporeWatcher:
                     done.append(f"{path}: jit was switched off for {', '.join(sorted(unwrapped))}")
             if done and _device_target() != "CPU":
                 done.append("fused kernels of a compiled run may round otherwise than this eager run")
-            self._calls = 0
+            self._calls, self._watched = 0, False
             yield tuple(done)
-            if done and self._calls == 0:
+            if done and self._watched and self._calls == 0:
                 raise RecordingError(
-                    "The net ran without a single hook being called, so there is nothing to record",
+                    "No layer of the net was seen running, so there is nothing to record",
                     where=type(cell).__name__,
-                    then="build the gradient function or the jit function inside the recording, or use "
-                    "tracer.record: what was compiled in graph mode before stays compiled",
+                    then="run the net while it is recorded; build the gradient function or the jit function inside "
+                    "the recording, or use tracer.record: what was compiled in graph mode before stays compiled",
                 )
 
     # ------------------------------------------------------------------------------------ before and after the run
@@ -426,7 +444,7 @@ class MindSporeWatcher:
         ]
         modes = [_KeptAttributes.of(cell) for _, cell in cells]
         seeds = _KeptRandomState()
-        primitives = [kept for path, cell in cells for kept in _replace_random_primitives(path, cell)]
+        primitives = [kept for _, cell in cells for kept in _replace_random_primitives(cell)]
         unreadable = [
             f"{path} ({type(cell).__name__}): its random generator" for path, cell in cells if _draws_unseen(cell)
         ]
@@ -496,17 +514,16 @@ class MindSporeWatcher:
 
         outputs: list[Any] = []
         entered: list[bool] = []
-
         self._aliasing = "everywhere"
 
         def forward() -> Any:
             entered.append(True)
-            outputs.append(cell(*args, **kwargs))
+            outputs.append(self._forward(cell, args, kwargs))
             return _weighted_sum(outputs[0], cotangent)
 
         try:
             _, gradients = mindspore.value_and_grad(forward, None, trainable)()
-            _executor().sync()
+            _wait()
         except Exception as error:
             if not outputs and entered:
                 raise
@@ -520,9 +537,7 @@ class MindSporeWatcher:
 
     def _forward(self, cell: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         output = cell(*args, **kwargs)
-        for leaf in leaves(output):  # errors of MindSpore come late: wait for them here
-            if _is_dense(leaf.value) and leaf.value.size:
-                self.array(leaf.value)
+        _wait()
         return output
 
     def uncaptured(self, net: Any, silent: Sequence[str]) -> dict[str, str]:
@@ -533,10 +548,9 @@ class MindSporeWatcher:
 
     def after_error(self) -> None:
         """Clear the gradient state that an error inside a net leaves behind; later gradients would go wrong."""
-        clear = getattr(_executor(), "clear_res", None)
-        if clear is not None:
+        for clear in ("sync", "clear_res"):
             with contextlib.suppress(Exception):
-                clear()
+                getattr(_executor(), clear)()
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -551,6 +565,12 @@ def _executor() -> Any:
     except ImportError:
         from mindspore.common.api import _pynative_executor
     return _pynative_executor
+
+
+def _wait() -> None:
+    """Wait for the operations begun so far. MindSpore runs them late: one that failed raises here, not where the net
+    called it, and would otherwise be taken for a failure of whoever looks at a tensor next."""
+    _executor().sync()
 
 
 def _mode() -> str:
@@ -580,6 +600,7 @@ def _reads_once(cell: Any) -> bool:
     return kind.__name__ in READS_ONCE and kind.__module__.startswith("mindspore.")
 
 
+@lru_cache(maxsize=1)
 def _attributes_of_every_cell() -> frozenset[str]:
     from mindspore import nn
 
@@ -768,13 +789,34 @@ class _KeptTensor:
         if isinstance(self.copy, Unreadable):
             return f"{where}: it could not be read ({self.copy.reason})"
         now = read(self.tensor)
-        if not isinstance(now, Unreadable) and now.shape == self.copy.shape and now.tobytes() == self.copy.tobytes():
+        if not isinstance(now, Unreadable) and _same_bits(now, self.copy):
             return None
         try:
-            self.tensor.assign_value(_tensor(self.copy, _dtype_name(self.tensor)))
+            _put(self.tensor, _tensor(self.copy, _dtype_name(self.tensor)))
         except Exception as error:
             return f"{where}: {_first_line(error)}"
         return None
+
+
+def _put(tensor: Any, old: Any) -> None:
+    """Write the old data where the tensor has its own, so that arrays that share its memory see it too; where the
+    device cannot, give it the old data's memory."""
+    import mindspore
+
+    if isinstance(tensor, mindspore.Parameter):
+        with contextlib.suppress(Exception), _without_gradient():
+            mindspore.ops.assign(tensor, old)
+            _wait()
+            return
+        tensor.set_data(old)
+        return
+    tensor.assign_value(old)
+
+
+def _same_bits(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(np.array_equal(one.reshape(-1).view(np.uint8), other.reshape(-1).view(np.uint8)))
 
 
 _MODES = ("training", "_phase", "requires_grad", "is_top_cell", "mixed_precision_type", "_compiled")
@@ -855,17 +897,19 @@ class _KeptPrimitive:
         object.__setattr__(self.cell, self.name, self.primitive)
 
 
-_RANDOM_PRIMITIVES = frozenset({"Dropout"})
-
-
-def _replace_random_primitives(_: str, cell: Any) -> list[_KeptPrimitive]:
+def _replace_random_primitives(cell: Any) -> list[_KeptPrimitive]:
+    """A twin for every primitive that was made with a seed: it begins where a new net would begin."""
     kept = []
     for name, primitive in list(cell._primitives.items()):  # noqa: SLF001
-        if getattr(primitive, "name", "") not in _RANDOM_PRIMITIVES or vars(cell).get(name) is not primitive:
+        arguments = getattr(primitive, "init_attrs", {})
+        seeded = any("seed" in argument.lower() for argument in arguments)
+        if not seeded or vars(cell).get(name) is not primitive:
             continue
         try:
-            twin = type(primitive)(**primitive.init_attrs)
-        except Exception:  # noqa: S112  (then the primitive itself runs, and `_draws_unseen` names it)
+            twin = type(primitive)(**arguments)
+            for attribute in primitive.attrs.keys() - twin.attrs.keys():
+                twin.add_prim_attr(attribute, primitive.attrs[attribute])
+        except Exception:  # noqa: S112  (another version: then the primitive itself runs)
             continue
         kept.append(_KeptPrimitive(cell, name, primitive))
         cell._primitives[name] = twin  # noqa: SLF001
@@ -873,12 +917,16 @@ def _replace_random_primitives(_: str, cell: Any) -> list[_KeptPrimitive]:
     return kept
 
 
-_UNSEEN = frozenset({"Dropout1d", "Dropout2d", "Dropout3d"})
+_UNSEEN_KINDS = frozenset({"Dropout1d", "Dropout2d", "Dropout3d"})
+_UNSEEN_PRIMITIVES = frozenset({"Dropout2D", "Dropout3D"})
 
 
 def _draws_unseen(cell: Any) -> bool:
     """Does the cell draw from a generator that can neither be read nor replaced?"""
-    return bool(getattr(cell, "training", False)) and any(kind.__name__ in _UNSEEN for kind in type(cell).__mro__)
+    if not getattr(cell, "training", False):
+        return False
+    primitives = {getattr(primitive, "name", "") for primitive in cell._primitives.values()}  # noqa: SLF001
+    return bool(_UNSEEN_PRIMITIVES & primitives) or any(kind.__name__ in _UNSEEN_KINDS for kind in type(cell).__mro__)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -917,7 +965,8 @@ def _unwrap_jit(cell: Any) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _assigns_to_elements(kind: type) -> bool:
+@lru_cache(maxsize=4096)
+def _assigns_to_elements(kind: Any) -> bool:
     """Does `construct`, or what it calls of the user's code, write `x[...] = y` or call a method that alters its
     tensor (`copy_`)? Keys that are plain text are taken for those of a dict."""
     return any(_alters(code) for code in _codes_reached(kind))

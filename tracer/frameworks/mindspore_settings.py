@@ -33,6 +33,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,12 +52,13 @@ class NotPlain(Exception):  # noqa: N818  (a signal inside this file, never seen
 
 def settings(cell: Any, ignored: frozenset[str]) -> Settings:
     """Plain-valued settings of a cell; `ignored` are attributes that every cell has. Never raises."""
+    kind: Any = type(cell)
     found = _attributes(cell, ignored)
     found.update(_of_primitives(cell))
-    for kind in type(cell).__mro__:
-        if _is_nn(kind) and kind.__name__ in _ADDED:
-            found = {**_added(cell, found, _ADDED[kind.__name__]), **found}
-    for name in _constructor_arguments(type(cell)):
+    for base in kind.__mro__:
+        if _is_nn(base) and base.__name__ in _ADDED:
+            found = {**_added(cell, found, _ADDED[base.__name__]), **found}
+    for name in _constructor_arguments(kind):
         if name not in found:
             found.update(_dug_up(cell, name))
     return found
@@ -98,7 +100,8 @@ def _of_primitives(cell: Any) -> Settings:
     }
 
 
-def _constructor_arguments(kind: type) -> list[str]:
+@lru_cache(maxsize=4096)
+def _constructor_arguments(kind: type) -> tuple[str, ...]:
     """Names of the constructor's arguments, those of the nearest class first."""
     names: list[str] = []
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -110,7 +113,7 @@ def _constructor_arguments(kind: type) -> list[str]:
         except (TypeError, ValueError):
             continue
         names += [p.name for p in signature.parameters.values() if p.kind not in variable and p.name != "self"]
-    return list(dict.fromkeys(names))
+    return tuple(dict.fromkeys(names))
 
 
 def _dug_up(cell: Any, name: str) -> Settings:
