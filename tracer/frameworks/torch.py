@@ -20,6 +20,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from types import FrameType
 from typing import IO, Any
 
 import numpy as np
@@ -287,11 +288,12 @@ class TorchWatcher:
         torch = self._torch
         known = {id(module) for _, module, _ in self.layers(net)}
         strangers: list[Any] = []  # held, so that no id comes again
+        running = None if _always() else _Running()
 
         with contextlib.ExitStack() as stack:
 
             def hook(path: str, module: Any) -> Callable[..., Any]:
-                before, after = _hooks(path, listener)
+                before, after = _hooks(path, listener, running)
                 stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(after, with_kwargs=True, **_always()).remove)
                 return before
@@ -496,13 +498,17 @@ def _home(torch: Any, module: Any) -> tuple[Any, Any]:
     return device, next(floats, torch.get_default_dtype())
 
 
-def _hooks(path: str, listener: Listener) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _hooks(path: str, listener: Listener, running: _Running | None) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if running is not None:
+            running.enter(path, listener)
         return listener.enter(path, args, kwargs)
 
     def after(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if running is not None:
+            running.leave(path)
         error = sys.exc_info()[1] if output is None else None
-        if error is not None and _left_by(error, path):
+        if error is not None and _left_by(error):
             listener.raised(path, error)
         else:
             listener.leave(path, args, kwargs, output)
@@ -510,7 +516,30 @@ def _hooks(path: str, listener: Listener) -> tuple[Callable[..., Any], Callable[
     return before, after
 
 
-def _left_by(error: BaseException, path: str) -> bool:  # noqa: ARG001
+class _Running:
+    """Which calls are still running, seen from Python's own stack: for torch before 2.1, where no hook is called
+    when a module raises. A call whose frame is gone when the next one begins has raised, and somebody caught it."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, FrameType]] = []
+
+    def enter(self, path: str, listener: Listener) -> None:
+        caller = sys._getframe(2)  # noqa: SLF001
+        frame: FrameType | None = caller
+        alive = set()
+        while frame is not None:
+            alive.add(frame)
+            frame = frame.f_back
+        while self._open and self._open[-1][1] not in alive:
+            listener.raised(self._open.pop()[0], RuntimeError("it raised an error that the net caught"))
+        self._open.append((path, caller))
+
+    def leave(self, path: str) -> None:
+        while self._open and self._open.pop()[0] != path:
+            pass
+
+
+def _left_by(error: BaseException) -> bool:
     """Is the hook called because the module raised? Torch then calls it while it handles the error; an error that is
     being handled further out is handled by a frame of the user's."""
     frame = sys._getframe(2)  # noqa: SLF001
@@ -584,7 +613,7 @@ def _uncompile(torch: Any, net: Any, modules: Sequence[Any], stack: contextlib.E
     wrappers = [m for m in (net, *net.modules()) if type(m).__name__ == "OptimizedModule"]
     for wrapper in wrappers:
         stack.callback(setattr, wrapper, "forward", wrapper.forward)
-        wrapper.forward = wrapper._orig_mod.forward  # noqa: SLF001
+        wrapper.forward = wrapper._orig_mod.__call__  # noqa: SLF001
 
 
 def _without_fast_path(torch: Any, modules: Sequence[Any], stack: contextlib.ExitStack, done: list[str]) -> None:
