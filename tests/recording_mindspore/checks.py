@@ -657,6 +657,18 @@ def a_gradient_compiled_before_is_refused():
 
 
 @check
+def a_graph_loaded_from_a_file_is_refused():
+    ms.export(_net(Block), _tensor(4, 6), file_name="block", file_format="MINDIR")
+    loaded = nn.GraphCell(ms.load("block.mindir"))
+    try:
+        _trace(loaded, _tensor(4, 6))
+    except RecordingError as error:
+        assert "next:" in str(error)
+    else:
+        raise AssertionError("nothing was said")
+
+
+@check
 def arrays_of_every_dtype():
     import ml_dtypes
 

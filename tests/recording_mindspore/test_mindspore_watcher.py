@@ -34,6 +34,7 @@ ALONE = {
     "a_trace_in_graph_mode",
     "a_trace_of_a_net_that_raises",
     "a_gradient_compiled_before_is_refused",
+    "a_graph_loaded_from_a_file_is_refused",
     "jit_by_bytecode",
 }
 """These leave their process in a state that others must not start from, or would show that they do."""

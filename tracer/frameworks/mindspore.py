@@ -395,12 +395,19 @@ class MindSporeWatcher:
         """Out of graph mode and `jit` for the trace; gives what was done, in words, and puts everything back.
 
         Raises:
-            RecordingError: after a run in which no hook fired although the net had to be taken out of graph mode or
-                jit: it was run by something compiled before.
+            RecordingError: the net is a compiled graph that was loaded from a file; or, after a run in which no hook
+                fired although the net had to be taken out of graph mode or jit, it was run by something compiled
+                before.
         """
         import mindspore
 
         cell = _cell(net)
+        if _is_graph(cell):
+            raise RecordingError(
+                "A net that was loaded as a compiled graph has no layers to watch",
+                where=type(cell).__name__,
+                then="record the net that the graph was exported from",
+            )
         done: list[str] = []
         with contextlib.ExitStack() as stack:
             self._mode = _mode()
@@ -947,6 +954,11 @@ def _delete_attributes(cell: Any, names: list[str]) -> None:
             object.__delattr__(cell, name)
 
 
+def _is_graph(cell: Any) -> bool:
+    """Was the cell loaded from a MindIR file?"""
+    return any(kind.__name__ == "GraphCell" and _is_mindspore(kind) for kind in type(cell).__mro__)
+
+
 def _unwrap_jit(cell: Any) -> dict[str, Any]:
     """The cell's methods that jit wrapped, by name, as plain methods of the instance."""
     found: dict[str, Any] = {}
@@ -1028,8 +1040,12 @@ def _is_foreign(module: str) -> bool:
 
 def _why_silent(path: str, cells: Mapping[str, Any], silent: set[str]) -> str:
     if path == ROOT:
-        return "the net itself was not called"
+        return (
+            "no call of the net was seen: it was not run, or by a function that jit compiles from bytecode or a trace"
+        )
     cell = cells[path]
+    if _is_graph(cell):
+        return "a compiled graph that was loaded from a file"
     if type(cell).__name__ in {"CellList", "CellDict"}:
         return "a container, which is never called itself"
     above, _, name = path.rpartition(".")
