@@ -46,8 +46,6 @@ class Bank:
     arrays: ArrayReader
     graph: CallGraph
     parameter_gradients: Mapping[tuple[str, str], Value]
-    backward: str | None
-    """None when gradients were recorded, else why not."""
     alone: frozenset[CallId] = frozenset()
     """Calls without a partner."""
 
@@ -58,18 +56,26 @@ class Comparison:
     Args:
         reference, candidate: the two sides.
         tolerance: what counts as equal.
+        code: points that code between layers made: there another shape is a finding.
         coarse: judge every value by the coarser of both dtypes (the nets differ in dtype throughout).
     """
 
-    def __init__(self, reference: Bank, candidate: Bank, tolerance: Tolerance, *, coarse: bool = False) -> None:
+    def __init__(
+        self,
+        reference: Bank,
+        candidate: Bank,
+        tolerance: Tolerance,
+        code: frozenset[Point] = frozenset(),
+        *,
+        coarse: bool = False,
+    ) -> None:
         self.reference, self.candidate = reference, candidate
         self.tolerance = tolerance
         self.coarse = coarse
         self.frameworks = (reference.graph.framework, candidate.graph.framework)
         self.noise: dict[Point, float] = {}
         self.read: set[Point] = set()
-        self.code: frozenset[Point] = frozenset()
-        """Points that code between layers made: there another shape is a finding."""
+        self.code = code
         self.confirmed_missing: set[Point] = set()
         """Points without a gradient on one side, whose parameters further back felt it."""
         self._judged: dict[Point, Difference | None] = {}

@@ -1,0 +1,123 @@
+"""Two traces, aligned and ready to be judged: everything that the steps after it look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from tracer.divergence.alignment import Alignment, align
+from tracer.divergence.causes import differing_settings
+from tracer.divergence.comparison import ArrayReader, Bank, Comparison
+from tracer.divergence.flow import Flow, Point, forward_flow
+from tracer.divergence.graph import CallGraph, Node, call_graph
+from tracer.divergence.metrics import Tolerance, rounding
+from tracer.divergence.rules import SettingDifference, UserRule
+from tracer.trace.schema import Skeleton
+
+SIDES = ("reference", "candidate")
+
+
+class TraceLike(ArrayReader, Protocol):
+    """What the diff needs of a trace."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """All of it but the arrays."""
+
+    @property
+    def path(self) -> object:
+        """The file."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """The two traces with their graphs, the alignment, the judge, and the points to judge.
+
+    `settings` are the settings that differ at each output; `suspects` the outputs where these, or the mode, differ.
+    `restricted` says that only a part of the pairs is looked at.
+    """
+
+    traces: tuple[TraceLike, TraceLike]
+    graphs: tuple[CallGraph, CallGraph]
+    alignment: Alignment
+    comparison: Comparison
+    flow: Flow
+    settings: Mapping[Point, tuple[SettingDifference, ...]]
+    suspects: frozenset[Point]
+    restricted: bool
+
+    def nodes(self, point: Point) -> tuple[Node, Node]:
+        """Both calls of a point."""
+        return self.graphs[0].nodes[point.reference], self.graphs[1].nodes[point.candidate]
+
+    @property
+    def complete(self) -> bool:
+        """Did both recordings come to their end?"""
+        return all(trace.skeleton.end.complete for trace in self.traces)
+
+
+def open_case(
+    reference: TraceLike,
+    candidate: TraceLike,
+    tolerance: Tolerance,
+    pins: Sequence[tuple[str, str]],
+    only: Sequence[str],
+    rules: Sequence[UserRule],
+) -> Case:
+    """Build the graphs, align them, and lay out the points; reads no array."""
+    traces = (reference, candidate)
+    graphs = (call_graph(reference.skeleton, 0, rules), call_graph(candidate.skeleton, 0, rules))
+    alignment = align(*graphs, pins)
+    flow = _restricted(forward_flow(*graphs, alignment), only)
+    lone = (alignment.alone_reference, alignment.alone_candidate)
+    banks = [
+        Bank(
+            trace,
+            graph,
+            trace.skeleton.steps[0].parameter_gradients if trace.skeleton.steps else {},
+            frozenset(a.id for a in alone),
+        )
+        for trace, graph, alone in zip(traces, graphs, lone, strict=True)
+    ]
+    coarse = _other_dtype_throughout(graphs, alignment)
+    comparison = Comparison(banks[0], banks[1], tolerance, flow.code, coarse=coarse)
+    settings = {}
+    suspects = set()
+    for point in flow.graph:
+        if point.side != "out":
+            continue
+        ours, theirs = graphs[0].nodes[point.reference], graphs[1].nodes[point.candidate]
+        settings[point] = differing_settings(ours, theirs, comparison.frameworks)
+        if settings[point] or (ours.meaning.mode and ours.call.training != theirs.call.training):
+            suspects.add(point)
+    return Case(traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), bool(only))
+
+
+def _other_dtype_throughout(graphs: tuple[CallGraph, CallGraph], alignment: Alignment) -> bool:
+    """Do the nets compute in different float types nearly everywhere?"""
+    count: Counter[bool] = Counter()
+    for pair in alignment.pairs:
+        ours, theirs = graphs[0].nodes.get(pair.reference), graphs[1].nodes.get(pair.candidate)
+        if ours is None or theirs is None or not ours.unit:
+            continue
+        for a, b in zip(ours.outputs, theirs.outputs, strict=False):
+            if rounding(a.dtype) and rounding(b.dtype):
+                count[a.dtype != b.dtype] += 1
+    return count[True] > max(count[False], 1)
+
+
+def _restricted(flow: Flow, only: Sequence[str]) -> Flow:
+    if not only:
+        return flow
+    kept = {
+        p for p in flow.graph if any(fnmatchcase(p.reference.path, g) or fnmatchcase(p.candidate.path, g) for g in only)
+    }
+    return Flow(
+        flow.graph.subgraph(kept).copy(),
+        flow.code & kept,
+        tuple(p for p in flow.given if p in kept),
+        tuple(p for p in flow.sinks if p in kept),
+    )

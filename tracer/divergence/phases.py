@@ -1,0 +1,155 @@
+"""The two passes, each searched for where divergence begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+
+from tracer.divergence.case import SIDES, Case
+from tracer.divergence.flow import Flow, Point, backward_flow
+from tracer.divergence.metrics import Progress, rounding
+from tracer.divergence.origins import OriginSearch, Search
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one pass showed. `said` is "judged", or why it was not; then there is nothing in `search`."""
+
+    said: str
+    search: Search
+    flow: Flow
+
+
+def search_forward(case: Case, *, every: bool, progress: Progress | None) -> Phase:
+    """Judge the outputs of the net and find where they went wrong."""
+    flow = case.flow
+    case.comparison.spread_noise(flow, list(nx.topological_sort(flow.graph)))
+    search = OriginSearch(case.comparison, flow, case.suspects, progress=progress)
+    found = search.run(outputs(case))
+    if every:
+        search.every()
+    keeps = {trace.skeleton.header.keep for trace in case.traces}
+    return Phase("judged" if keeps == {"values"} else "judged from statistics", found, flow)
+
+
+def outputs(case: Case) -> tuple[Point, ...]:
+    """The outputs of the net; where there are none (it raised, or only a part is looked at), the last points that can
+    be judged."""
+    graph = case.flow.graph
+    sinks = tuple(p for p in case.flow.sinks if p in graph)
+    if case.complete and not case.restricted:
+        return sinks
+    ends = [p for p in graph if graph.out_degree(p) == 0 or p in sinks]
+    last = {p for end in ends for p in _last_judgeable(case, end)}
+    return tuple(dict.fromkeys([*sinks, *last]))
+
+
+def _last_judgeable(case: Case, point: Point) -> list[Point]:
+    found, todo, seen = [], [point], {point}
+    while todo:
+        at = todo.pop()
+        if case.comparison.screened(at) is not None:
+            found.append(at)
+            continue
+        above = [p for p in case.flow.graph.predecessors(at) if p not in seen]
+        seen.update(above)
+        todo.extend(above)
+    return found
+
+
+def search_backward(case: Case, *, every: bool, progress: Progress | None) -> Phase:
+    """Walk the gradients back and find where they went wrong, the forward pass being right."""
+    flow = backward_flow(case.flow, case.graphs[0])
+    why = _no_backward(case)
+    if why is not None:
+        return Phase(f"not judged: {why}", Search(()), flow)
+    comparison = case.comparison
+    order: list[Point] = list(nx.topological_sort(flow.graph))
+    start = {p: comparison.noise.get(p.at("out"), 0.0) for p in flow.given}
+    comparison.spread_noise(flow, order, start)
+    comparison.confirmed_missing = _missing_gradients(case, flow, order)
+    search = OriginSearch(comparison, flow, inherited=lambda point: _forward_size(case, point), progress=progress)
+    found = search.run(_furthest(case, flow, order))
+    if every:
+        search.every()
+    return Phase("judged", found, flow)
+
+
+def _no_backward(case: Case) -> str | None:
+    for trace, word in zip(case.traces, SIDES, strict=True):
+        why = trace.skeleton.end.backward
+        if why is not None:
+            return f"the {word} has none ({why})"
+    if any(_other_shapes(case, point) for point in case.flow.sinks):
+        return "the outputs have other shapes, so the cotangents differ"
+    if not any(bank.parameter_gradients for bank in (case.comparison.reference, case.comparison.candidate)):
+        return "no gradient was recorded"
+    return None
+
+
+def _other_shapes(case: Case, point: Point) -> bool:
+    ours, theirs = case.comparison.values(point)
+    return [v.shape for v in ours if rounding(v.dtype)] != [v.shape for v in theirs if rounding(v.dtype)]
+
+
+def _forward_size(case: Case, point: Point) -> float:
+    """How far apart the forward values are that the backward rule at a point uses."""
+    sizes = [0.0]
+    for forward in (point.at("in"), point.at("out")):
+        if forward in case.flow.graph:
+            known = case.comparison.known(forward)
+            size = known.size if known is not None else case.comparison.screened(forward)
+            sizes.append(size if size is not None and math.isfinite(size) else 0.0)
+    return max(sizes)
+
+
+def _missing_gradients(case: Case, flow: Flow, order: Sequence[Point]) -> set[Point]:
+    """Where one side has no gradient and the parameters further back felt it."""
+    felt: dict[Point, bool] = {}
+    for point in reversed(order):
+        if point.side == "grad_param":
+            felt[point] = _felt(case, point)
+        else:
+            felt[point] = any(felt.get(p, False) for p in flow.graph.successors(point))
+    return {
+        p for p, seen in felt.items() if seen and (p.side == "grad_out" or (p.side == "grad_in" and _own_code(case, p)))
+    }
+
+
+def _own_code(case: Case, point: Point) -> bool:
+    """Is the pair a class of the user's own that got a gradient for its output on both sides? Then it owes one for its
+    input; layers of a framework always pay, and have none only where their input asks for none."""
+    return all(n.unit and not n.meaning.op and n.call.grad_outputs for n in case.nodes(point))
+
+
+def _felt(case: Case, point: Point) -> bool:
+    """Is a parameter's gradient missing, all zeros, or far off on one side?"""
+    for _, r, c in case.comparison.parameter_gradients(point):
+        sizes = [0.0 if v is None or v.statistics is None else v.statistics.l2 or 0.0 for v in (r, c)]
+        if min(sizes) == 0.0 < max(sizes):
+            judged = case.comparison.judge(point)
+            return judged is not None and judged.size >= 0.5
+    screened = case.comparison.screened(point)
+    if screened is None or screened < 0.05:
+        return False
+    judged = case.comparison.judge(point)
+    return judged is not None and judged.size >= 0.05
+
+
+_MOST_SINKS = 16
+
+
+def _furthest(case: Case, flow: Flow, order: Sequence[Point]) -> list[Point]:
+    """The gradients that have come furthest: those after which no other gradient of a value can be judged."""
+    after: dict[Point, bool] = {}
+    sinks: list[Point] = []
+    for point in reversed(order):
+        below = any(after.get(p, False) for p in flow.graph.successors(point))
+        here = point.side != "grad_param" and case.comparison.screened(point) is not None
+        if here and not below:
+            sinks.append(point)
+        after[point] = here or below
+    return sinks[:_MOST_SINKS]
