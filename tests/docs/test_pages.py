@@ -18,7 +18,7 @@ else:
     import tomli as tomllib
 
 PAGES = pages()
-NOT_RUN = 4
+NOT_RUN = 3
 """How many blocks may stand in the pages without being run, each with its reason."""
 
 

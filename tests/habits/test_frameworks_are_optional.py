@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done = python(code, folder)
         assert done.returncode == 0, done.stderr
     return folder
+
+
+def test_the_package_depends_on_no_framework() -> None:
+    """What is installed without an extra holds neither framework."""
+    needed = [line for line in requires("tracer") or () if "extra ==" not in line]
+    assert needed
+    assert not [line for line in needed if line.startswith(("torch", "mindspore"))]
 
 
 def test_importing_tracer_loads_no_framework(tmp_path: Path) -> None:
