@@ -209,18 +209,45 @@ class _Evidence:
             self._agree(self.reference.flow.successors(r), self.candidate.flow.successors(c), matching, inverse),
         )
 
+    def around(self, i: int, j: int, matching: Mapping[int, int], inverse: Mapping[int, int]) -> tuple[float, float]:
+        """Like `neighbours`, but looking through units that are not in the matching to the nearest that are."""
+        ours, theirs = self.reference.flow, self.candidate.flow
+        r, c = self.rows[i], self.columns[j]
+        known_r = {self.rows[k] for k in matching}
+        known_c = {self.columns[k] for k in inverse}
+        return (
+            self._agree(_nearest(ours.pred, r, known_r), _nearest(theirs.pred, c, known_c), matching, inverse),
+            self._agree(_nearest(ours.succ, r, known_r), _nearest(theirs.succ, c, known_c), matching, inverse),
+        )
+
     def _agree(
         self, left: Iterable[CallId], right: Iterable[CallId], matching: Mapping[int, int], inverse: Mapping[int, int]
     ) -> float:
         ours, theirs = {self.row_of[x] for x in left}, {self.column_of[x] for x in right}
         mapped = {matching[i] for i in ours if i in matching}
         back = {inverse[j] for j in theirs if j in inverse}
-        if not ours and not theirs:
-            return 1.0
         if not mapped and not back:
-            return 0.0
+            return 0.5 if not ours and not theirs else 0.0
         hits = len(mapped & theirs)
         return 1.0 if hits else (-1.0 if mapped and back else 0.0)
+
+
+def _nearest(step: Mapping[CallId, Iterable[CallId]], start: CallId, known: set[CallId]) -> list[CallId]:
+    """The nearest units in one direction that are known, looking through at most a few that are not."""
+    found: list[CallId] = []
+    seen, todo = {start}, list(step[start])
+    for _ in range(64):
+        if not todo:
+            break
+        at = todo.pop(0)
+        if at in seen:
+            continue
+        seen.add(at)
+        if at in known:
+            found.append(at)
+        else:
+            todo.extend(step[at])
+    return found
 
 
 def _by_class(left: Sequence[Node], right: Sequence[Node], key: Any, score: Any) -> np.ndarray[Any, Any]:
@@ -252,7 +279,10 @@ def _signature(node: Node) -> tuple[Any, ...]:
 
 
 def _shapes(node: Node) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    return tuple(sorted((p.name, p.shape) for p in node.meaning.parameters.values() if p.shape))
+    """Parameters with their shapes, axes of size 1 left out."""
+    return tuple(
+        sorted((p.name, tuple(n for n in p.shape if n != 1)) for p in node.meaning.parameters.values() if p.shape)
+    )
 
 
 def _structure(a: Node, b: Node) -> float:
@@ -303,7 +333,7 @@ def _output_score(a: Node, b: Node) -> float:
         return 0.9
     if int(np.prod(ours[0])) == int(np.prod(theirs[0])):
         return 0.6
-    return -0.4
+    return -0.4 if len(ours[0]) == len(theirs[0]) else -1.0
 
 
 def _setting_score(a: Node, b: Node) -> float:
@@ -441,25 +471,64 @@ def _equal_codes(left: Sequence[Any], right: Sequence[Any]) -> np.ndarray[Any, A
 
 
 def _anchors(evidence: _Evidence) -> dict[int, int]:
-    """Units of one op that have the same whole name and hold the same numbers, as no other two do: these belong
-    together even where the port runs them in another order."""
-    sure = (evidence.fingerprints >= 1) & (evidence.naming >= 0.99) & (evidence.scores > 0)
+    """Pairs that belong together whatever the order in which the port runs them: units of one op that hold the same
+    numbers, as no other two do, where the whole name is the same, or the units around them that hold the same numbers
+    agree and no name speaks against it. (Swapped weights make such pairs too; their surroundings disagree.)"""
+    same = (evidence.fingerprints >= 1) & (evidence.scores > 0)
+    alone = (same.sum(axis=1, keepdims=True) == 1) & (same.sum(axis=0, keepdims=True) == 1)
+    named = evidence.naming >= 0.99
     pinned = evidence.scores > 1e5
-    sure &= (evidence.fingerprints >= 1).sum(axis=1, keepdims=True) == 1
-    sure &= (evidence.fingerprints >= 1).sum(axis=0, keepdims=True) == 1
-    return {int(i): int(j) for i, j in zip(*np.nonzero(sure | pinned), strict=True)}
+    found = {int(i): int(j) for i, j in zip(*np.nonzero(pinned), strict=True)}
+    found |= {int(i): int(j) for i, j in zip(*np.nonzero(same & alone & named), strict=True)}
+    rivals = ((named & (evidence.structure > 0)).any(axis=1), (named & (evidence.structure > 0)).any(axis=0))
+    unnamed = {
+        int(i): int(j)
+        for i, j in zip(*np.nonzero(same & alone & ~named), strict=True)
+        if not (rivals[0][i] or rivals[1][j]) and int(i) not in found
+    }
+    trial = found | unnamed
+    inverse = {j: i for i, j in trial.items()}
+    for i, j in unnamed.items():
+        before, after = evidence.around(i, j, trial, inverse)
+        if before + after > 0 and min(before, after) >= 0:
+            found[i] = j
+    return found
 
 
 def _monotone_around(evidence: _Evidence, anchors: Mapping[int, int]) -> dict[int, int]:
-    """The heaviest pairing in order, the anchors taking part where they stand; those that it cannot keep in order
-    are left out of it."""
+    """The heaviest pairing in order of what the anchors leave, their neighbourhood speaking for and against."""
     scores = evidence.scores.copy()
+    inverse = {j: i for i, j in anchors.items()}
+    for i, j in zip(*np.nonzero(scores > 0), strict=True) if anchors else ():
+        if i in anchors or j in inverse:
+            continue
+        before, after = evidence.neighbours(int(i), int(j), anchors, inverse)
+        scores[i, j] = max(scores[i, j] + before + after, 0.05 if before + after >= 0 else 0.0)
+    kept = _in_order(anchors)
     for i, j in anchors.items():
-        kept = scores[i, j]
+        own = scores[i, j]
         scores[i, :], scores[:, j] = 0.0, 0.0
-        scores[i, j] = kept
-    taken = set(anchors.values())
-    return {i: j for i, j in _monotone(scores).items() if i not in anchors and j not in taken}
+        scores[i, j] = own if i in kept else 0.0
+    return {i: j for i, j in _monotone(scores).items() if i not in anchors and j not in inverse}
+
+
+def _in_order(pairs: Mapping[int, int]) -> set[int]:
+    """The rows of a longest part of the pairs that crosses nowhere."""
+    import bisect
+
+    tails: list[int] = []
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for i, j in sorted(pairs.items()):
+        at = bisect.bisect_left(tails, j)
+        before[i] = ends[at - 1] if at else None
+        tails[at : at + 1], ends[at : at + 1] = [j], [i]
+    kept: set[int] = set()
+    row = ends[-1] if ends else None
+    while row is not None:
+        kept.add(row)
+        row = before[row]
+    return kept
 
 
 def _monotone(scores: np.ndarray[Any, Any]) -> dict[int, int]:
@@ -510,8 +579,8 @@ def _side_by_side(evidence: _Evidence, matching: dict[int, int]) -> dict[int, in
     classes: dict[Any, list[int]] = defaultdict(list)
     for i in matching:
         node = evidence.reference.nodes[evidence.rows[i]]
-        feeds = tuple((f.kind, f.by, f.by_leaf, f.value.digest) for f in evidence.reference.feeds(node.id))
-        classes[(node.meaning.op, _shapes(node), tuple(v.shape for v in node.outputs), feeds)].append(i)
+        feeds = _feed_key(evidence.reference, node.id)
+        classes[node.meaning.op, _shapes(node), tuple(v.shape for v in node.outputs), feeds].append(i)
     result = dict(matching)
     for rows in classes.values():
         columns = [matching[i] for i in rows]
@@ -519,9 +588,11 @@ def _side_by_side(evidence: _Evidence, matching: dict[int, int]) -> dict[int, in
             continue
         from scipy.optimize import linear_sum_assignment  # a quarter of a second, and most nets need it not
 
+        names_ = evidence.naming[np.ix_(rows, columns)]
+        names_ = np.where(names_ >= 0.99, names_, names_ - names_.min())  # what all have in common tells nothing
         total = (
             _WEIGHTS["fingerprint"] * evidence.fingerprints[np.ix_(rows, columns)]
-            + _WEIGHTS["name"] * evidence.naming[np.ix_(rows, columns)]
+            + _WEIGHTS["name"] * names_
             + _WEIGHTS["order"] * np.eye(len(rows), dtype=np.float32)
             + np.where(evidence.scores[np.ix_(rows, columns)] > 1e5, 1e6, 0)
         )
@@ -532,8 +603,7 @@ def _side_by_side(evidence: _Evidence, matching: dict[int, int]) -> dict[int, in
 
 def _parallel(graph: CallGraph, ids: Sequence[CallId]) -> bool:
     """Are all of these fed by the same tensors?"""
-    feeds = {tuple((f.kind, f.by, f.by_leaf, f.value.digest) for f in graph.feeds(id_)) for id_ in ids}
-    return len(feeds) == 1
+    return len({_feed_key(graph, id_) for id_ in ids}) == 1
 
 
 def _keep_certain(evidence: _Evidence, matching: dict[int, int]) -> dict[int, int]:
@@ -554,6 +624,13 @@ def _keep_certain(evidence: _Evidence, matching: dict[int, int]) -> dict[int, in
             break
         for i in doubtful:
             del kept[i]
+    for i, j in list(kept.items()):
+        if (
+            evidence.scores[i, j] < 1e5
+            and _other_weights_shape(evidence, i, j)
+            and _has_lone_sibling(evidence, i, j, kept)
+        ):
+            del kept[i]
     inverse = {j: i for i, j in kept.items()}
     for i, j in list(kept.items()):
         before, after = evidence.neighbours(i, j, kept, inverse)
@@ -561,6 +638,33 @@ def _keep_certain(evidence: _Evidence, matching: dict[int, int]) -> dict[int, in
         if before < 0 and after < 0 and not speaks:
             del kept[i]
     return kept
+
+
+def _other_weights_shape(evidence: _Evidence, i: int, j: int) -> bool:
+    ours = dict(_shapes(evidence.reference.nodes[evidence.rows[i]]))
+    theirs = dict(_shapes(evidence.candidate.nodes[evidence.columns[j]]))
+    return any(ours[name] != theirs[name] for name in ours.keys() & theirs.keys())
+
+
+def _has_lone_sibling(evidence: _Evidence, i: int, j: int, matching: Mapping[int, int]) -> bool:
+    """Does another unit of the op, fed by the same tensors, stand alone? Then one may mean several (a merged
+    projection), and a pair of two of them would be wrong."""
+    taken = set(matching.values())
+    lone_r = [evidence.rows[k] for k in range(len(evidence.rows)) if k not in matching]
+    lone_c = [evidence.columns[k] for k in range(len(evidence.columns)) if k not in taken]
+    for graph, own, lone in (
+        (evidence.reference, evidence.rows[i], lone_r),
+        (evidence.candidate, evidence.columns[j], lone_c),
+    ):
+        op, feeds = graph.nodes[own].meaning.op, _feed_key(graph, own)
+        if any(graph.nodes[k].meaning.op == op and _feed_key(graph, k) == feeds for k in lone):
+            return True
+    return False
+
+
+def _feed_key(graph: CallGraph, id_: CallId) -> tuple[Any, ...]:
+    """What a call was given, to tell calls that were given the same."""
+    return tuple((f.kind, f.by, f.by_leaf, f.value.digest) for f in graph.feeds(id_))
 
 
 def _same_op(evidence: _Evidence, i: int, j: int) -> bool:
@@ -585,7 +689,7 @@ def _confidences(evidence: _Evidence, matching: Mapping[int, int]) -> dict[int, 
         same = _same_op(evidence, i, j)
         reasons = [f"op {a.meaning.op}" if same and a.meaning.op else "same class" if same else "same place"]
         if _shapes(a):
-            reasons.append("shapes")
+            reasons.append("other shapes" if _other_weights_shape(evidence, i, j) else "shapes")
         doubt = 1.0 if same else 2.5
         if fingerprint > 0:
             reasons.append("equal parameters" if fingerprint == 1 else "some equal parameters")

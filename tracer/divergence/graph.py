@@ -111,12 +111,21 @@ class CallGraph:
             return Feed(value, "code", scope)
         if value.changed:
             return Feed(value, "code", scope, altered=by if maker.side == "output" else None)
+        given = self._given(scope, value)
+        if given is not None and scope is not None:
+            return Feed(value, "input", scope, given)
         if maker.side == "input":
             return Feed(value, "input", by, maker.leaf)
         hiding = self._hiding(by)
         return Feed(
             value, "call", hiding or by, maker.leaf if hiding is None else self._leaf_of(hiding, by, maker.leaf)
         )
+
+    def _given(self, scope: CallId | None, value: Value) -> str | None:
+        """The leaf under which the enclosing call itself was given this very tensor."""
+        if scope is None:
+            return None
+        return next((v.leaf for v in self.nodes[scope].inputs if v.maker == value.maker and not v.changed), None)
 
     def _hiding(self, id_: CallId) -> CallId | None:
         """The unit around a hidden call."""
