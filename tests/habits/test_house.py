@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
-from tests.habits.source import PACKAGE, foreign, modules, room, within
+from tests.habits.source import PACKAGE, REPOSITORY, foreign, modules, room, within
 
 FLOORS = [
     {"errors"},
@@ -76,6 +76,14 @@ def test_foreign_libraries_have_one_door(name: str) -> None:
 def test_no_room_is_a_drawer(name: str) -> None:
     """No file or folder is named after nothing in particular, and none after a public verb."""
     assert not set(name.split(".")[1:]) & (DRAWERS | VERBS)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) not in {"demo", "face", "__main__"}])
+def test_the_drawing_has_every_room(name: str) -> None:
+    """The page on the architecture names every file, so that it cannot fall behind."""
+    page = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    last = name.rpartition(".")[2]
+    assert (f"{last}/" if modules()[name].name == "__init__.py" else f"{last}.py") in page
 
 
 def test_the_house_is_the_package() -> None:
