@@ -19,6 +19,9 @@ from tracer.trace.schema import Skeleton
 
 SIDES = ("reference", "candidate")
 
+_CERTAIN = 0.97
+"""Confidence from which a pair is not doubted, whatever its numbers say."""
+
 
 class TraceLike(ArrayReader, Protocol):
     """What the diff needs of a trace."""
@@ -72,6 +75,7 @@ def open_case(
     graphs = (call_graph(reference.skeleton, 0, rules), call_graph(candidate.skeleton, 0, rules))
     alignment = align(*graphs, pins)
     flow = _restricted(forward_flow(*graphs, alignment), only)
+    doubtful = frozenset(p.reference for p in alignment.pairs if p.confidence < _CERTAIN)
     lone = (alignment.alone_reference, alignment.alone_candidate)
     banks = [
         Bank(
@@ -79,6 +83,7 @@ def open_case(
             graph,
             trace.skeleton.steps[0].parameter_gradients if trace.skeleton.steps else {},
             frozenset(a.id for a in alone),
+            doubtful,
         )
         for trace, graph, alone in zip(traces, graphs, lone, strict=True)
     ]

@@ -49,9 +49,9 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
     found = [
         *mode_causes(comparison, ours, theirs),
         *(_dtype_causes(difference) if forward else ()),
-        *parameter_causes(comparison.parameters(point.reference, point.candidate), missing=False),
+        *parameter_causes(comparison.parameters(point.reference, point.candidate), comparison, missing=False),
         *setting_causes(comparison, ours, theirs),
-        *parameter_causes(comparison.parameters(point.reference, point.candidate), missing=True),
+        *parameter_causes(comparison.parameters(point.reference, point.candidate), comparison, missing=True),
         *_nan_causes(difference),
         *_shape_causes(difference),
     ]
@@ -105,6 +105,17 @@ def mode_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]
                 sentence=f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode",
             )
         )
+    elif not (ours.meaning.op or theirs.meaning.op) and r is not None and c is not None and r != c:
+        found.append(
+            Cause(
+                "mode",
+                "training",
+                r,
+                c,
+                sentence=f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode; no rule says "
+                "whether that matters to this class",
+            )
+        )
     elif random_now(ours.meaning, r) and random_now(theirs.meaning, c):
         found.append(
             Cause(
@@ -134,7 +145,9 @@ def _dtype_causes(difference: Difference) -> list[Cause]:
     return [Cause("dtype", "dtype", r, c, sentence=f"the reference computes in {r}, the candidate in {c}")]
 
 
-def parameter_causes(differences: Iterable[ParameterDifference], *, missing: bool) -> list[Cause]:
+def parameter_causes(
+    differences: Iterable[ParameterDifference], comparison: Comparison, *, missing: bool
+) -> list[Cause]:
     """Parameters that hold other numbers, or (`missing`) that one side does not have."""
     found: list[Cause] = []
     for d in differences:
@@ -165,21 +178,24 @@ def parameter_causes(differences: Iterable[ParameterDifference], *, missing: boo
                 )
             )
         else:
-            found.append(_value_cause(d))
+            found.append(_value_cause(d, comparison))
     return found
 
 
-def _value_cause(d: ParameterDifference) -> Cause:
+def _value_cause(d: ParameterDifference, comparison: Comparison) -> Cause:
     size = d.difference.relative_l2 if d.difference else None
     apart = "" if size is None else f" (relative L2 {size:.1e})"
     r, c = d.reference, d.candidate
     turned = ""
     if r is not None and c is not None and same_values(r.statistics, c.statistics):
         turned = "; it holds the same numbers in another order: transposed or permuted?"
+    elsewhere = comparison.same_in_reference(c) if c is not None else None
+    if elsewhere is not None:
+        turned = f"; it is the reference's {elsewhere}: the wrong weight, or the wrong layer runs here"
     if r is not None and c is not None and r.dtype != c.dtype:
         turned += f"; {r.dtype} against {c.dtype}"
     return Cause(
-        "parameter", d.name, sentence=f"{d.name} holds other numbers{apart}{turned}: load the same weights first"
+        "parameter", d.name, sentence=f"{d.name} holds other numbers{apart}{turned or ': load the same weights first'}"
     )
 
 
@@ -302,7 +318,9 @@ def code_causes(comparison: Comparison, point: Point, difference: Difference) ->
     found += _dtype_causes(difference)
     found += explain_values(comparison, point)
     if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
-        found.append(Cause("code", "forward", sentence="all that fed it agrees: the code between the layers differs"))
+        unseen = "; the traces keep no values here that could show how" if difference.from_statistics else ""
+        said = f"all that fed it agrees: the code between the layers differs{unseen}"
+        found.append(Cause("code", "forward", sentence=said))
     return tuple(found)
 
 

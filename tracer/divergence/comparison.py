@@ -19,11 +19,16 @@ from tracer.divergence.metrics import (
     Tolerance,
     coarser,
     compare_blocks,
+    is_constant,
     layouts,
     rounding,
     screen,
 )
 from tracer.trace.schema import Parameter, Value
+
+_UNKNOWN_CODE_BACKWARD = 1e-3
+"""Relative L2 that the gradient of unseen code may be apart between frameworks: MindSpore's own tanh and exp reach
+3e-4; a detached or negated gradient is of size one."""
 
 
 class ArrayReader(Protocol):
@@ -48,6 +53,8 @@ class Bank:
     parameter_gradients: Mapping[tuple[str, str], Value]
     alone: frozenset[CallId] = frozenset()
     """Calls without a partner."""
+    doubtful: frozenset[CallId] = frozenset()
+    """Calls whose pair is less than certain."""
 
 
 class Comparison:
@@ -113,7 +120,10 @@ class Comparison:
         own = self.tolerance.limit(op or "relu", self.dtype(point), self.frameworks)
         if op == "":
             own = self.tolerance.limit("", self.dtype(point), self.frameworks)
-        return own * (3 if point.side.startswith("grad") and self.tolerance.rtol is None else 1)
+        if not point.side.startswith("grad") or self.tolerance.rtol is not None:
+            return own
+        unknown = op == "" and self.frameworks[0] != self.frameworks[1]
+        return max(3 * own, _UNKNOWN_CODE_BACKWARD if unknown else 0.0)
 
     def allowed(self, point: Point) -> float:
         """The relative L2 up to which the point counts as equal, with all the road behind it."""
@@ -134,6 +144,9 @@ class Comparison:
         if self.coarse or point.side == "in":
             for dtype in others:
                 own = coarser(own, dtype)
+        elif others and rounding(own) > rounding("float32"):
+            own = min((own, *others), key=rounding)  # a layer that computes finer than it should is wrong too
+            own = coarser(own, "float32")
         return own
 
     # -- values ----------------------------------------------------------------------------------------------------
@@ -157,14 +170,22 @@ class Comparison:
             pairs = [(r, c) for _, r, c in self.parameter_gradients(point) if r is not None and c is not None]
         else:
             pairs = match_leaves(*self.values(point))[0]
-        shaped = point.side == "out" or (point.side == "in" and point in self.code)
+        if point in self.confirmed_missing and len({bool(side) for side in self.values(point)}) == 2:
+            return math.inf
+        if point.side == "grad_param" and self._one_sided(point):
+            return math.inf
         for r, c in pairs:
-            if shaped and math.prod(r.shape) != math.prod(c.shape):
+            if math.prod(r.shape) != math.prod(c.shape) and self._shape_matters(point, r):
                 return math.inf
             found = self._screen_leaf(r, c)
             if found is not None:
                 worst = max(worst or 0.0, found)
         return worst
+
+    def _shape_matters(self, point: Point, r: Value) -> bool:
+        """Is another number of elements a finding here? Of what went out, and of the first thing that came in: a mask
+        may be handed over in a form that is yet to be broadcast."""
+        return point.side == "out" or (point.side == "in" and r.leaf in {"", "0"} and bool(rounding(r.dtype)))
 
     def _screen_leaf(self, r: Value, c: Value) -> float | None:
         if r.digest is not None and r.digest == c.digest and r.shape == c.shape and r.dtype == c.dtype:
@@ -175,6 +196,10 @@ class Comparison:
             found = screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
             return None if found is None else (math.inf if found > 0 else 0.0)
         return screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
+
+    def is_doubtful(self, point: Point) -> bool:
+        """Is the pair itself less than certain?"""
+        return point.reference in self.reference.doubtful
 
     # -- judging ---------------------------------------------------------------------------------------------------
 
@@ -238,8 +263,8 @@ class Comparison:
         difference = replace(
             difference, leaf=r.leaf, dtypes=(r.dtype, c.dtype), shapes=(r.shape, c.shape), tolerance=allowed
         )
-        if difference.problem == "shape" and not (point.side == "out" or (point.side == "in" and point in self.code)):
-            return None  # a shape that came in is judged where it went out
+        if difference.problem == "shape" and not self._shape_matters(point, r):
+            return None
         if difference.layout and point.side == "out" and self._is_root(point):
             return replace(difference, problem="shape")
         return difference
@@ -309,9 +334,24 @@ class Comparison:
 
     def parameter_gradients(self, point: Point) -> list[tuple[str, Value | None, Value | None]]:
         """The gradients of a layer's parameters on both sides, by torch's names."""
-        ours = _gradients(self.reference, point.reference.path)
-        theirs = _gradients(self.candidate, point.candidate.path)
-        return [(name, ours.get(name), theirs.get(name)) for name in ours | theirs]
+        ours, theirs = (
+            _parameters(self.reference.graph, point.reference.path),
+            _parameters(self.candidate.graph, point.candidate.path),
+        )
+        mine, other = (
+            _gradients(self.reference, point.reference.path),
+            _gradients(self.candidate, point.candidate.path),
+        )
+        return [(name, mine.get(name), other.get(their)) for their, name in _partners(ours, theirs).items()]
+
+    def _one_sided(self, point: Point) -> bool:
+        """Has only one side a gradient that is more than rounding for some parameter?"""
+        floor = self._gradient_floor(point)
+        for _, r, c in self.parameter_gradients(point):
+            present = r or c
+            if (r is None or c is None) and present is not None and present.statistics is not None:
+                return (present.statistics.l2 or 0.0) > floor
+        return False
 
     def _judge_parameter_gradients(self, point: Point, allowed: float) -> Difference | None:
         found: list[Difference] = []
@@ -347,6 +387,8 @@ class Comparison:
         """How the parameters of two aligned layers differ, by torch's names; equal ones are left out."""
         ours = _parameters(self.reference.graph, reference.path)
         theirs = _parameters(self.candidate.graph, candidate.path)
+        partners = _partners(ours, theirs)
+        theirs = {partners.get(name, name): parameter for name, parameter in theirs.items()}
         found = []
         for name in [*ours, *(n for n in theirs if n not in ours)]:
             r, c = ours.get(name), theirs.get(name)
@@ -373,6 +415,18 @@ class Comparison:
         if found is None or (found.layout and found.layout != "size-1 axes" and not found.diverged):
             return found
         return replace(found, shapes=(r.shape, c.shape), dtypes=(r.dtype, c.dtype))
+
+    def same_in_reference(self, parameter: Parameter) -> str | None:
+        """Where the reference holds this very parameter, if in one other place only."""
+        if parameter.digest is None or is_constant(parameter.statistics):
+            return None
+        places = [
+            f"{path}.{p.name}"
+            for path, layer in self.reference.graph.layers.items()
+            for p in layer.parameters
+            if p.digest == parameter.digest and p.owner is None
+        ]
+        return places[0] if len(places) == 1 else None
 
     def _same_blocks(self, r: Parameter, c: Parameter, allowed: float) -> bool:
         """Do the samples and the sums over blocks of rows say, without reading the arrays, that both are equal but
@@ -460,6 +514,23 @@ def _gradients(bank: Bank, path: str) -> dict[str, Value]:
         if value is not None and value.kind == "tensor":
             found[name] = value
     return found
+
+
+def _partners(ours: Mapping[str, Parameter], theirs: Mapping[str, Parameter]) -> dict[str, str]:
+    """Candidate name -> reference name of the parameters that both have: by torch's names, else (the user's own) the
+    only ones of their shape on both sides."""
+    names = {n: n for n in theirs if n in ours}
+    mine = {n: p for n, p in ours.items() if n not in theirs}
+    other = {n: p for n, p in theirs.items() if n not in ours}
+    for name, parameter in mine.items():
+        same = [n for n, p in other.items() if _squeezed(p) == _squeezed(parameter)]
+        if len(same) == 1 and sum(_squeezed(p) == _squeezed(parameter) for p in mine.values()) == 1:
+            names[same[0]] = name
+    return names
+
+
+def _squeezed(parameter: Parameter) -> tuple[int, ...]:
+    return tuple(n for n in parameter.shape if n != 1)
 
 
 def _parameters(graph: CallGraph, path: str) -> dict[str, Parameter]:

@@ -114,7 +114,7 @@ def diagnose(
         said = backward.said
         origins = tuple(name_origin(case, backward.flow, begin, "backward") for begin in backward.search.begins)
     drift = forward.search.drift or (backward.search.drift if backward else None)
-    verdict, reason = _verdict(case, origins, drift, both=said == "judged")
+    verdict, reason = _verdict(case, origins, drift, both=said.startswith("judged"))
     return _told(
         case,
         verdict,
@@ -123,7 +123,7 @@ def diagnose(
         phases={"forward": forward.said, "backward": said},
         quiet=quiet,
         every=every,
-        backward=backward.flow if backward and backward.said == "judged" else None,
+        backward=backward.flow if backward and said.startswith("judged") else None,
     )
 
 

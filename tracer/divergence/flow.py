@@ -85,14 +85,16 @@ def backward_flow(forward: Flow, reference: CallGraph) -> Flow:
     graph = nx.DiGraph()
     for a, b in forward.graph.edges:
         graph.add_edge(b.at(_REVERSED[b.side]), a.at(_REVERSED[a.side]))
+    holders = _gradient_holders(forward, reference)
     for point in list(forward.graph):
-        if point.side == "out":
-            graph.add_edge(point.at("grad_out"), point.at("grad_param"))
-    outside = {point.reference: point for point in forward.graph if point.side == "out"}
+        if point.side == "out" and point.reference.path in holders:
+            for holder in holders[point.reference.path]:
+                graph.add_edge(point.at("grad_out"), holder.at("grad_param"))
     for point in list(forward.graph):
         parent = reference.nodes[point.reference].parent
-        if point.side == "in" and parent in outside:
-            graph.add_edge(point.at("grad_in"), outside[parent].at("grad_param"))
+        if point.side == "in" and parent is not None and parent.path in holders:
+            for holder in holders[parent.path]:
+                graph.add_edge(point.at("grad_in"), holder.at("grad_param"))
     ends = tuple(p for p in graph if graph.out_degree(p) == 0)
     through_code = {a for a, b in forward.graph.edges if b in forward.code}
     return Flow(
@@ -101,6 +103,26 @@ def backward_flow(forward: Flow, reference: CallGraph) -> Flow:
         given=tuple(p.at("grad_out") for p in forward.sinks),
         sinks=ends,
     )
+
+
+def _gradient_holders(forward: Flow, reference: CallGraph) -> dict[str, list[Point]]:
+    """For each layer the points at which gradients of its parameters are judged: one for all its calls, and those of
+    layers that share a parameter with it, whose gradient is one sum."""
+    first: dict[str, Point] = {}
+    for point in forward.graph:
+        if point.side == "out":
+            known = first.get(point.reference.path)
+            if known is None or point.reference.call < known.reference.call:
+                first[point.reference.path] = point
+    sharing: dict[tuple[str, str], list[Point]] = {}
+    for path, point in first.items():
+        for parameter in reference.nodes[point.reference].layer.parameters:
+            sharing.setdefault(parameter.owner or (path, parameter.name), []).append(point)
+    found: dict[str, list[Point]] = {path: [point] for path, point in first.items()}
+    for points in sharing.values():
+        for point in points if len(points) > 1 else ():
+            found[point.reference.path] = list(dict.fromkeys([*found[point.reference.path], *points]))
+    return found
 
 
 class _OneSide:

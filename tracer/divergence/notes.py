@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tracer.divergence.case import SIDES, Case
+from tracer.divergence.comparison import match_leaves
 from tracer.divergence.graph import CallId
+from tracer.divergence.metrics import rounding
 from tracer.divergence.places import Origin
 from tracer.divergence.rules import random_now
 
@@ -18,6 +20,8 @@ def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]
     found: list[str] = []
     if case.comparison.coarse:
         found.append("the nets compute in different float types; judged by the coarser of both")
+    else:
+        found += _other_dtypes(case)
     found += _random_layers(case)
     found += _input_counts(case)
     if quiet_parameters:
@@ -25,6 +29,22 @@ def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]
     found += _quiet_settings(case, origins)
     found += _environments(case)
     return tuple(dict.fromkeys(found))
+
+
+def _other_dtypes(case: Case) -> list[str]:
+    """Units that compute in another float type although what they were given is of one type on both sides."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for point in case.flow.graph:
+        if point.side != "out" or not all(node.unit for node in case.nodes(point)):
+            continue
+        came = [(r.dtype, c.dtype) for r, c in match_leaves(*case.comparison.values(point.at("in")))[0]]
+        for r, c in match_leaves(*case.comparison.values(point))[0]:
+            if r.dtype != c.dtype and rounding(r.dtype) and rounding(c.dtype) and all(a == b for a, b in came):
+                found[r.dtype, c.dtype].append(point.reference.path)
+    return [
+        f"dtype is {r} in the reference and {c} in the candidate at {few(dict.fromkeys(paths))}"
+        for (r, c), paths in found.items()
+    ]
 
 
 def _random_layers(case: Case) -> list[str]:

@@ -157,7 +157,7 @@ class OriginSearch:
             return False
         fed = self._fed(point)
         if math.isinf(difference.size):
-            return not any(math.isinf(d.size) for d in fed)
+            return not any(math.isinf(d.size) for d in fed) and not self._idle(point, difference, 0.0)
         if self.comparison.tolerance.rtol is not None:
             return bool(self.comparison.diverged(point)) and not any(d.diverged for d in fed)
         inherited = max([self.inherited(point), *(d.size for d in fed)])
@@ -165,24 +165,52 @@ class OriginSearch:
         expected = max(expected, difference.tolerance) if difference.from_statistics else expected
         if difference.size <= expected or self.comparison.tolerance.accepts(difference.max_abs):
             return False
-        if self._kink(point, difference):
+        if self._kink(point, difference) or self._idle(point, difference, inherited):
             return False
         errors = [d.rms_error for d in fed if d.rms_error is not None]
         if not errors or difference.rms_error is None or difference.size > 1000 * inherited:
             return True
         return difference.rms_error > 3 * max(errors) * self._gain(point)
 
+    def _idle(self, point: Point, difference: Difference, inherited: float) -> bool:
+        """Does nothing that the point feeds show its difference? Then the two nets only draw the border of a layer
+        elsewhere (a container that takes in one layer more), hand arguments over in another form, or the pair is
+        wrong. Of a pair that is beyond doubt this is believed only of what came in, and of containers."""
+        if point.side not in {"in", "out"} or point in self.flow.sinks:
+            return False
+        ours = self.comparison.reference.graph.nodes[point.reference]
+        theirs = self.comparison.candidate.graph.nodes[point.candidate]
+        unit = ours.unit and theirs.unit
+        if point.side == "out" and unit and (difference.size < 0.1 or not self.comparison.is_doubtful(point)):
+            return False
+        fed = list(self.flow.graph.successors(point))
+        inside = [p for p in fed if p != point.at("out")]
+        if point.side == "in" and not unit and inside:
+            fed = inside
+        judged = [(p, d) for p in fed if (d := self.comparison.judge(p)) is not None]
+        return bool(judged) and all(
+            not d.problem
+            and d.size <= max(self.comparison.limit(p, self.flow), MARGIN * inherited)
+            and d.size < 0.1 * difference.size
+            for p, d in judged
+        )
+
     def _gain(self, point: Point) -> float:
-        """By how much a layer may enlarge an absolute error by right: a norm divides by the spread of its input."""
+        """By how much a layer may by right enlarge the root mean square of an error: a norm divides by the spread of
+        its input; a weight W gives an error without direction ||W|| / sqrt(rows) (columns on the way back)."""
         node = self.comparison.reference.graph.nodes[point.reference]
-        if point.side != "out" or node.meaning.op not in _NORMS:
-            return 1.0
-        spreads = []
-        for value in node.inputs[:1]:
-            s = value.statistics
-            if s is not None and s.l2 is not None and s.mean is not None and s.count:
-                spreads.append(math.sqrt(max(s.l2**2 / s.count - s.mean**2, 1e-12)))
-        return max(1.0, 1.0 / min(spreads)) if spreads else 1.0
+        if point.side == "out" and node.meaning.op in _NORMS:
+            spreads = []
+            for value in node.inputs[:1]:
+                s = value.statistics
+                if s is not None and s.l2 is not None and s.mean is not None and s.count:
+                    spreads.append(math.sqrt(max(s.l2**2 / s.count - s.mean**2, 1e-12)))
+            return max(1.0, 1.0 / min(spreads)) if spreads else 1.0
+        weights = [p for p in node.layer.parameters if len(p.shape) > 1 and p.statistics and p.statistics.l2]
+        if point.side in {"out", "grad_in"} and weights and node.unit:
+            axis = 0 if point.side == "out" else 1
+            return max(1.0, *((p.statistics.l2 or 0.0) / math.sqrt(p.shape[axis]) for p in weights if p.statistics))
+        return 1.0
 
     def _kink(self, point: Point, difference: Difference) -> bool:
         """A gradient that differs in a few elements only, where rounding decides which side of a kink they are on."""

@@ -31,8 +31,7 @@ def search_forward(case: Case, *, every: bool, progress: Progress | None) -> Pha
     found = search.run(outputs(case))
     if every:
         search.every()
-    keeps = {trace.skeleton.header.keep for trace in case.traces}
-    return Phase("judged" if keeps == {"values"} else "judged from statistics", found, flow)
+    return Phase(_judged(case), found, flow)
 
 
 def outputs(case: Case) -> tuple[Point, ...]:
@@ -75,7 +74,12 @@ def search_backward(case: Case, *, every: bool, progress: Progress | None) -> Ph
     found = search.run(_furthest(case, flow, order))
     if every:
         search.every()
-    return Phase("judged", found, flow)
+    return Phase(_judged(case), found, flow)
+
+
+def _judged(case: Case) -> str:
+    keeps = {trace.skeleton.header.keep for trace in case.traces}
+    return "judged" if keeps == {"values"} else "judged from statistics"
 
 
 def _no_backward(case: Case) -> str | None:

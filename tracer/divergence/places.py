@@ -119,7 +119,7 @@ def _other_parameters(case: Case) -> tuple[list[Begin], tuple[str, ...]]:
     quiet: list[str] = []
     seen: set[str] = set()
     for pair in case.alignment.pairs:
-        if pair.reference.path in seen:
+        if pair.reference.path in seen or (pair.reference.call < 0 and _part_of_unit(case, pair.reference.path)):
             continue
         seen.add(pair.reference.path)
         differences = case.comparison.parameters(pair.reference, pair.candidate)
@@ -133,6 +133,11 @@ def _other_parameters(case: Case) -> tuple[list[Begin], tuple[str, ...]]:
         else:
             quiet.append(pair.reference.path)
     return found, tuple(quiet)
+
+
+def _part_of_unit(case: Case, path: str) -> bool:
+    """Does a layer that never fired lie inside one that is judged whole, and whose parameters are its own?"""
+    return any(path.startswith(f"{unit.path}.") for unit in case.graphs[0].units)
 
 
 def name_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Origin:
@@ -158,7 +163,7 @@ def _code_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Orig
     ours, theirs = _scopes(case, point) if point.side in {"in", "grad_out"} else (point.reference, point.candidate)
     if phase == "forward":
         differences = [d for d in case.comparison.parameters(ours, theirs) if d.difference is not None]
-        weights = parameter_causes(differences, missing=False)
+        weights = parameter_causes(differences, case.comparison, missing=False)
         if weights:
             return _origin(case, flow, begin, "start", "layer", ours, theirs, tuple(weights))
     own = setting_causes(case.comparison, case.graphs[0].nodes[ours], case.graphs[1].nodes[theirs])
