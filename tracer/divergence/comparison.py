@@ -373,13 +373,17 @@ class Comparison:
         return max(found, key=lambda d: (d.diverged, d.size), default=None)
 
     def _gradient_floor(self, point: Point) -> float:
-        """The L2 below which a parameter's gradient says nothing: the rounding of the sum that made it, whose terms
-        are products of the incoming gradient and the input (Cauchy-Schwarz)."""
+        """The L2 below which a parameter's gradient says nothing: the rounding of the sum that made it."""
+        return 8 * rounding(self.dtype(point)) * self.gradient_scale(point)
+
+    def gradient_scale(self, point: Point) -> float:
+        """The most that the gradient of a layer's parameters can be in L2, its terms being products of the incoming
+        gradient and the input (Cauchy-Schwarz)."""
         node = self.reference.graph.nodes[point.reference]
         incoming = max((v.statistics.l2 or 0.0 for v in node.call.grad_outputs if v.statistics), default=0.0)
         given = max((v.statistics.l2 or 0.0 for v in node.inputs if v.statistics), default=0.0)
         count = max((math.prod(v.shape) for v in node.outputs), default=1)
-        return 8 * rounding(self.dtype(point)) * incoming * max(given, math.sqrt(count))
+        return incoming * max(given, math.sqrt(count))
 
     # -- parameters ------------------------------------------------------------------------------------------------
 

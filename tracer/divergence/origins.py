@@ -167,6 +167,11 @@ class OriginSearch:
             return False
         if self._kink(point, difference) or self._idle(point, difference, inherited):
             return False
+        if point.side == "grad_param" and not difference.problem:
+            # a sum in which much cancels keeps little of itself and all of the errors of its terms
+            error = (difference.rms_error or 0.0) * math.sqrt(math.prod((difference.shapes or ((), ()))[0]))
+            if error <= inherited * self.comparison.gradient_scale(point):
+                return False
         errors = [d.rms_error for d in fed if d.rms_error is not None]
         if not errors or difference.rms_error is None or difference.size > 1000 * inherited:
             return True
