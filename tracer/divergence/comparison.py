@@ -393,7 +393,8 @@ class Comparison:
         theirs = _parameters(self.candidate.graph, candidate.path)
         partners = _partners(ours, theirs)
         theirs = {partners.get(name, name): parameter for name, parameter in theirs.items()}
-        found = []
+        found: list[ParameterDifference] = []
+        unknown = not self.reference.graph.meanings[reference.path].op  # the user's own class: the user's own names
         for name in [*ours, *(n for n in theirs if n not in ours)]:
             r, c = ours.get(name), theirs.get(name)
             if r is None or c is None:
@@ -402,7 +403,7 @@ class Comparison:
                 continue
             difference = self.parameter(r, c)
             if difference is not None and difference.diverged:
-                found.append(ParameterDifference(name, r, c, difference))
+                found.append(ParameterDifference(r.name if unknown else name, r, c, difference))
         return tuple(found)
 
     def parameter(self, r: Parameter, c: Parameter) -> Difference | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tracer.divergence.case import SIDES, Case
 from tracer.divergence.comparison import match_leaves
+from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import rounding
 from tracer.divergence.places import Origin
@@ -32,18 +33,16 @@ def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]
 
 
 def _other_dtypes(case: Case) -> list[str]:
-    """Units that compute in another float type although what they were given is of one type on both sides."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for point in case.flow.graph:
-        if point.side != "out" or not all(node.unit for node in case.nodes(point)):
-            continue
-        came = [(r.dtype, c.dtype) for r, c in match_leaves(*case.comparison.values(point.at("in")))[0]]
-        for r, c in match_leaves(*case.comparison.values(point))[0]:
-            if r.dtype != c.dtype and rounding(r.dtype) and rounding(c.dtype) and all(a == b for a, b in came):
-                found[r.dtype, c.dtype].append(point.reference.path)
+    """Units whose results are of another float type."""
+    found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for id_ in case.graphs[0].units:
+        partner = case.alignment.candidate_of.get(id_)
+        point = Point(id_, partner, "out") if partner is not None else None
+        for r, c in match_leaves(*case.comparison.values(point))[0] if point in case.flow.graph and point else ():
+            if r.dtype != c.dtype and rounding(r.dtype) and rounding(c.dtype):
+                found[r.dtype, c.dtype][id_.path] = None
     return [
-        f"dtype is {r} in the reference and {c} in the candidate at {few(dict.fromkeys(paths))}"
-        for (r, c), paths in found.items()
+        f"dtype is {r} in the reference and {c} in the candidate at {few(paths)}" for (r, c), paths in found.items()
     ]
 
 

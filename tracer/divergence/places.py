@@ -150,7 +150,8 @@ def name_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Origi
     if code:
         return _code_origin(case, flow, begin, phase)
     causes = layer_causes(case.comparison, point, begin.difference)
-    weights = [c for c in causes if c.kind == "parameter" and c.name != "requires_grad"]
+    other = {d.name for d in case.comparison.parameters(point.reference, point.candidate) if d.difference is not None}
+    weights = [c for c in causes if c.kind == "parameter" and c.name in other]
     if phase == "forward" and weights and not [c for c in causes if c.kind in {"mode", "dtype", "setting"}]:
         phase = "start"
         causes = (*weights, *(c for c in causes if c not in weights))
