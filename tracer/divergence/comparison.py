@@ -9,9 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from tracer.divergence.alignment import own_parameters
 from tracer.divergence.flow import Flow, Point
-from tracer.divergence.graph import CallGraph, CallId
+from tracer.divergence.graph import CallGraph, CallId, own_parameters
 from tracer.divergence.metrics import (
     MARGIN,
     Array,

@@ -9,15 +9,15 @@ which hid where the numbers came from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import networkx as nx
 
 from tracer.divergence.metrics import same_values
 from tracer.divergence.rules import Meaning, UserRule, meaning
-from tracer.trace.schema import ROOT, Call, Layer, Skeleton, Value
+from tracer.trace.schema import ROOT, Call, Layer, Parameter, Skeleton, Value
 
 
 @dataclass(frozen=True, order=True)
@@ -325,3 +325,34 @@ def common_scope(graph: CallGraph, ids: Iterable[CallId]) -> CallId | None:
         return None
     shared = set(chains[0]).intersection(*map(set, chains[1:]))
     return next((id_ for id_ in chains[0] if id_ in shared), None)
+
+
+def own_parameters(
+    layer: Layer, node_parameters: Mapping[str, Any], layers: Mapping[str, Layer]
+) -> dict[str, Parameter]:
+    """The recorded parameters of a layer by torch's names."""
+    found: dict[str, Parameter] = {}
+    for name, common in node_parameters.items():
+        holder = layers.get(common.path, layer)
+        match = next((p for p in holder.parameters if p.name == common.own_name), None)
+        if match is not None:
+            found[name] = _owned(match, layers)
+    return found
+
+
+def _owned(parameter: Parameter, layers: Mapping[str, Layer]) -> Parameter:
+    """Of a tied parameter what is known at its first place."""
+    if parameter.owner is None or parameter.statistics is not None:
+        return parameter
+    path, name = parameter.owner
+    first = next((p for p in layers[path].parameters if p.name == name), None) if path in layers else None
+    if first is None:
+        return parameter
+    return replace(
+        parameter,
+        statistics=first.statistics,
+        digest=first.digest,
+        stored=first.stored,
+        blocks=first.blocks,
+        block_rows=first.block_rows,
+    )

@@ -1,0 +1,58 @@
+"""Two graphs -> pairs and groups, each with its reason and confidence; what stands alone.
+
+The walk: (1) *evidence*: how well each unit of one side could be each unit of the other, by op, shapes, settings,
+parameter fingerprints and, weakest, names; never by what ran through them. (2) the heaviest pairing that keeps the
+order of execution, found by dynamic programming. (3) what was left over is paired again by itself (branches that run
+in another order), where the neighbours agree. (4) within layers that run side by side (query, key, value) the best
+assignment replaces the order. (5) doubtful pairs whose neighbours do not agree are let go. (6) containers follow what
+lies inside them, layers that never fired follow their parents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tracer.divergence.alignment.assignment import assign, confidences
+from tracer.divergence.alignment.evidence import Evidence
+from tracer.divergence.alignment.pairs import Alignment, Alone, Group, Pair
+from tracer.divergence.alignment.pins import read_pins
+from tracer.divergence.alignment.surroundings import containers, one_against_pieces, silent_layers
+from tracer.divergence.graph import CallGraph, CallId
+
+__all__ = ["Alignment", "Alone", "CallId", "Group", "Pair", "align"]
+
+
+def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, str]] = ()) -> Alignment:
+    """Align two graphs.
+
+    Args:
+        reference: calls of the net that is right.
+        candidate: calls of the port.
+        pins: pairs the user insists on, each side "path" or "path#call".
+
+    Raises:
+        RuleError: a pin names what is in neither trace, or one side twice.
+    """
+    pinned = read_pins(reference, candidate, pins)
+    evidence = Evidence(reference, candidate, pinned)
+    matching = assign(evidence)
+    pairs = {evidence.rows[i]: evidence.columns[j] for i, j in matching.items()}
+    said = confidences(evidence, matching)
+    made = [Pair(evidence.rows[i], evidence.columns[j], *said[i]) for i, j in matching.items()]
+    made += containers(reference, candidate, pairs, pinned)
+    made += one_against_pieces(reference, candidate, pairs)
+    made += silent_layers(reference, candidate, made)
+    order = {id_: n for n, id_ in enumerate(reference.nodes)}
+    layer_order = {path: n for n, path in enumerate(reference.layers)}
+    made.sort(key=lambda p: (order.get(p.reference, len(order)), layer_order.get(p.reference.path, 0)))
+    return Alignment(
+        pairs=tuple(made),
+        alone_reference=_alone(reference, {p.reference for p in made}),
+        alone_candidate=_alone(candidate, {p.candidate for p in made}),
+    )
+
+
+def _alone(graph: CallGraph, paired: set[CallId]) -> tuple[Alone, ...]:
+    calls = [Alone(id_, node.layer.kind) for id_, node in graph.nodes.items() if not node.hidden and id_ not in paired]
+    silent = [Alone(CallId(path), graph.layers[path].kind) for path in graph.silent if CallId(path) not in paired]
+    return (*calls, *silent)

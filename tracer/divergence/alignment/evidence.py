@@ -1,0 +1,285 @@
+"""Evidence: how well each unit of one net could be each unit of the other. Never by what ran through them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracer.divergence.graph import CallGraph, CallId, Node
+from tracer.divergence.metrics import is_constant, same_values
+from tracer.trace.schema import Layer, Statistics
+
+WEIGHTS = {"fingerprint": 3.0, "name": 2.0, "order": 1.5}
+"""Equal parameters weigh more than names or order alone, and less than both together: swapped weights do not swap the
+layers, yet three projections of one shape, renamed and run in another order, are told apart by their weights."""
+
+
+class Evidence:
+    """Scores of every unit against every unit; not positive where they cannot be the same."""
+
+    def __init__(self, reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, CallId]) -> None:
+        self.reference, self.candidate = reference, candidate
+        self.rows, self.columns = reference.units, candidate.units
+        self.row_of = {id_: i for i, id_ in enumerate(self.rows)}
+        self.column_of = {id_: j for j, id_ in enumerate(self.columns)}
+        left = [reference.nodes[id_] for id_ in self.rows]
+        right = [candidate.nodes[id_] for id_ in self.columns]
+        self.structure = _by_class(left, right, _signature, _structure)
+        self.fingerprints = _fingerprint_scores(left, right)
+        self.naming = _name_scores([n.layer for n in left], [n.layer for n in right])
+        index = _equal_codes([n.call.index for n in left], [n.call.index for n in right])
+        possible = self.structure > 0
+        self.scores = np.where(
+            possible,
+            self.structure + WEIGHTS["fingerprint"] * self.fingerprints + WEIGHTS["name"] * self.naming + 0.2 * index,
+            0.0,
+        ).astype(np.float32)
+        for a, b in pinned.items():
+            i, j = self.row_of.get(a), self.column_of.get(b)
+            if i is not None:
+                self.scores[i, :] = 0.0
+            if j is not None:
+                self.scores[:, j] = 0.0
+            if i is not None and j is not None:
+                self.scores[i, j] = 1e6
+
+    def neighbours(
+        self, i: int, j: int, matching: Mapping[int, int], inverse: Mapping[int, int]
+    ) -> tuple[float, float]:
+        """How much of what feeds, and of what is fed by, the two is paired with each other; -1..1 each, 0 where
+        there is nothing paired to look at."""
+        r, c = self.rows[i], self.columns[j]
+        return (
+            self._agree(self.reference.flow.predecessors(r), self.candidate.flow.predecessors(c), matching, inverse),
+            self._agree(self.reference.flow.successors(r), self.candidate.flow.successors(c), matching, inverse),
+        )
+
+    def around(self, i: int, j: int, matching: Mapping[int, int], inverse: Mapping[int, int]) -> tuple[float, float]:
+        """Like `neighbours`, but looking through units that are not in the matching to the nearest that are."""
+        ours, theirs = self.reference.flow, self.candidate.flow
+        r, c = self.rows[i], self.columns[j]
+        known_r = {self.rows[k] for k in matching}
+        known_c = {self.columns[k] for k in inverse}
+        return (
+            self._agree(_nearest(ours.pred, r, known_r), _nearest(theirs.pred, c, known_c), matching, inverse),
+            self._agree(_nearest(ours.succ, r, known_r), _nearest(theirs.succ, c, known_c), matching, inverse),
+        )
+
+    def _agree(
+        self, left: Iterable[CallId], right: Iterable[CallId], matching: Mapping[int, int], inverse: Mapping[int, int]
+    ) -> float:
+        ours, theirs = {self.row_of[x] for x in left}, {self.column_of[x] for x in right}
+        mapped = {matching[i] for i in ours if i in matching}
+        back = {inverse[j] for j in theirs if j in inverse}
+        if not mapped and not back:
+            return 0.5 if not ours and not theirs else 0.0
+        hits = len(mapped & theirs)
+        return 1.0 if hits else (-1.0 if mapped and back else 0.0)
+
+
+def _nearest(step: Mapping[CallId, Iterable[CallId]], start: CallId, known: set[CallId]) -> list[CallId]:
+    """The nearest units in one direction that are known, looking through at most a few that are not."""
+    found: list[CallId] = []
+    seen, todo = {start}, list(step[start])
+    for _ in range(64):
+        if not todo:
+            break
+        at = todo.pop(0)
+        if at in seen:
+            continue
+        seen.add(at)
+        if at in known:
+            found.append(at)
+        else:
+            todo.extend(step[at])
+    return found
+
+
+def _by_class(left: Sequence[Node], right: Sequence[Node], key: Any, score: Any) -> np.ndarray[Any, Any]:
+    """A score matrix, worked out once for each two classes of equal key."""
+    left_keys, right_keys = [key(n) for n in left], [key(n) for n in right]
+    kinds_left = dict(zip(left_keys, left, strict=True))
+    kinds_right = dict(zip(right_keys, right, strict=True))
+    at_left = {k: i for i, k in enumerate(kinds_left)}
+    at_right = {k: j for j, k in enumerate(kinds_right)}
+    table = np.array(
+        [[score(a, b) for b in kinds_right.values()] for a in kinds_left.values()], dtype=np.float32
+    ).reshape(len(kinds_left), len(kinds_right))
+    rows = np.array([at_left[k] for k in left_keys], dtype=np.intp)
+    columns = np.array([at_right[k] for k in right_keys], dtype=np.intp)
+    return table[rows][:, columns] if left and right else np.zeros((len(left), len(right)), np.float32)
+
+
+def _signature(node: Node) -> tuple[Any, ...]:
+    means = node.meaning
+    settings = tuple(sorted((k, repr(s.value)) for k, s in means.settings.items()))
+    return (
+        means.op,
+        means.family,
+        node.layer.kind.lower(),
+        parameter_shapes(node),
+        tuple(v.shape for v in node.outputs),
+        settings,
+    )
+
+
+def parameter_shapes(node: Node) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Parameters with their shapes, axes of size 1 left out."""
+    return tuple(
+        sorted((p.name, tuple(n for n in p.shape if n != 1)) for p in node.meaning.parameters.values() if p.shape)
+    )
+
+
+def _structure(a: Node, b: Node) -> float:
+    """How alike two units are by op, parameter shapes, output shapes and settings; 0 where they cannot be the same."""
+    score = _op_score(a, b)
+    if score <= 0:
+        return 0.0
+    score += _output_score(a, b)
+    score += 0.5 * _setting_score(a, b)
+    return max(score, 0.05)
+
+
+def _op_score(a: Node, b: Node) -> float:
+    ours, theirs = a.meaning, b.meaning
+    mine, other = dict(parameter_shapes(a)), dict(parameter_shapes(b))
+    sizes, other_sizes = Counter(mine.values()), Counter(other.values())
+    if ours.op and ours.op == theirs.op:
+        if not mine and not other:
+            return 2.0
+        shared = mine.keys() & other.keys()
+        same = sum(mine[k] == other[k] for k in shared)
+        if not shared:
+            return 0.8
+        return 3.0 + 2.0 * same / max(len(mine), len(other)) - 2.0 * (same < len(shared))
+    if ours.op and theirs.op:
+        alike = bool(ours.family) and ours.family == theirs.family and ours.family not in {"shape", "dropout", "loss"}
+        return 0.5 if alike and (not mine or not other or sizes == other_sizes) else 0.0
+    if mine or other:
+        if sizes == other_sizes:
+            return 3.0 if kind_word(a) == kind_word(b) else 2.0
+        return 1.0 if kind_word(a) == kind_word(b) and bool(sizes & other_sizes) else 0.0
+    if not ours.op and not theirs.op:
+        return 2.0 if kind_word(a) == kind_word(b) else 0.6
+    return 0.4 if kind_word(a) == kind_word(b) or not (ours.transparent or theirs.transparent) else 0.0
+
+
+def kind_word(node: Node) -> str:
+    """The class name without what frameworks add to it ("cell", "module", "layer"), lower case."""
+    return re.sub(r"[^a-z0-9]|cell$|module$|layer$", "", node.layer.kind.lower())
+
+
+def _output_score(a: Node, b: Node) -> float:
+    ours, theirs = [v.shape for v in a.outputs], [v.shape for v in b.outputs]
+    if not ours or not theirs:
+        return 0.0
+    if ours == theirs:
+        return 1.0
+    if ours[0] == theirs[0]:
+        return 0.9
+    if int(np.prod(ours[0])) == int(np.prod(theirs[0])):
+        return 0.6
+    return -0.4 if len(ours[0]) == len(theirs[0]) else -1.0
+
+
+def _setting_score(a: Node, b: Node) -> float:
+    ours, theirs = a.meaning.settings, b.meaning.settings
+    shared = ours.keys() & theirs.keys()
+    if not shared:
+        return 0.0
+    return sum(ours[k].value == theirs[k].value for k in shared) / len(shared)
+
+
+def _fingerprint_scores(left: Sequence[Node], right: Sequence[Node]) -> np.ndarray[Any, Any]:
+    """The share of parameters that hold the same numbers, of those whose numbers say something; 0 when none does."""
+    ours, theirs = [_telling(n) for n in left], [_telling(n) for n in right]
+    code = _codes([s for node in (*ours, *theirs) for s in node])
+    rows = _holders([[code[id(s)] for s in node] for node in ours])
+    columns = _holders([[code[id(s)] for s in node] for node in theirs])
+    hits = np.zeros((len(left), len(right)), np.float32)
+    for number, holders in rows.items():
+        for i, n in holders.items():
+            for j, m in columns.get(number, {}).items():
+                hits[i, j] += min(n, m)
+    sizes = np.maximum.outer([len(n) for n in ours] or [0], [len(n) for n in theirs] or [0])
+    return hits / np.maximum(sizes, 1).reshape(hits.shape) if hits.size else hits
+
+
+def _codes(all_statistics: Sequence[Statistics]) -> dict[int, int]:
+    """One number for all statistics that mean the same numbers, by the identity of the object."""
+    found: dict[int, int] = {}
+    recent: list[tuple[Statistics, int]] = []
+    for statistics in sorted(all_statistics, key=lambda s: (s.count, s.l2 or 0.0)):
+        recent = [(s, n) for s, n in recent if s.count == statistics.count and _near_l2(s, statistics)]
+        match = next((n for s, n in recent if same_values(s, statistics)), None)
+        if match is None:
+            match = len(found)
+            recent.append((statistics, match))
+        found[id(statistics)] = match
+    return found
+
+
+def _near_l2(a: Statistics, b: Statistics) -> bool:
+    return abs((a.l2 or 0.0) - (b.l2 or 0.0)) <= 1e-5 * abs(b.l2 or 0.0)
+
+
+def _holders(codes: Sequence[Sequence[int]]) -> dict[int, Counter[int]]:
+    """For each code which nodes hold it, and how often."""
+    found: dict[int, Counter[int]] = defaultdict(Counter)
+    for n, node in enumerate(codes):
+        for code in node:
+            found[code][n] += 1
+    return found
+
+
+def _telling(node: Node) -> list[Statistics]:
+    return [p.statistics for p in node.layer.parameters if p.statistics and not is_constant(p.statistics)]
+
+
+_WORDS = {
+    "gamma": "weight",
+    "beta": "bias",
+    "dense": "linear",
+    "fc": "linear",
+    "cell": "layer",
+    "cells": "layers",
+    "bn": "norm",
+    "ln": "norm",
+    "downsample": "shortcut",
+    "act": "activation",
+}
+
+
+def words_of(path: str) -> tuple[str, ...]:
+    """The words and numbers of a path, with what frameworks call otherwise under one word."""
+    found = re.findall(r"\d+|[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", path).lower())
+    return tuple(_WORDS.get(word, word) for word in found)
+
+
+def _name_scores(left: Sequence[Layer], right: Sequence[Layer]) -> np.ndarray[Any, Any]:
+    """0..1: whole path equal 1; else the last words and the numbers of the path each count a part."""
+    ours, theirs = [words_of(layer.path) for layer in left], [words_of(layer.path) for layer in right]
+    whole = _equal_codes(ours, theirs)
+    last = _equal_codes([_last_words(t) for t in ours], [_last_words(t) for t in theirs])
+    numbers = _equal_codes([_numbers(t) for t in ours], [_numbers(t) for t in theirs])
+    return np.maximum(whole, 0.45 * last + 0.25 * numbers)
+
+
+def _last_words(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    words = [i for i, t in enumerate(tokens) if not t.isdigit()]
+    return tokens[words[-1] :] if words else tokens
+
+
+def _numbers(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(t for t in tokens if t.isdigit())
+
+
+def _equal_codes(left: Sequence[Any], right: Sequence[Any]) -> np.ndarray[Any, Any]:
+    codes: dict[Any, int] = {}
+    a = np.array([codes.setdefault(x, len(codes)) for x in left], dtype=np.int64)
+    b = np.array([codes.setdefault(x, len(codes)) for x in right], dtype=np.int64)
+    return np.asarray(a[:, None] == b[None, :], dtype=np.float32)

@@ -1,0 +1,182 @@
+"""What follows from paired units: containers, layers against their pieces, layers that never fired."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tracer.divergence.alignment.evidence import kind_word, words_of
+from tracer.divergence.alignment.pairs import Pair
+from tracer.divergence.graph import CallGraph, CallId, Node, names
+from tracer.trace.schema import ROOT
+
+
+def one_against_pieces(reference: CallGraph, candidate: CallGraph, pairs: dict[CallId, CallId]) -> list[Pair]:
+    """A unit on one side that is a container on the other (a layer against the pieces it is made of): paired where
+    what feeds it and what it feeds are paired, and the shapes are equal."""
+    found = _one_against_many(reference, candidate, pairs)
+    back = _one_against_many(candidate, reference, {b: a for a, b in pairs.items()})
+    return [Pair(a, b, "a layer against its pieces, fed by and feeding the same", 0.6) for a, b in found] + [
+        Pair(b, a, "a layer against its pieces, fed by and feeding the same", 0.6) for a, b in back
+    ]
+
+
+def _one_against_many(one: CallGraph, many: CallGraph, pairs: Mapping[CallId, CallId]) -> list[tuple[CallId, CallId]]:
+    taken = set(pairs.values())
+    edges: dict[CallId, tuple[set[CallId], set[CallId]]] = {}
+    for container in many.containers:
+        inside = set(_inside(many, container))
+        if many.nodes[container].parent is not None and not inside & taken:
+            above = {x for u in inside for x in many.sources.get(u, ())} - inside
+            below = {x for u in inside for x in many.flow.successors(u)} - inside
+            edges[container] = (above, below)
+    found: list[tuple[CallId, CallId]] = []
+    for unit in one.units if edges else ():
+        if unit in pairs:
+            continue
+        shapes = [v.shape for v in one.nodes[unit].outputs]
+        feeding = {pairs[x] for x in one.sources[unit] if x in pairs}
+        fed = {pairs[x] for x in one.flow.successors(unit) if x in pairs}
+        for container, (above, below) in edges.items():
+            if [v.shape for v in many.nodes[container].outputs] != shapes:
+                continue
+            if (above & feeding or not (above or feeding)) and (below & fed or not (below or fed)):
+                found.append((unit, container))
+                around = set(many.ancestors(container))
+                edges = {c: e for c, e in edges.items() if c != container and c not in around}
+                break
+    return found
+
+
+def _inside(graph: CallGraph, id_: CallId) -> list[CallId]:
+    """The units inside a container."""
+    found: list[CallId] = []
+    todo = list(graph.nodes[id_].children)
+    while todo:
+        child = todo.pop()
+        node = graph.nodes[child]
+        if node.unit:
+            found.append(child)
+        else:
+            todo.extend(node.children)
+    return found
+
+
+def containers(
+    reference: CallGraph, candidate: CallGraph, pairs: Mapping[CallId, CallId], pinned: Mapping[CallId, CallId]
+) -> list[Pair]:
+    """Pair the calls that lie around paired units: those that share most, the outermost first."""
+    inside_r = {id_: _inside(reference, id_) for id_ in reference.containers}
+    inside_c = {id_: _inside(candidate, id_) for id_ in candidate.containers}
+    around: dict[CallId, list[CallId]] = defaultdict(list)
+    for container, units in inside_c.items():
+        for unit in units:
+            around[unit].append(container)
+    found: dict[CallId, tuple[CallId, str, float]] = {}
+    for a, b in zip(reference.roots, candidate.roots, strict=False):
+        found[a] = (b, "the net itself", 1.0)
+    found |= {a: (b, "pinned", 1.0) for a, b in pinned.items() if a in inside_r and b in inside_c}
+    matched = set(pairs.values())
+    size_r = {id_: sum(u in pairs for u in units) for id_, units in inside_r.items()}
+    size_c = {id_: sum(u in matched for u in units) for id_, units in inside_c.items()}
+    choices: list[tuple[float, float, CallId, CallId]] = []
+    for container, units in inside_r.items():
+        shared = Counter(x for u in units if u in pairs for x in around[pairs[u]])
+        for other, count in shared.items():
+            share = count / max(size_r[container], size_c[other])
+            if share >= 0.9:  # less would be another part of the net: what goes in and out is compared
+                likeness = _likeness(reference.nodes[container], candidate.nodes[other])
+                choices.append((share, likeness, container, other))
+    # of nested containers with the same layers inside, the one whose parent is paired too speaks for itself; parents
+    # are known after a first round
+    first = _greedy(reference, candidate, choices, found, {})
+    second = _greedy(reference, candidate, choices, found, {a: b for a, (b, _, _) in first.items()})
+    return [Pair(a, b, reason, min(confidence, 1.0)) for a, (b, reason, confidence) in second.items()]
+
+
+def _greedy(
+    reference: CallGraph,
+    candidate: CallGraph,
+    choices: Sequence[tuple[float, float, CallId, CallId]],
+    fixed: Mapping[CallId, tuple[CallId, str, float]],
+    parents: Mapping[CallId, CallId],
+) -> dict[CallId, tuple[CallId, str, float]]:
+    """The best choices that nest; `parents` are pairs of an earlier round."""
+    depth_r = {id_: n for n, id_ in enumerate(reference.containers)}
+    depth_c = {id_: n for n, id_ in enumerate(candidate.containers)}
+
+    def worth(choice: tuple[float, float, CallId, CallId]) -> tuple[float, float, int, int]:
+        share, likeness, a, b = choice
+        above_a, above_b = reference.nodes[a].parent, candidate.nodes[b].parent
+        below = above_a is not None and above_b is not None and parents.get(above_a) == above_b
+        return (share, likeness + 0.5 * below, -depth_r[a], -depth_c[b])
+
+    found = dict(fixed)
+    taken = {b for b, _, _ in found.values()}
+    for share, likeness, a, b in sorted(choices, key=worth, reverse=True):
+        if a in found or b in taken or not _nested(reference, candidate, found, a, b):
+            continue
+        found[a] = (b, f"{round(100 * share)} % of what lies inside is paired", round(0.5 * share + 0.45 * likeness, 3))
+        taken.add(b)
+    return found
+
+
+def _likeness(a: Node, b: Node) -> float:
+    kind = kind_word(a) == kind_word(b)
+    own, other = words_of(a.id.path), words_of(b.id.path)
+    name = 1.0 if own == other else 0.6 if own[-1:] == other[-1:] else 0.0
+    shapes = [v.shape for v in a.outputs] == [v.shape for v in b.outputs]
+    return 0.4 * kind + 0.4 * name + 0.2 * shapes
+
+
+def _nested(
+    reference: CallGraph, candidate: CallGraph, found: Mapping[CallId, tuple[CallId, str, float]], a: CallId, b: CallId
+) -> bool:
+    """Would the pair keep inside and outside apart? The containers paired around `a` must lie around `b`."""
+    theirs = set(candidate.ancestors(b))
+    return all(found[x][0] in theirs for x in reference.ancestors(a) if x in found)
+
+
+def silent_layers(reference: CallGraph, candidate: CallGraph, pairs: Sequence[Pair]) -> list[Pair]:
+    """Pair layers that never fired: below paired layers, by name or as the only one of their op and shapes; lists of
+    layers by the layers in them."""
+    layer_of = {p.reference.path: p.candidate.path for p in pairs}
+    open_ = set(candidate.silent)
+    found: list[Pair] = []
+    for path in reference.silent:
+        match, reason = _silent_match(reference, candidate, path, layer_of, open_)
+        if match is not None:
+            open_.discard(match)
+            layer_of[path] = match
+            found.append(Pair(CallId(path), CallId(match), reason, 0.8))
+    return found
+
+
+def _silent_match(
+    reference: CallGraph, candidate: CallGraph, path: str, layer_of: Mapping[str, str], open_: set[str]
+) -> tuple[str | None, str]:
+    parts = names(path)
+    parent = ".".join(parts[:-1]) or ROOT
+    other = layer_of.get(parent)
+    if other is not None:
+        below = [p for p in candidate.layers if p in open_ and (".".join(names(p)[:-1]) or ROOT) == other]
+        named = next((p for p in below if words_of(p)[-1:] == words_of(path)[-1:]), None)
+        if named is not None:
+            return named, "never fired; same name below paired layers"
+        alike = [p for p in below if _layer_key(candidate, p) == _layer_key(reference, path)]
+        if len(alike) == 1:
+            return alike[0], "never fired; the only one of its kind below paired layers"
+    inside = [p for p in reference.layers if p.startswith(f"{path}.") and p in layer_of]
+    holders = Counter(
+        ".".join(names(layer_of[p])[: len(names(layer_of[p])) - (len(names(p)) - len(parts))]) for p in inside
+    )
+    for holder, count in holders.most_common(1):
+        if holder in open_ and count > len(inside) / 2:
+            return holder, "never fired; holds the same layers"
+    return None, ""
+
+
+def _layer_key(graph: CallGraph, path: str) -> tuple[Any, ...]:
+    means = graph.meanings[path]
+    return (means.op or graph.layers[path].kind.lower(), tuple(sorted(p.shape for p in means.parameters.values())))
