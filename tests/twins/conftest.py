@@ -13,7 +13,7 @@ from tests.twins.runner import Runner, wanted
 @pytest.fixture(scope="session")
 def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     """Traces of the twins; MindSpore starts in the background as soon as the first test asks."""
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     if importlib.util.find_spec("mindspore") is None:
         pytest.skip("mindspore is not installed")
     asked = [
@@ -21,6 +21,9 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for item in request.session.items
         for value in getattr(getattr(item, "callspec", None), "params", {}).values()
     ]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the nets are small: threads would only wait for each other
     runner = Runner(tmp_path_factory.mktemp("twins"), wanted(asked))
     yield runner
     runner.close()
+    torch.set_num_threads(threads)

@@ -82,7 +82,8 @@ class Runner:
         """One MindSpore process; what its jobs raised, by job."""
         errors = self.folder / f"{twin}.{len(jobs)}.{jobs[-1]}.errors.json"
         command = [sys.executable, "-m", "tests.twins.mindspore_side", str(self.folder), str(errors), twin, *jobs]
-        environment = {**os.environ, "GLOG_v": "3", "PYTHONPATH": str(ROOT)}
+        # The nets are small: threads would only wait for each other.
+        environment = {**os.environ, "GLOG_v": "3", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
