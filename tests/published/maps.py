@@ -28,7 +28,7 @@ def squeezenet(path: str) -> str:
 
 
 def convnext(path: str) -> str:
-    path = path.replace("features", "feature", 1)
+    path = path.replace("features", "feature", 1).replace("stochastic_depth", "drop_path")
     inside = {"0": "dwconv", "2": "norm", "3": "pwconv1", "4": "act", "5": "pwconv2", "1": "", "6": ""}
     found = re.fullmatch(r"(feature\.\d\.\d+)\.block(?:\.(\d))?", path)
     if found:
