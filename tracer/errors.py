@@ -28,7 +28,7 @@ class RecordingError(TracerError):
     """A net that cannot be watched, or inputs it cannot be run on."""
 
 
-class FrameworkMissing(TracerError):
+class FrameworkMissing(TracerError):  # noqa: N818 (it says what is the matter, as its kin do)
     """A framework that is needed here is not installed."""
 
 
