@@ -4,9 +4,9 @@
                                 [--rounds 5] [--small] [--out FOLDER]
 
 Bare steps and recorded steps take turns in one process; each ratio is recorded over bare *of the same round*, and
-median and spread over the rounds are printed. What is timed: the step with recording on (hooks, copies, the writer),
-until the last byte is handed to the file; and, under "whole", all of `tracer.record`, with the net's description,
-its parameters, keeping it as it was, and the file put in its place. Weights are random; nothing is downloaded.
+median and spread over the rounds are printed. What is timed: "step", the step with recording on (hooks, copies, the
+writer beside it); "until closed", the same until the last byte is on the disk and the file in its place; "whole", all
+of `tracer.record`, with the net's description, its parameters, and keeping the net as it was. Weights are random; nothing is downloaded.
 Absolute times are of this machine at this moment: compare ratios only.
 """
 
@@ -343,16 +343,12 @@ def timed(work):
 
 
 def recorded(net, step, out, keep):
-    """Seconds of the step alone while it is recorded, from its first line until its rows and arrays are written."""
-    with tracer.recording(net, out=out, keep=keep) as recording:
+    """Seconds of the step alone while it is recorded, and until the trace is whole and in its place."""
+    with tracer.recording(net, out=out, keep=keep):
         began = time.perf_counter()
         step()
         after = time.perf_counter()
-        drain = getattr(recording, "flush", None)
-        if drain is not None:
-            drain()
-        written = time.perf_counter()
-    return after - began, written - began
+    return after - began, time.perf_counter() - began
 
 
 def measure(framework, name, backward, rounds, small, folder):
@@ -371,9 +367,9 @@ def measure(framework, name, backward, rounds, small, folder):
             out.unlink(missing_ok=True)
             os.sync()
             with Peak() as peak:
-                hooked, written = recorded(net, step, out, keep)
+                hooked, closed = recorded(net, step, out, keep)
             found.setdefault((keep, "step"), []).append(hooked / bare)
-            found.setdefault((keep, "step until written"), []).append(written / bare)
+            found.setdefault((keep, "until closed"), []).append(closed / bare)
             found.setdefault((keep, "bytes"), []).append(out.stat().st_size)
             found.setdefault((keep, "extra memory"), []).append(max(0, peak.bytes - bare_peak.bytes))
             out.unlink(missing_ok=True)
@@ -418,9 +414,10 @@ def main():
                 for keep in ("statistics", "values"):
                     size = statistics.median(found[keep, "bytes"]) / 1e6
                     peak = statistics.median(found[keep, "extra memory"]) / 1e6
-                    print(f"    {keep:11s} step {spread(found[keep, 'step'])} x bare   "
-                          f"whole record() {spread(found[keep, 'whole record()'])} x   "
-                          f"{size:.0f} MB written   {peak:+.0f} MB memory")  # fmt: skip
+                    ratios = "   ".join(
+                        f"{what} {spread(found[keep, what])}" for what in ("step", "until closed", "whole record()")
+                    )
+                    print(f"    {keep:11s} x bare:  {ratios}   {size:.0f} MB written   {peak:+.0f} MB memory")
                 sys.stdout.flush()
 
 
