@@ -62,7 +62,9 @@ def gelu_tanh(x: np.ndarray) -> np.ndarray:
     return (0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))).astype(np.float32)
 
 
-def transformer(twist: Twist, given: dict[str, np.ndarray], x: np.ndarray, depth: int = 3, noise: float = 3e-8) -> World:
+def transformer(
+    twist: Twist, given: dict[str, np.ndarray], x: np.ndarray, depth: int = 3, noise: float = 3e-8
+) -> World:
     """Run the net in a new world. `noise` is the relative rounding every linear layer adds, another one for each seed."""
     world = World(twist.framework)
     kinds = KINDS[twist.framework]
@@ -76,8 +78,12 @@ def transformer(twist: Twist, given: dict[str, np.ndarray], x: np.ndarray, depth
     def linear(path, tensor):
         w, b = loaded[f"{path}.weight"], loaded[f"{path}.bias"]
         return world.call(
-            twist.rename(path), kinds["linear"], lambda t: jitter(t.array @ w.T + b), tensor,
-            parameters={"weight": w, "bias": b}, settings=twist.settings.get(path, {}),
+            twist.rename(path),
+            kinds["linear"],
+            lambda t: jitter(t.array @ w.T + b),
+            tensor,
+            parameters={"weight": w, "bias": b},
+            settings=twist.settings.get(path, {}),
         )
 
     def norm(path, tensor):
@@ -88,7 +94,10 @@ def transformer(twist: Twist, given: dict[str, np.ndarray], x: np.ndarray, depth
             return jitter((t.array - mean) / np.sqrt(var + 1e-5) * w + b)
 
         return world.call(
-            twist.rename(path), kinds["norm"], body, tensor,
+            twist.rename(path),
+            kinds["norm"],
+            body,
+            tensor,
             parameters={own.get("weight", "weight"): w, own.get("bias", "bias"): b},
             settings={"eps": 1e-5} if twist.framework == "torch" else {"epsilon": 1e-5},
         )
@@ -111,7 +120,10 @@ def transformer(twist: Twist, given: dict[str, np.ndarray], x: np.ndarray, depth
             hidden = Tensor(jitter(act(hidden.array)))
         else:
             hidden = world.call(
-                twist.rename(f"blocks.{n}.act"), kinds["act"], lambda t: jitter(act(t.array)), hidden,
+                twist.rename(f"blocks.{n}.act"),
+                kinds["act"],
+                lambda t: jitter(act(t.array)),
+                hidden,
                 settings={"approximate": "none" if twist.framework == "torch" else act is gelu_tanh},
             )
         if twist.identity:
@@ -132,7 +144,9 @@ def transformer(twist: Twist, given: dict[str, np.ndarray], x: np.ndarray, depth
             path = twist.rename(f"blocks.{n}")
             if twist.wrap:
                 outer = f"{twist.wrap}.{n}"
-                tensor = world.call(outer, kinds["seq"], lambda t, n=n, p=path: world.call(p, "Block", block(n), t), tensor)
+                tensor = world.call(
+                    outer, kinds["seq"], lambda t, n=n, p=path: world.call(p, "Block", block(n), t), tensor
+                )
             else:
                 tensor = world.call(path, "Block", block(n), tensor)
         return linear("head", tensor)

@@ -18,8 +18,17 @@ X = np.random.default_rng(5).normal(size=(2, 4, 8)).astype(np.float32)
 def renamed(path: str) -> str:
     """Other words for everything."""
     words = {
-        "blocks": "stack", "q": "w_a", "k": "w_b", "v": "w_c", "proj": "mix", "fc1": "up", "fc2": "down",
-        "norm1": "pre", "norm2": "post", "act": "nonlin", "head": "classifier",
+        "blocks": "stack",
+        "q": "w_a",
+        "k": "w_b",
+        "v": "w_c",
+        "proj": "mix",
+        "fc1": "up",
+        "fc2": "down",
+        "norm1": "pre",
+        "norm2": "post",
+        "act": "nonlin",
+        "head": "classifier",
     }
     return ".".join(words.get(part, part) for part in path.split("."))
 
@@ -156,8 +165,6 @@ def test_no_call_is_paired_twice():
 )
 def test_any_mixture_of_twists_is_aligned_right(order, functional, identity, wrap, rename, depth):
     """Twists do not get in each other's way."""
-    twist = Twist(
-        projections=tuple(order), functional_act=functional, identity=identity, wrap=wrap, rename=rename
-    )
+    twist = Twist(projections=tuple(order), functional_act=functional, identity=identity, wrap=wrap, rename=rename)
     pairs, _ = aligned(Twist(framework="torch"), twist, depth)
     assert_all_right(pairs, rename, depth)

@@ -110,8 +110,10 @@ def test_a_trace_that_stopped_is_not_agreement():
     """What was recorded agrees, but the net raised: that is said, and nothing more is claimed."""
     whole = transformer(RIGHT, weights(), X)
     broken = transformer(Twist(), weights(), X)
-    broken.calls = [c if c.path != "(root)" else c.__class__(c.step, c.order, c.path, c.index, None, c.inputs, returned=False)
-                    for c in broken.calls]
+    broken.calls = [
+        c if c.path != "(root)" else c.__class__(c.step, c.order, c.path, c.index, None, c.inputs, returned=False)
+        for c in broken.calls
+    ]
     found = diagnose(whole.trace(), broken.trace(complete=False, stopped="at head: ValueError"))
     assert found.verdict == "unsure"
     assert "ValueError" in found.reason
@@ -168,8 +170,13 @@ def test_a_fault_that_fades_is_found_and_said_to_fade():
 
         def body(x):
             side = world.call("side", "GELU", lambda t: act(t.array), x)
-            main = world.call("main", "Linear" if framework == "torch" else "Dense", lambda t: t.array @ w, x,
-                              parameters={"weight": w})
+            main = world.call(
+                "main",
+                "Linear" if framework == "torch" else "Dense",
+                lambda t: t.array @ w,
+                x,
+                parameters={"weight": w},
+            )
             return main.array + 1e-9 * side.array
 
         world.call("(root)", "Net", body, X)

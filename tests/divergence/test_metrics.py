@@ -142,7 +142,9 @@ def test_the_tolerance_of_an_approximate_kernel_is_wider_across_frameworks_only(
 def test_the_tolerance_follows_the_dtype():
     """Half precision may round more, double less; integers not at all."""
     both = ("torch", "mindspore")
-    limits = [Tolerance().limit("linear", dtype, both) for dtype in ("bfloat16", "float16", "float32", "float64", "int64")]
+    limits = [
+        Tolerance().limit("linear", dtype, both) for dtype in ("bfloat16", "float16", "float32", "float64", "int64")
+    ]
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] == 0.0
 

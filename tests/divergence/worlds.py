@@ -74,13 +74,27 @@ class World:
         if tensor.maker is not None:
             known = self._made[tensor.maker]
             return Value(
-                leaf, "tensor", array.shape, str(array.dtype), maker=tensor.maker,
-                statistics=known.statistics, digest=known.digest, stored=known.stored,
+                leaf,
+                "tensor",
+                array.shape,
+                str(array.dtype),
+                maker=tensor.maker,
+                statistics=known.statistics,
+                digest=known.digest,
+                stored=known.stored,
             )
         place = f"/steps/0/{len(self.arrays)}"
         self.arrays[place] = array.copy()
         stored = place if self.keep == "values" else None
-        return Value(leaf, "tensor", array.shape, str(array.dtype), statistics=statistics(array), digest=digest(array), stored=stored)
+        return Value(
+            leaf,
+            "tensor",
+            array.shape,
+            str(array.dtype),
+            statistics=statistics(array),
+            digest=digest(array),
+            stored=stored,
+        )
 
     @property
     def _made(self) -> dict[Maker, Value]:
@@ -142,7 +156,11 @@ class World:
             self.arrays[place] = array
             rows.append(
                 Parameter(
-                    name, array.shape, str(array.dtype), statistics=statistics(array), digest=digest(array),
+                    name,
+                    array.shape,
+                    str(array.dtype),
+                    statistics=statistics(array),
+                    digest=digest(array),
                     stored=place if self.keep == "values" else None,
                 )
             )

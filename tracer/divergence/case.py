@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from tracer.divergence.alignment import Alignment, align
-from tracer.divergence.causes import differing_settings
+from tracer.divergence.causes import QUIET_SETTINGS, differing_settings
 from tracer.divergence.comparison import ArrayReader, Bank, Comparison
 from tracer.divergence.flow import Flow, Point, forward_flow
 from tracer.divergence.graph import CallGraph, Node, call_graph
@@ -96,7 +96,8 @@ def open_case(
             continue
         ours, theirs = graphs[0].nodes[point.reference], graphs[1].nodes[point.candidate]
         settings[point] = differing_settings(ours, theirs, comparison.frameworks)
-        if settings[point] or (ours.meaning.mode and ours.call.training != theirs.call.training):
+        telling = any(d.name not in QUIET_SETTINGS for d in settings[point])
+        if telling or (ours.meaning.mode and ours.call.training != theirs.call.training):
             suspects.add(point)
     return Case(traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), bool(only))
 

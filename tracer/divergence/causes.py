@@ -211,8 +211,12 @@ def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cau
             edit=_edit(theirs, d.edit),
         )
         for d in differing_settings(ours, theirs, comparison.frameworks)
+        if d.name not in QUIET_SETTINGS
     ]
 
+
+QUIET_SETTINGS = frozenset({"momentum"})
+"""Settings that change what a layer remembers and not what it gives: told as notes."""
 
 _OWN_WORDS = {"epsilon": "eps", "axis": "dim", "has_bias": "bias", "alpha": "negative_slope", "group": "groups"}
 

@@ -15,6 +15,12 @@ from tracer.divergence.metrics import MARGIN, Difference, Progress
 
 _NORMS = {"layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm"}
 _KINKS = {"relu", "relu6", "leaky_relu", "prelu", "hardtanh", "hardswish", "hardsigmoid", "max_pool", "elu", "selu"}
+_BORDER = 0.05
+"""Relative L2 from which two values are other things, not one thing with an error."""
+
+_SHOWN = 1e-3
+"""The part of such a difference that may be left in what it feeds."""
+
 _KINK_SHARE = 1e-3
 """Rounding decides on which side of a kink an element falls; so few elements may then have another gradient."""
 
@@ -72,7 +78,7 @@ class OriginSearch:
                 self.progress("judging outputs", n, len(sinks))
             if not self.comparison.diverged(sink) or self._explained(sink, begins):
                 continue
-            for point in first_divergences(self.flow.graph, [sink], self.comparison.diverged):
+            for point in first_divergences(self.flow.graph, [sink], self.diverged):
                 found = self._verified(point)
                 begins |= found
                 if not found and not self._explained(sink, begins):
@@ -89,6 +95,12 @@ class OriginSearch:
             if self.progress is not None:
                 self.progress("judging every pair", n, len(self.order))
             self.comparison.judge(point)
+
+    def diverged(self, point: Point) -> bool | None:
+        """Did the point diverge? Unknown where it cannot be judged, or where nothing it feeds shows its difference."""
+        verdict = self.comparison.diverged(point)
+        difference = self.comparison.known(point)
+        return None if verdict and difference is not None and self._idle(point, difference) else verdict
 
     # -- proposals -------------------------------------------------------------------------------------------------
 
@@ -119,7 +131,7 @@ class OriginSearch:
         if self.introduces(point):
             return {point: self.begin(point)}
         if self.comparison.diverged(point):
-            for above in climb(self.flow.graph, point, self.comparison.diverged):
+            for above in climb(self.flow.graph, point, self.diverged):
                 if above != point and self.introduces(above):
                     found[above] = self.begin(above)
         return found
@@ -143,7 +155,7 @@ class OriginSearch:
         return max(limit, (3.0 if suspect else MARGIN) * fed_by)
 
     def _fed(self, point: Point) -> list[Difference]:
-        feeders = feeding(self.flow.graph, point, self.comparison.diverged)
+        feeders = feeding(self.flow.graph, point, self.diverged)
         return [d for d in (self.comparison.judge(p) for p in feeders) if d is not None]
 
     def introduces(self, point: Point) -> bool:
@@ -157,7 +169,7 @@ class OriginSearch:
             return False
         fed = self._fed(point)
         if math.isinf(difference.size):
-            return not any(math.isinf(d.size) for d in fed) and not self._idle(point, difference, 0.0)
+            return not any(math.isinf(d.size) for d in fed) and not self._idle(point, difference)
         if self.comparison.tolerance.rtol is not None:
             return bool(self.comparison.diverged(point)) and not any(d.diverged for d in fed)
         inherited = max([self.inherited(point), *(d.size for d in fed)])
@@ -165,7 +177,7 @@ class OriginSearch:
         expected = max(expected, difference.tolerance) if difference.from_statistics else expected
         if difference.size <= expected or self.comparison.tolerance.accepts(difference.max_abs):
             return False
-        if self._kink(point, difference) or self._idle(point, difference, inherited):
+        if self._kink(point, difference) or self._idle(point, difference):
             return False
         if point.side == "grad_param" and not difference.problem:
             # a sum in which much cancels keeps little of itself and all of the errors of its terms
@@ -177,27 +189,25 @@ class OriginSearch:
             return True
         return difference.rms_error > 3 * max(errors) * self._gain(point)
 
-    def _idle(self, point: Point, difference: Difference, inherited: float) -> bool:
-        """Does nothing that the point feeds show its difference? Then the two nets only draw the border of a layer
-        elsewhere (a container that takes in one layer more), hand arguments over in another form, or the pair is
-        wrong. Of a pair that is beyond doubt this is believed only of what came in, and of containers."""
-        if point.side not in {"in", "out"} or point in self.flow.sinks:
+    def _idle(self, point: Point, difference: Difference) -> bool:
+        """Does nothing that the point feeds show its difference, a large one? Then the two nets only draw the border
+        of a layer elsewhere (a container that takes in one layer more), hand arguments over in another form, or the
+        pair is wrong. Of two layers that are paired beyond doubt this is believed only of what came in."""
+        if point.side not in {"in", "out"} or point in self.flow.sinks or difference.size < _BORDER:
             return False
         ours = self.comparison.reference.graph.nodes[point.reference]
         theirs = self.comparison.candidate.graph.nodes[point.candidate]
         unit = ours.unit and theirs.unit
-        if point.side == "out" and unit and (difference.size < 0.1 or not self.comparison.is_doubtful(point)):
+        if point.side == "out" and unit and not self.comparison.is_doubtful(point):
             return False
         fed = list(self.flow.graph.successors(point))
         inside = [p for p in fed if p != point.at("out")]
         if point.side == "in" and not unit and inside:
             fed = inside
         judged = [(p, d) for p in fed if (d := self.comparison.judge(p)) is not None]
+        shown = min(difference.size, 1.0) * _SHOWN
         return bool(judged) and all(
-            not d.problem
-            and d.size <= max(self.comparison.limit(p, self.flow), MARGIN * inherited)
-            and d.size < 0.1 * difference.size
-            for p, d in judged
+            not d.problem and d.size <= max(self.comparison.limit(p, self.flow), shown) for p, d in judged
         )
 
     def _gain(self, point: Point) -> float:

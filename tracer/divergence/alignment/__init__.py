@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracer.divergence.alignment.assignment import assign, confidences
+from tracer.divergence.alignment.assignment import assign, confidences, same_op
 from tracer.divergence.alignment.evidence import Evidence
 from tracer.divergence.alignment.pairs import Alignment, Alone, Group, Pair
 from tracer.divergence.alignment.pins import read_pins
-from tracer.divergence.alignment.surroundings import containers, one_against_pieces, silent_layers
+from tracer.divergence.alignment.surroundings import containers, inside_of, one_against_pieces, silent_layers
 from tracer.divergence.graph import CallGraph, CallId
 
 __all__ = ["Alignment", "Alone", "CallId", "Group", "Pair", "align"]
@@ -36,11 +36,20 @@ def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, 
     pinned = read_pins(reference, candidate, pins)
     evidence = Evidence(reference, candidate, pinned)
     matching = assign(evidence)
-    pairs = {evidence.rows[i]: evidence.columns[j] for i, j in matching.items()}
+    certain = {i: j for i, j in matching.items() if same_op(evidence, i, j)}
+    pieces = one_against_pieces(reference, candidate, evidence.calls(certain))
+    whole = {p.reference for p in pieces} | {p.candidate for p in pieces}
+    inside = inside_of(reference, whole) | inside_of(candidate, whole)
+    matching = {
+        i: j
+        for i, j in matching.items()
+        if i in certain or not {evidence.rows[i], evidence.columns[j]} & (whole | inside)
+    }
+    pairs = evidence.calls(matching)
     said = confidences(evidence, matching)
     made = [Pair(evidence.rows[i], evidence.columns[j], *said[i]) for i, j in matching.items()]
     made += containers(reference, candidate, pairs, pinned)
-    made += one_against_pieces(reference, candidate, pairs)
+    made += pieces
     made += silent_layers(reference, candidate, made)
     order = {id_: n for n, id_ in enumerate(reference.nodes)}
     layer_order = {path: n for n, path in enumerate(reference.layers)}

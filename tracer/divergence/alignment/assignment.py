@@ -168,7 +168,7 @@ def _keep_certain(evidence: Evidence, matching: dict[int, int]) -> dict[int, int
         doubtful = [
             i
             for i, j in kept.items()
-            if not _same_op(evidence, i, j)
+            if not same_op(evidence, i, j)
             and evidence.scores[i, j] < 1e5
             and evidence.fingerprints[i, j] < 0.5
             and min(evidence.neighbours(i, j, kept, inverse)) <= 0
@@ -220,7 +220,8 @@ def _feed_key(graph: CallGraph, id_: CallId) -> tuple[Any, ...]:
     return tuple((f.kind, f.by, f.by_leaf, f.value.digest) for f in graph.feeds(id_))
 
 
-def _same_op(evidence: Evidence, i: int, j: int) -> bool:
+def same_op(evidence: Evidence, i: int, j: int) -> bool:
+    """Do both mean one op, or, where no rule knows either, go by one class name?"""
     a = evidence.reference.nodes[evidence.rows[i]]
     b = evidence.candidate.nodes[evidence.columns[j]]
     if a.meaning.op or b.meaning.op:
@@ -239,7 +240,7 @@ def confidences(evidence: Evidence, matching: Mapping[int, int]) -> dict[int, tu
             continue
         before, after = evidence.neighbours(i, j, matching, inverse)
         fingerprint, naming = float(evidence.fingerprints[i, j]), float(evidence.naming[i, j])
-        same = _same_op(evidence, i, j)
+        same = same_op(evidence, i, j)
         reasons = [f"op {a.meaning.op}" if same and a.meaning.op else "same class" if same else "same place"]
         if parameter_shapes(a):
             reasons.append("other shapes" if _other_weights_shape(evidence, i, j) else "shapes")

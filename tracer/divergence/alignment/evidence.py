@@ -47,6 +47,10 @@ class Evidence:
             if i is not None and j is not None:
                 self.scores[i, j] = 1e6
 
+    def calls(self, matching: Mapping[int, int]) -> dict[CallId, CallId]:
+        """The pairs of rows and columns as calls."""
+        return {self.rows[i]: self.columns[j] for i, j in matching.items()}
+
     def neighbours(
         self, i: int, j: int, matching: Mapping[int, int], inverse: Mapping[int, int]
     ) -> tuple[float, float]:

@@ -49,6 +49,11 @@ def _one_against_many(one: CallGraph, many: CallGraph, pairs: Mapping[CallId, Ca
     return found
 
 
+def inside_of(graph: CallGraph, ids: set[CallId]) -> set[CallId]:
+    """The units inside any of these containers."""
+    return {unit for id_ in ids if id_ in graph.nodes and not graph.nodes[id_].unit for unit in _inside(graph, id_)}
+
+
 def _inside(graph: CallGraph, id_: CallId) -> list[CallId]:
     """The units inside a container."""
     found: list[CallId] = []
@@ -87,6 +92,7 @@ def containers(
             share = count / max(size_r[container], size_c[other])
             if share >= 0.9:  # less would be another part of the net: what goes in and out is compared
                 likeness = _likeness(reference.nodes[container], candidate.nodes[other])
+                likeness += 0.5 * min(size_r[container] / len(units), size_c[other] / len(inside_c[other]))
                 choices.append((share, likeness, container, other))
     # of nested containers with the same layers inside, the one whose parent is paired too speaks for itself; parents
     # are known after a first round
@@ -117,7 +123,11 @@ def _greedy(
     for share, likeness, a, b in sorted(choices, key=worth, reverse=True):
         if a in found or b in taken or not _nested(reference, candidate, found, a, b):
             continue
-        found[a] = (b, f"{round(100 * share)} % of what lies inside is paired", round(0.5 * share + 0.45 * likeness, 3))
+        found[a] = (
+            b,
+            f"{round(100 * share)} % of what lies inside is paired",
+            round(min(0.5 * share + 0.3 * likeness, 0.99), 3),
+        )
         taken.add(b)
     return found
 
