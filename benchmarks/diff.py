@@ -40,7 +40,9 @@ def record_three(name, small, folder):
     torch.backends.mkldnn.enabled = False  # other kernels: rounding differs, as between two frameworks
     torch.set_num_threads(1)
     tracer.record(net, array, out=files[1]).close()
-    layers = [m for m in net.modules() if not list(m.children()) and isinstance(m, torch.nn.LayerNorm | torch.nn.BatchNorm2d)]
+    layers = [
+        m for m in net.modules() if not list(m.children()) and isinstance(m, torch.nn.LayerNorm | torch.nn.BatchNorm2d)
+    ]
     layers[len(layers) // 2].eps = 1e-2
     tracer.record(net, array, out=files[2]).close()
     return files

@@ -105,7 +105,7 @@ def test_without_a_framework_the_install_line_is_said(monkeypatch, tmp_path, mis
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else there(name))
     walk = Walk(tmp_path / "tour")
     assert walk.code == 2
-    assert 'pip install "tracer[demo]"' in walk.text
+    assert 'pip install ".[demo]"' in walk.text
     assert missing in walk.text
     assert not (tmp_path / "tour").exists()
 

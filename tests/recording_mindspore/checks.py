@@ -42,7 +42,9 @@ def arrays(tree):
 
 
 def same(a, b):
-    return len(a) == len(b) and all(x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in zip(a, b))
+    return len(a) == len(b) and all(
+        x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in zip(a, b)
+    )
 
 
 def step(net, args, kwargs):
@@ -52,7 +54,11 @@ def step(net, args, kwargs):
     def forward():
         output = net(*args, **kwargs)
         seen.append(output)
-        return sum((leaf.value * 1.5).sum() for leaf in leaves(output) if isinstance(leaf.value, ms.Tensor) and leaf.value.dtype == ms.float32)
+        return sum(
+            (leaf.value * 1.5).sum()
+            for leaf in leaves(output)
+            if isinstance(leaf.value, ms.Tensor) and leaf.value.dtype == ms.float32
+        )
 
     loss, gradients = ms.value_and_grad(forward, None, net.trainable_params())()
     return arrays(seen), arrays([loss]), arrays(gradients)
@@ -64,9 +70,16 @@ def parameters(net):
 
 def leftovers(net):
     """Hooks that are still on the net."""
-    names = ("_forward_hook", "_forward_pre_hook", "_forward_hook_with_kwargs", "_forward_pre_hook_with_kwargs", "_backward_hook")
+    names = (
+        "_forward_hook",
+        "_forward_pre_hook",
+        "_forward_hook_with_kwargs",
+        "_forward_pre_hook_with_kwargs",
+        "_backward_hook",
+    )
     return [(path, name) for path, cell in net.cells_and_names() for name in names if getattr(cell, name)] + [
-        (path, "_run_construct") for path, cell in net.cells_and_names() if "_run_construct" in vars(cell)]
+        (path, "_run_construct") for path, cell in net.cells_and_names() if "_run_construct" in vars(cell)
+    ]
 
 
 def bitwise(name, make=None):
@@ -81,7 +94,10 @@ def bitwise(name, make=None):
     with stack:
         for path, layer, _ in w.layers(net):
             for named in w.parameters(layer):
-                stack.callback(w.on_gradient(named.tensor, lambda g, k=id(named.tensor): found.__setitem__(k, copied(w, g))) or (lambda: None))
+                stack.callback(
+                    w.on_gradient(named.tensor, lambda g, k=id(named.tensor): found.__setitem__(k, copied(w, g)))
+                    or (lambda: None)
+                )
         during = step(net, args, kwargs)
     state = parameters(net)
     for one, other in zip(before, during):
@@ -167,7 +183,15 @@ def run_hears_input_gradients_of_containers_too():
 def calls_are_counted():
     heard = bitwise("shared three times")
     assert heard.counts == {"(root)": 1, "layer": 3}, heard.counts
-    assert bitwise("recompute").counts == {"(root)": 1, "first": 1, "block": 1, "block.a": 1, "block.act": 1, "block.b": 1, "last": 1}
+    assert bitwise("recompute").counts == {
+        "(root)": 1,
+        "first": 1,
+        "block": 1,
+        "block.a": 1,
+        "block.act": 1,
+        "block.b": 1,
+        "last": 1,
+    }
 
 
 @check
@@ -261,8 +285,17 @@ def random_state_is_put_back():
     import random
 
     ms.set_seed(5)
-    make = lambda: (np.random.seed(0), ms.set_seed(5), nn.SequentialCell(nn.Dense(6, 6), nn.Dropout(p=0.5)).set_train())[2]
-    draw = lambda net: (arrays(net(_tensor(4, 6))), arrays(ops.dropout(_tensor(4, 6), 0.5, True)), np.random.rand(), random.random())
+    make = lambda: (
+        np.random.seed(0),
+        ms.set_seed(5),
+        nn.SequentialCell(nn.Dense(6, 6), nn.Dropout(p=0.5)).set_train(),
+    )[2]
+    draw = lambda net: (
+        arrays(net(_tensor(4, 6))),
+        arrays(ops.dropout(_tensor(4, 6), 0.5, True)),
+        np.random.rand(),
+        random.random(),
+    )
     random.seed(0)
     net = make()
     draw(net)
@@ -531,7 +564,10 @@ def the_users_own_gradient_functions_are_heard():
         with stack:
             run()
         assert heard.counts["(root)"] == 1, name
-        assert set(heard.output_gradients) == set(heard.outputs), (name, heard.outputs.keys() - heard.output_gradients.keys())
+        assert set(heard.output_gradients) == set(heard.outputs), (
+            name,
+            heard.outputs.keys() - heard.output_gradients.keys(),
+        )
 
 
 @check
@@ -712,13 +748,18 @@ def inputs_are_converted():
     w, net = watcher(), nn.Dense(3, 3)
     own = _tensor(2)
     array = np.arange(6.0).reshape(2, 3)
-    tree, done = w.convert(net, {"a": array, "b": (np.arange(3), [own, None, 7, "x"]), "c": Foreign(np.ones(2, np.int64)), "d": np.float32(2)})
+    tree, done = w.convert(
+        net,
+        {"a": array, "b": (np.arange(3), [own, None, 7, "x"]), "c": Foreign(np.ones(2, np.int64)), "d": np.float32(2)},
+    )
     assert tree["a"].dtype == ms.float32 and tree["b"][0].dtype == ms.int64 and tree["b"][1][0] is own
     assert tree["b"][1][1:] == [None, 7, "x"] and tree["c"].dtype == ms.int64 and tree["d"] == 2.0
     assert any("float32" in line for line in done) and len(done) == 2
     tree["a"][0] = 100.0
     assert array.max() == 5.0
-    tree, done = w.convert(net, (np.ones(2, ml_dtypes.bfloat16), np.ones((3, 2), ">f4").T, np.array(True), np.zeros((0, 2), np.float16)))
+    tree, done = w.convert(
+        net, (np.ones(2, ml_dtypes.bfloat16), np.ones((3, 2), ">f4").T, np.array(True), np.zeros((0, 2), np.float16))
+    )
     assert [t.dtype for t in tree] == [ms.bfloat16, ms.float32, ms.bool_, ms.float16] and done == ()
     half = nn.Dense(3, 3, dtype=ms.float16)
     assert w.convert(half, array)[0].dtype == ms.float16
@@ -738,12 +779,26 @@ def names_aliases_and_recomputed_cells():
     w, net = watcher(), Shared()
     found = w.layers(net)
     assert [(path, others) for path, _, others in found if others] == [("a", ("list.0",))], found
-    assert [path for path, _, _ in found] == ["(root)", "a", "list", "list.1", "block", "block.a", "block.act", "block.b"]
+    assert [path for path, _, _ in found] == [
+        "(root)",
+        "a",
+        "list",
+        "list.1",
+        "block",
+        "block.a",
+        "block.act",
+        "block.b",
+    ]
     tied, _, _ = NETS["tied"]()
     table = {path: [(p.name, p.alias) for p in w.parameters(cell)] for path, cell, _ in w.layers(tied)}
     assert table["embed"][0][0] == "embedding_table" and table["head"][0][0] == "weight", table
     norm = w.parameters(nn.BatchNorm2d(3))
-    assert [(p.name, p.trainable) for p in norm] == [("moving_mean", False), ("moving_variance", False), ("gamma", True), ("beta", True)]
+    assert [(p.name, p.trainable) for p in norm] == [
+        ("moving_mean", False),
+        ("moving_variance", False),
+        ("gamma", True),
+        ("beta", True),
+    ]
     assert dict((p.name, p.alias) for p in norm)["moving_mean"] == "mean"
 
 
@@ -767,9 +822,15 @@ def silent_layers_have_reasons():
         net(_tensor(2, 4, 6))
     silent = [path for path, _, _ in w.layers(net) if path not in heard.counts]
     why = w.uncaptured(net, silent)
-    assert set(why) == set(silent) == {"list", "direct", "functional", "never", "never.a", "never.act", "never.b", "attention.out_proj"}, silent
+    assert (
+        set(why)
+        == set(silent)
+        == {"list", "direct", "functional", "never", "never.a", "never.act", "never.b", "attention.out_proj"}
+    ), silent
     assert "container" in why["list"] and "construct" in why["direct"] and "parameters" in why["functional"], why
-    assert "not called" in why["never"] and "never" in why["never.a"] and "MultiheadAttention" in why["attention.out_proj"], why
+    assert (
+        "not called" in why["never"] and "never" in why["never.a"] and "MultiheadAttention" in why["attention.out_proj"]
+    ), why
 
 
 @check
@@ -790,11 +851,27 @@ SETTINGS = {
     "nn.Dropout(p=0.3)": {"p": 0.3, "dropout.keep_prob": 0.7},
     "nn.Dropout(0.1)": {"p": None, "keep_prob": 0.1},
     "nn.Dropout2d(p=0.2)": {"p": 0.2, "keep_prob": 0.8},
-    "nn.Conv2d(3, 4, 3)": {"pad_mode": "same", "has_bias": False, "padding": 0, "stride": [1, 1], "dilation": [1, 1], "group": 1},
-    "nn.Conv1d(3, 4, 3, pad_mode='pad', padding=1)": {"pad_mode": "pad", "kernel_size": [1, 3], "padding": [0, 0, 1, 1]},
+    "nn.Conv2d(3, 4, 3)": {
+        "pad_mode": "same",
+        "has_bias": False,
+        "padding": 0,
+        "stride": [1, 1],
+        "dilation": [1, 1],
+        "group": 1,
+    },
+    "nn.Conv1d(3, 4, 3, pad_mode='pad', padding=1)": {
+        "pad_mode": "pad",
+        "kernel_size": [1, 3],
+        "padding": [0, 0, 1, 1],
+    },
     "nn.Conv2dTranspose(3, 4, 3)": {"pad_mode": "same", "has_bias": False, "output_padding": 0},
     "nn.MaxPool2d(3, 2)": {"kernel_size": 3, "stride": 2, "pad_mode": "VALID", "padding": 0},
-    "nn.MaxPool2d(3, 2, 'pad', 1, ceil_mode=True)": {"pad_mode": "PAD", "padding": [0, 1, 1], "ceil_mode": True, "dilation": 1},
+    "nn.MaxPool2d(3, 2, 'pad', 1, ceil_mode=True)": {
+        "pad_mode": "PAD",
+        "padding": [0, 1, 1],
+        "ceil_mode": True,
+        "dilation": 1,
+    },
     "nn.AvgPool2d(3, 2, 'pad', 1, count_include_pad=False)": {"padding": 1, "count_include_pad": False},
     "nn.AvgPool1d(3, 2, 'pad', 1)": {"padding": 1, "count_include_pad": True},
     "nn.AdaptiveAvgPool2d(2)": {"output_size": 2},
@@ -812,17 +889,32 @@ SETTINGS = {
     "nn.LogSoftmax()": {"axis": -1},
     "nn.GLU(1)": {"axis": 1},
     "nn.Dense(3, 4, activation='relu')": {"activation": "ReLU", "has_bias": True},
-    "nn.LSTM(3, 4, 2, bidirectional=True)": {"input_size": 3, "hidden_size": 4, "num_layers": 2, "bidirectional": True, "has_bias": True},
+    "nn.LSTM(3, 4, 2, bidirectional=True)": {
+        "input_size": 3,
+        "hidden_size": 4,
+        "num_layers": 2,
+        "bidirectional": True,
+        "has_bias": True,
+    },
     "nn.RNN(3, 4, nonlinearity='relu')": {"nonlinearity": "relu", "input_size": 3},
     "nn.MultiheadAttention(8, 2, has_bias=False)": {"has_bias": False, "num_heads": 2, "batch_first": False},
-    "nn.TransformerEncoderLayer(8, 2, dropout=0.2)": {"activation": "relu", "dropout": 0.2, "layer_norm_eps": 1e-5, "norm_first": False},
+    "nn.TransformerEncoderLayer(8, 2, dropout=0.2)": {
+        "activation": "relu",
+        "dropout": 0.2,
+        "layer_norm_eps": 1e-5,
+        "norm_first": False,
+    },
     "nn.MSELoss('sum')": {"reduction": "sum"},
     "nn.SmoothL1Loss()": {"reduction": "none", "beta": 1.0},
     "nn.CrossEntropyLoss()": {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0},
     "nn.SoftmaxCrossEntropyWithLogits()": {"reduction": "none", "sparse": False},
     "nn.BCEWithLogitsLoss()": {"reduction": "mean"},
     "nn.TripletMarginLoss()": {"margin": 1.0, "p": 2},
-    "nn.Upsample(scale_factor=2.0, recompute_scale_factor=True)": {"scale_factor": 2.0, "mode": "nearest", "recompute_scale_factor": True},
+    "nn.Upsample(scale_factor=2.0, recompute_scale_factor=True)": {
+        "scale_factor": 2.0,
+        "mode": "nearest",
+        "recompute_scale_factor": True,
+    },
     "nn.Unfold([1, 2, 2, 1], [1, 1, 1, 1], [1, 1, 1, 1])": {"ksizes": [1, 1, 2, 2], "padding": "valid"},
     "nn.Flatten()": {"start_dim": 1, "end_dim": -1},
     "ms.mint.nn.Linear(3, 4, bias=False)": {"has_bias": False, "in_features": 3},

@@ -38,7 +38,9 @@ class Listening:
                 view = self.watcher.alias(value)
                 known[id(value)] = value if view is None else view
                 if view is not None:
-                    keep = lambda g, call=call, n=len(known): self.input_gradients.setdefault((*call, n), copied(self.watcher, g))
+                    keep = lambda g, call=call, n=len(known): self.input_gradients.setdefault(
+                        (*call, n), copied(self.watcher, g)
+                    )
                     self.watcher.on_gradient(view, keep)
             return known[id(value)]
 

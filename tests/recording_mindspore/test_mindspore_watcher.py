@@ -51,10 +51,15 @@ NAMES = _names()
 
 def _run(names: list[str], folder: Path) -> dict[str, str]:
     """What went wrong by check ("" for nothing), from one process in `folder`."""
-    done = subprocess.run([PYTHON, str(CHECKS), *names], cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [PYTHON, str(CHECKS), *names], cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"check"')]
     found = {line["check"]: line.get("why", "") for line in lines}
-    return {name: found.get(name, f"the process ended before it (code {done.returncode}):\n{done.stderr[-2000:]}") for name in names}
+    return {
+        name: found.get(name, f"the process ended before it (code {done.returncode}):\n{done.stderr[-2000:]}")
+        for name in names
+    }
 
 
 @pytest.fixture(scope="module")

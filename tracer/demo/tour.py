@@ -80,7 +80,7 @@ def _require(framework: str) -> None:
         raise FrameworkMissing(
             f"{framework} is not installed, and the tour needs both frameworks",
             where=sys.executable,
-            then='pip install "tracer[demo]"',
+            then='pip install ".[demo]" in a clone of the project',
         )
 
 
@@ -153,13 +153,18 @@ def _step(write: Write, doing: str, how: str) -> None:
 
 
 def _farewell(folder: Path, seconds: float) -> str:
+    python = Path(sys.executable)  # the one that has the frameworks; it need not be the shell's
+    tracer = python.with_name("tracer")
     return (
         f"That took {seconds:.0f} s. No list of names, no tolerance and no line in the nets was needed.\n"
         f"Nets and traces are in {folder}\n"
         "\n"
         "What to type next:\n"
         f"  cd {folder}\n"
-        f"  tracer diff {REFERENCE}.h5 {PORT}.h5 --every       every pair, not only the verdict\n"
-        f"  tracer show {PORT}.h5 blocks.0.mlp.act            one layer as it was recorded\n"
-        f"  python {PORT}.py                                  edit it, record it again, diff again"
+        f"  {tracer} diff {REFERENCE}.h5 {PORT}.h5 --every\n"
+        "      every pair, not only the verdict\n"
+        f"  {tracer} show {PORT}.h5 blocks.0.mlp.act\n"
+        "      one layer as it was recorded\n"
+        f"  {python} {PORT}.py\n"
+        "      edit it, record it again, diff again"
     )

@@ -37,6 +37,8 @@ class Difference:
     beyond: float | None = None
     rms_error: float | None = None
     """Root mean square of c - r."""
+    trimmed: float | None = None
+    """`relative_l2` without the 0.1 % of elements that are furthest apart."""
     nan_reference: int = 0
     nan_candidate: int = 0
     mask_differs: bool = False
@@ -171,7 +173,7 @@ class _Sums:
     def __init__(self, tolerance: float, rms: float) -> None:
         self.tolerance, self.rms = tolerance, rms
         self.count = self.finite = self.beyond = 0
-        self.reference = self.candidate = self.error = self.dot = 0.0
+        self.reference = self.candidate = self.error = self.trimmed = self.dot = 0.0
         self.max_abs, self.max_at = -1.0, 0
         self.nan_reference = self.nan_candidate = 0
         self.mask_differs = False
@@ -192,6 +194,7 @@ class _Sums:
         self.reference += _squares(r)
         self.candidate += _squares(c)
         self.error += _squares(error)
+        self.trimmed += _squares(np.partition(error, -_few(error))[: -_few(error)]) if error.size else 0.0
         self.dot += float(np.real(np.vdot(r, c)))
         self.beyond += int(np.count_nonzero(error > self.tolerance * np.maximum(np.abs(r), self.rms)))
         if error.size:
@@ -199,6 +202,11 @@ class _Sums:
             if error[at] > self.max_abs:
                 self.max_abs, self.max_at = float(error[at]), self.count + at
         self.count += r.size
+
+
+def _few(errors: Array) -> int:
+    """How many elements of a block are left out of `trimmed`: one in a thousand, at least one."""
+    return max(1, errors.size // 1000)
 
 
 def _as_float(block: Array) -> Array:
@@ -246,6 +254,7 @@ def compare_blocks(
         cosine=min(1.0, sums.dot / sizes) if sizes > 0 else None,
         beyond=sums.beyond / count,
         rms_error=error / math.sqrt(count),
+        trimmed=math.sqrt(sums.trimmed) / size if size > 0 else None,
         nan_reference=sums.nan_reference,
         nan_candidate=sums.nan_candidate,
         mask_differs=sums.mask_differs,

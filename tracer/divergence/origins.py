@@ -21,9 +21,6 @@ _BORDER = 0.05
 _SHOWN = 1e-3
 """The part of such a difference that may be left in what it feeds."""
 
-_KINK_SHARE = 1e-3
-"""Rounding decides on which side of a kink an element falls; so few elements may then have another gradient."""
-
 
 @dataclass(frozen=True)
 class Begin:
@@ -177,7 +174,7 @@ class OriginSearch:
         expected = max(expected, difference.tolerance) if difference.from_statistics else expected
         if difference.size <= expected or self.comparison.tolerance.accepts(difference.max_abs):
             return False
-        if self._kink(point, difference) or self._idle(point, difference):
+        if self._kink(point, difference, expected) or self._idle(point, difference):
             return False
         if point.side == "grad_param" and not difference.problem:
             # a sum in which much cancels keeps little of itself and all of the errors of its terms
@@ -227,13 +224,13 @@ class OriginSearch:
             return max(1.0, *((p.statistics.l2 or 0.0) / math.sqrt(p.shape[axis]) for p in weights if p.statistics))
         return 1.0
 
-    def _kink(self, point: Point, difference: Difference) -> bool:
-        """A gradient that differs in a few elements only, where rounding decides which side of a kink they are on."""
-        if not point.side.startswith("grad") or difference.beyond is None or difference.problem:
+    def _kink(self, point: Point, difference: Difference, expected: float) -> bool:
+        """A gradient that is off in a few elements only, where rounding decides on which side of a kink they are:
+        without them it is within what is expected."""
+        if not point.side.startswith("grad") or difference.trimmed is None or difference.problem:
             return False
         op = self.comparison.op(point, self.flow)
-        few = difference.beyond <= _KINK_SHARE and difference.beyond > 0
-        return few and (op == "" or op in _KINKS)
+        return difference.trimmed <= expected and (op == "" or op in _KINKS)
 
     def _explained(self, sink: Point, begins: dict[Point, Begin]) -> bool:
         return any(p == sink or nx.has_path(self.flow.graph, p, sink) for p in begins)

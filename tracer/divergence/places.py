@@ -199,10 +199,14 @@ def _origin(
     causes: tuple[Cause, ...],
 ) -> Origin:
     consumer = begin.point if place == "between" else None
-    faded = phase != "backward" and not any(
-        sink == begin.point or (nx.has_path(flow.graph, begin.point, sink) and carries(case, sink, begin))
-        for sink in flow.sinks
-        if sink in flow.graph
+    faded = (
+        phase != "backward"
+        and case.complete
+        and not any(
+            sink == begin.point or (nx.has_path(flow.graph, begin.point, sink) and carries(case, sink, begin))
+            for sink in flow.sinks
+            if sink in flow.graph
+        )
     )
     said = [_shown_by(consumer, ours)] if consumer is not None else []
     if faded:

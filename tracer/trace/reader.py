@@ -490,7 +490,7 @@ def _newer(path: Path, version: int) -> TraceFileError:
     return TraceFileError(
         f"The trace is of version {version}; this tracer reads up to version {VERSION}",
         where=str(path),
-        then="pip install --upgrade tracer",
+        then="upgrade tracer, or read the file with the one that wrote it",
     )
 
 

@@ -167,9 +167,17 @@ def _op_score(a: Node, b: Node) -> float:
         if sizes == other_sizes:
             return 3.0 if kind_word(a) == kind_word(b) else 2.0
         return 1.0 if kind_word(a) == kind_word(b) and bool(sizes & other_sizes) else 0.0
+    if [v.shape for v in a.inputs[:1]] != [v.shape for v in b.inputs[:1]] or hands_on(a) != hands_on(b):
+        return 0.0  # only the place speaks for these two: then they must at least take and do the same kind of thing
     if not ours.op and not theirs.op:
         return 2.0 if kind_word(a) == kind_word(b) else 0.6
     return 0.4 if kind_word(a) == kind_word(b) or not (ours.transparent or theirs.transparent) else 0.0
+
+
+def hands_on(node: Node) -> bool:
+    """Did the unit give what it was given, in another shape at most?"""
+    given, made = node.inputs[:1], node.outputs[:1]
+    return bool(given and made) and given[0].digest is not None and given[0].digest == made[0].digest
 
 
 def kind_word(node: Node) -> str:
