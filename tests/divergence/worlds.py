@@ -192,6 +192,9 @@ class MemoryTrace:
         self.read.append(value.stored)
         return self.arrays[value.stored]
 
+    def check(self, value):
+        assert value.stored in self.arrays
+
     def row_blocks(self, parameter):
         from tracer.trace.statistics import row_blocks
 

@@ -308,15 +308,20 @@ def _folder(group):
     return Path(group.file.filename).parent
 
 
-@pytest.mark.parametrize(
-    "make", [external_link, soft_link, external_storage, virtual, chunked, packed, plugin, empty, a_group, texts]
-)
+@pytest.mark.parametrize("make", [external_storage, virtual, chunked, packed, plugin, empty, a_group, texts])
 def test_arrays_that_are_not_where_they_should_be(path, make):
-    """Links and storage outside the file, packing and other shapes are refused, and nothing is followed."""
+    """Storage outside the file, packing and other shapes are refused, and nothing is followed."""
     relinked(path, make)
     with Trace(path) as trace, pytest.raises(TraceFileError) as caught:
         np.asarray(trace["fc"].calls[0].output)
     assert caught.value.then
+
+
+@pytest.mark.parametrize("make", [external_link, soft_link])
+def test_a_link_to_elsewhere_is_refused_when_the_trace_is_opened(path, make):
+    """Even one that nobody asks for."""
+    relinked(path, make)
+    refused(path, "link to somewhere else")
 
 
 @pytest.mark.parametrize("place", ["/skeleton", "/skeleton/calls", "/skeleton/header", "/skeleton/layers"])

@@ -391,3 +391,18 @@ def test_the_file_is_closed(tmp_path):
         with pytest.raises(TraceFileError):
             Trace(tmp_path / "b.h5")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_an_empty_argument_keeps_the_place_of_the_others(tmp_path):
+    """`net(None, [], x)`: the third argument is `inputs[2]`."""
+    from tracer.trace.reader import Trace
+    from tracer.trace.schema import End, Entered, Header, Layer, Returned, Value
+    from tracer.trace.writer import TraceWriter
+
+    writer = TraceWriter(tmp_path / "a.h5", Header("torch", "0", "Net"))
+    writer.layers([Layer("(root)", "Net")], [])
+    given = (Value("0", "none"), Value("2", "scalar", literal=3))
+    writer.write(Entered(0, 0, "(root)", 0, None, inputs=given), [None, None])
+    writer.write(Returned(0, 0), [])
+    with Trace(writer.finish(End())) as trace:
+        assert trace["(root)"].calls[0].inputs == [None, [], 3]

@@ -106,6 +106,14 @@ class Trace(Mapping[str, LayerView]):
 
         return pieces()
 
+    def check(self, value: Value | Parameter) -> None:
+        """Look whether the file holds the array of a value as it says; reads none of it.
+
+        Raises:
+            TraceFileError: as `array`.
+        """
+        self._file.array(value)
+
     def row_blocks(self, parameter: Parameter) -> Array:
         """The sums of the parameter's blocks of rows, float64 (blocks, 4); see `tracer.trace.statistics.row_blocks`.
 
@@ -219,6 +227,7 @@ class _File:
             texts = list(self._table(layout.HEADER))
         except KeyError:
             raise _no_trace(self.path, "an HDF5 file, but no trace") from None
+        self._refuse_links()
         header = decode_header(texts[0]) if texts else None
         if header is None:
             raise _no_trace(self.path, "an HDF5 file, but no trace")
@@ -229,6 +238,18 @@ class _File:
         except KeyError:
             layers = []  # cut off before the table was written
         return assemble(header, layers, map(decode_row, self._table(layout.ROWS)))
+
+    def _refuse_links(self) -> None:
+        """A trace has plain links only: one that points elsewhere is refused, whether or not it is asked for."""
+
+        def look(name: bytes, info: Any) -> bytes | None:
+            return None if info.type == h5l.TYPE_HARD else name
+
+        root = h5g.open(self._id, b"/")  # named, since its links do not keep it open
+        found = root.links.visit(look, info=True)
+        if found is not None:
+            shown = bytes(found).decode("utf-8", "replace")[:80]
+            raise _hostile(self.path, f"{shown!r} leads through a link to somewhere else")
 
     def sums(self) -> Array:
         with self._lock:
@@ -262,7 +283,9 @@ class _File:
     def array(self, value: Value | Parameter) -> _Place:
         name = value.leaf if isinstance(value, Value) else value.name
         if value.stored is None:
-            raise _no_array(self.path, name, value.missing or "the trace keeps statistics, not values")
+            kept = isinstance(value, Parameter) or value.kind == "tensor"
+            why = "the trace keeps statistics, not values" if kept else "it is no tensor"
+            raise _no_array(self.path, name, value.missing or why)
         if not self._finalizer.alive:
             raise _closed(self.path)
         parts = value.stored.split("/")

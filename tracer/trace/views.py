@@ -161,9 +161,15 @@ class CallView:
 
     @property
     def inputs(self) -> list[Nest]:
-        """The positional arguments."""
-        tree = self._nest(self.call.inputs, "input")
-        return tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else [tree]
+        """The positional arguments; one without a leaf (an empty list) stands as an empty list in its place."""
+        groups: dict[str, list[tuple[str, Nest]]] = {}
+        for value in self.call.inputs:
+            position, _, rest = value.leaf.partition(".")
+            groups.setdefault(position, []).append((rest, self._leaf(value, "input")))
+        if any(not position.isdigit() for position in groups):
+            return [nest(leaves) for leaves in groups.values()]
+        count = max((int(position) for position in groups), default=-1) + 1
+        return [nest(groups[str(n)]) if str(n) in groups else [] for n in range(count)]
 
     @property
     def kwargs(self) -> dict[str, Nest]:
@@ -189,7 +195,9 @@ class CallView:
         """The gradient of the output, nested like it; leaves without one are left out. None when there is none."""
         if len(self.call.outputs) == 1 or not self.call.grad_outputs:
             return self._nest(self.call.grad_outputs, "grad_output")
-        given = [(value.leaf, self._view(value, "grad_output")) for value in self.call.grad_outputs]
+        position = {value.leaf: n for n, value in enumerate(self.call.outputs)}
+        ordered = sorted(self.call.grad_outputs, key=lambda value: position.get(value.leaf, len(position)))
+        given = [(value.leaf, self._view(value, "grad_output")) for value in ordered]
         whole = {value.leaf for value in self.call.outputs} == {leaf for leaf, _ in given}
         return nest(given) if whole else dict(given)
 
