@@ -806,7 +806,7 @@ def run_and_record(
         prepare = getattr(watcher, "prepare", None)
         prepared = prepare(net, args, kwargs) if prepare is not None else ()
         notes = dict.fromkeys((*done, *words, *more, *prepared))
-        with _watching(watcher, net, out, options, tuple(notes)) as watched:
+        with _watching(watcher, net, out, options, tuple(notes), cotangent=True) as watched:
             restore = watcher.preserve(net)
             gradients = Gradients()
             try:
@@ -844,7 +844,9 @@ def record_while(net: Any, out: Path, options: Options) -> Iterator[Session]:
 
 
 @contextlib.contextmanager
-def _watching(watcher: Watcher, net: Any, out: Path, options: Options, notes: Sequence[str]) -> Iterator[_Watched]:
+def _watching(
+    watcher: Watcher, net: Any, out: Path, options: Options, notes: Sequence[str], *, cotangent: bool = False
+) -> Iterator[_Watched]:
     """Header and layers are written, hooks are on; at the end the trace is closed, whatever was raised."""
     table = watcher.layers(net)
     if not table:
@@ -864,6 +866,7 @@ def _watching(watcher: Watcher, net: Any, out: Path, options: Options, notes: Se
         filters=options.choice.words(),
         note=options.note,
         notes=tuple(notes),
+        cotangent=cotangent,
     )
     writer = TraceWriter(out, header)
     try:

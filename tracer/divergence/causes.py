@@ -323,7 +323,7 @@ def code_causes(comparison: Comparison, point: Point, difference: Difference) ->
     found += explain_values(comparison, point)
     if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
         unseen = "; the traces keep no values here that could show how" if difference.from_statistics else ""
-        said = f"all that fed it agrees: the code between the layers differs{unseen}"
+        said = f"no layer explains it: the code between the layers differs{unseen}"
         found.append(Cause("code", "forward", sentence=said))
     return tuple(found)
 
@@ -337,6 +337,8 @@ def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
     ):
         for lone in _lone_feeders(side.graph, id_, point.side, side.alone):
             node = side.graph.nodes[lone]
+            if not node.unit:
+                continue  # a mere container; what lies inside it speaks for itself
             values: dict[str, Plain] = {word: node.layer.kind}
             if random_now(node.meaning, node.call.training):
                 found.append(

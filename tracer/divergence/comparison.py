@@ -87,6 +87,8 @@ class Comparison:
         self.code = code
         self.confirmed_missing: set[Point] = set()
         """Points without a gradient on one side, whose parameters further back felt it."""
+        self.passed_over: set[Point] = set()
+        """Points whose values are known to say nothing."""
         self._judged: dict[Point, Difference | None] = {}
         self._screened: dict[Point, float | None] = {}
         self._pairs: dict[tuple[str, str, float], Difference] = {}
@@ -168,6 +170,8 @@ class Comparison:
 
     def _screen(self, point: Point) -> float | None:
         worst: float | None = None
+        if point in self.passed_over:
+            return None
         if point.side == "grad_param":
             pairs = [(r, c) for _, r, c in self.parameter_gradients(point) if r is not None and c is not None]
         else:
@@ -234,6 +238,8 @@ class Comparison:
 
     def _judge(self, point: Point) -> Difference | None:
         allowed = self.allowed(point)
+        if point in self.passed_over:
+            return None
         if point.side == "grad_param":
             return self._judge_parameter_gradients(point, allowed)
         ours, theirs = self.values(point)

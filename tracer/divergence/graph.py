@@ -141,6 +141,14 @@ class CallGraph:
                 return value.leaf
         return leaf
 
+    def hands_in(self, id_: CallId, leaf: str) -> bool:
+        """Does a call directly inside take this leaf of the container's input as it came?"""
+        return any(
+            feed.kind == "input" and feed.by == id_ and feed.by_leaf == leaf
+            for child in self.nodes[id_].children
+            for feed in self.feeds(child)
+        )
+
     def ancestors(self, id_: CallId) -> Iterator[CallId]:
         """The calls around this one, innermost first."""
         parent = self.nodes[id_].parent

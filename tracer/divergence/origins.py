@@ -200,7 +200,13 @@ class OriginSearch:
         fed = list(self.flow.graph.successors(point))
         inside = [p for p in fed if p != point.at("out")]
         if point.side == "in" and not unit and inside:
-            fed = inside
+            # an argument that only the container's own code uses shows in what the container gives
+            graphs = (
+                (self.comparison.reference.graph, point.reference),
+                (self.comparison.candidate.graph, point.candidate),
+            )
+            handed = any(graph.hands_in(id_, difference.leaf) for graph, id_ in graphs)
+            fed = inside if handed else [point.at("out")]
         judged = [(p, d) for p in fed if (d := self.comparison.judge(p)) is not None]
         shown = min(difference.size, 1.0) * _SHOWN
         return bool(judged) and all(

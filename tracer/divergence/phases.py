@@ -66,6 +66,9 @@ def search_backward(case: Case, *, every: bool, progress: Progress | None) -> Ph
     if why is not None:
         return Phase(f"not judged: {why}", Search(()), flow)
     comparison = case.comparison
+    if all(trace.skeleton.header.cotangent for trace in case.traces):
+        # what was sent back is the same on both sides; a tensor that is given and used as well has more to it
+        comparison.passed_over.update(flow.given)
     order: list[Point] = list(nx.topological_sort(flow.graph))
     start = {p: comparison.noise.get(p.at("out"), 0.0) for p in flow.given}
     comparison.spread_noise(flow, order, start)
@@ -84,6 +87,8 @@ def _judged(case: Case) -> str:
 
 def _no_backward(case: Case) -> str | None:
     for trace, word in zip(case.traces, SIDES, strict=True):
+        if not trace.skeleton.end.complete:
+            return f"the {word} trace is not complete"
         why = trace.skeleton.end.backward
         if why is not None:
             return f"the {word} has none ({why})"

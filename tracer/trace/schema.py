@@ -226,7 +226,8 @@ Row = Entered | Returned | Gradient | ParameterGradient | End
 @dataclass(frozen=True, slots=True)
 class Header:
     """What is known before the net runs. `environment` holds versions, device and flags (tf32, autocast, determinism,
-    execution mode) as the framework's watcher names them; `filters` the only/skip/depth in words."""
+    execution mode) as the framework's watcher names them; `filters` the only/skip/depth in words; `cotangent` that the
+    gradients sent back were the fixed pseudo-random ones, the same in every trace, and not those of a loss."""
 
     framework: str
     framework_version: str
@@ -238,6 +239,7 @@ class Header:
     filters: Mapping[str, Plain] = field(default_factory=dict)
     note: str | None = None
     notes: tuple[str, ...] = ()
+    cotangent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
