@@ -15,7 +15,15 @@ from tracer.divergence.metrics import Progress, Tolerance
 from tracer.divergence.notes import notes
 from tracer.divergence.origins import Begin
 from tracer.divergence.phases import Phase, outputs, search_backward, search_forward
-from tracer.divergence.places import Origin, Spot, forward_origins, given_origin, name_origin
+from tracer.divergence.places import (
+    Origin,
+    Spot,
+    forward_origins,
+    given_origin,
+    loss_origin,
+    name_origin,
+    raised_origin,
+)
 from tracer.divergence.road import PairRow, RoadStep, pair_rows, road_through
 from tracer.divergence.rules import UserRule
 
@@ -109,14 +117,27 @@ def diagnose(
         why = "not judged: the inputs differ"
         return _told(case, "unsure", given.sentence, (given,), phases={"forward": why, "backward": why})
     forward = search_forward(case, every=every, progress=progress)
-    origins, quiet = forward_origins(case, forward.search.begins)
+    begins, edge = _inside_of_only(case, forward.search.begins)
+    origins, quiet = forward_origins(case, begins)
+    if edge and not origins:
+        why = f"what {edge[0].point.reference} is given differs already: look at what comes before it, without --only"
+        return _told(case, "unsure", why, phases={"forward": forward.said, "backward": "not judged: see forward"})
     backward: Phase | None = None
     if origins:
         said = "not judged: the forward pass diverged"
     else:
         backward = search_backward(case, every=every, progress=progress)
         said = backward.said
-        origins = tuple(name_origin(case, backward.flow, begin, "backward") for begin in backward.search.begins)
+        loss = loss_origin(case, backward.flow, backward.search.begins)
+        if loss is not None:
+            why = f"not judged: {loss.sentence}"
+            return _told(case, "unsure", loss.sentence, (loss,), phases={"forward": forward.said, "backward": why})
+        raised = None if case.complete else raised_origin(case)
+        origins = (
+            (raised,)
+            if raised is not None
+            else tuple(name_origin(case, backward.flow, begin, "backward") for begin in backward.search.begins)
+        )
     drift = forward.search.drift or (backward.search.drift if backward else None)
     verdict, reason = _verdict(case, origins, drift, both=said.startswith("judged"))
     return _told(
@@ -130,6 +151,12 @@ def diagnose(
         drift=drift,
         backward=backward.flow if backward and said.startswith("judged") else None,
     )
+
+
+def _inside_of_only(case: Case, begins: Sequence[Begin]) -> tuple[list[Begin], list[Begin]]:
+    """Where divergence begins, and where it only comes in from what --only leaves out."""
+    edge = [b for b in begins if case.restricted and b.point.side == "in" and not case.flow.graph.pred[b.point]]
+    return [b for b in begins if b not in edge], edge
 
 
 def _nothing_to_judge(case: Case) -> str | None:

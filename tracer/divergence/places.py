@@ -9,7 +9,7 @@ from typing import Literal
 
 import networkx as nx
 
-from tracer.divergence.case import Case
+from tracer.divergence.case import SIDES, Case
 from tracer.divergence.causes import Cause, code_causes, layer_causes, parameter_causes, setting_causes
 from tracer.divergence.flow import Flow, Point
 from tracer.divergence.graph import CallId
@@ -94,6 +94,44 @@ def given_origin(case: Case) -> Origin | None:
             (cause,),
             sentence=f"{sentence}: nothing can be said of the nets",
         )
+    return None
+
+
+def loss_origin(case: Case, flow: Flow, begins: Iterable[Begin]) -> Origin | None:
+    """The gradients that came in at an output of the net, where they differ: then the losses differ, and nothing can
+    be said of what the net made of them."""
+    for begin in begins:
+        if begin.point in flow.given:
+            sentence = "the gradients that came in at the output of the net differ: compare the losses"
+            cause = Cause("code", "loss", sentence=sentence, edit="take the same loss of the outputs on both sides")
+            ours, theirs = spot(case, 0, begin.point.reference), spot(case, 1, begin.point.candidate)
+            return Origin("backward", "input", ours, theirs, begin.difference, None, (cause,), sentence=sentence)
+    return None
+
+
+def raised_origin(case: Case) -> Origin | None:
+    """The layer that raised on one side only, where its settings or parameters say why: what ran before it agrees."""
+    for side, graph in enumerate(case.graphs):
+        raised = [id_ for id_, node in graph.nodes.items() if node.unit and not node.hidden and not node.call.returned]
+        partners = case.alignment.candidate_of if side == 0 else case.alignment.reference_of
+        for id_ in raised[-1:]:
+            other = partners.get(id_)
+            if other is None or not case.graphs[1 - side].nodes[other].call.returned:
+                continue
+            ours, theirs = (id_, other) if side == 0 else (other, id_)
+            nodes = (case.graphs[0].nodes[ours], case.graphs[1].nodes[theirs])
+            differences = case.comparison.parameters(ours, theirs)
+            causes = (
+                *setting_causes(case.comparison, *nodes),
+                *parameter_causes([d for d in differences if d.difference is not None], case.comparison, missing=False),
+            )
+            if causes:
+                said = (
+                    f"it raised in the {SIDES[side]}: {(graph.nodes[id_].call.failed or 'no result').splitlines()[0]}"
+                )
+                return Origin(
+                    "forward", "layer", spot(case, 0, ours), spot(case, 1, theirs), None, None, causes, sentence=said
+                )
     return None
 
 

@@ -102,7 +102,7 @@ def head(skeleton: Skeleton, file: str, number: int = 0) -> Head:
     facts += [("remark", note) for note in (*header.notes, *end.notes)]
     warnings = []
     if not end.complete:
-        warnings.append(f"not complete: {end.stopped or 'the recording was cut off'}")
+        warnings.append(f"not complete: {_first_line(end.stopped or 'the recording was cut off')}")
     spoiled = [(call, *_spoiled(call)) for call in step.calls]
     spoiled = [(call, nan, inf) for call, nan, inf in spoiled if nan or inf]
     if spoiled:
@@ -209,7 +209,7 @@ def _row(layer: Layer, calls: Sequence[Call], depth: int, parent: str | None, sk
     tensors = [value for value in calls[0].outputs if value.kind == "tensor"]
     bad = [_spoiled(call) for call in calls]
     timed = [call.seconds for call in calls if call.seconds is not None]
-    remarks = [f"raised: {call.failed}" for call in calls if call.failed]
+    remarks = [f"raised: {_first_line(call.failed)}" for call in calls if call.failed]
     if any(not call.returned and not call.failed for call in calls):
         remarks.append("did not return")
     return Row(
@@ -444,3 +444,8 @@ def _fields(item: Any) -> Any:
     if isinstance(item, list | tuple):
         return [_fields(value) for value in item]
     return item
+
+
+def _first_line(text: str) -> str:
+    """Of a message over many lines (MindSpore adds its C++ stack) the first that says something."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), text)
