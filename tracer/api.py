@@ -43,7 +43,7 @@ def record(
     Args:
         net: a `torch.nn.Module` or a `mindspore.nn.Cell`.
         inputs: one argument (an array or tensor of any framework, a nested list of numbers), a tuple of positional
-            arguments, or a dict of keyword arguments. Arrays become tensors on the net's device.
+            arguments, or a mapping of keyword arguments. Arrays become tensors on the net's device.
         kwargs: further keyword arguments.
         out: where the trace will be; an older one there is replaced when the new one is whole.
         backward: record gradients too.
@@ -141,12 +141,12 @@ def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What the user gave as positional and keyword arguments."""
     if isinstance(inputs, tuple) and not hasattr(inputs, "_fields"):
         return tuple(_numbers(item) for item in inputs), {}
-    if isinstance(inputs, dict):
+    if isinstance(inputs, Mapping):
         if not all(isinstance(key, str) for key in inputs):
             raise RecordingError(
-                "inputs= is a dict, whose keys are the names of the net's arguments, but not all keys are text",
+                "inputs= is a mapping, whose keys are the names of the net's arguments, but not all keys are text",
                 where=f"keys {list(inputs)[:5]}",
-                then="to give the dict itself as the one argument, put it into a tuple: (inputs,)",
+                then="to give the mapping itself as the one argument, put it into a tuple: (inputs,)",
             )
         return (), {key: _numbers(value) for key, value in inputs.items()}
     return (_numbers(inputs),), {}

@@ -11,7 +11,7 @@ import fnmatch
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import islice
@@ -177,33 +177,60 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Handed:
-    """A list or dict of the caller's, and the copy with aliases that the layer got instead. What the layer does to
-    the copy the caller must see: `before` is what the copy held, `given` the caller's own tensors by alias."""
+    """A container of the caller's, and the copy with aliases that the layer got instead. What the layer does to the
+    copy the caller must see: `items` and `fields` are what the copy held, `given` the caller's own tensors by alias."""
 
     own: Any
     copy: Any
-    before: Any
+    items: Any
+    fields: Mapping[str, Any]
     given: Mapping[int, Any]
 
     def settle(self) -> None:
-        """Bring to the caller's list or dict what was done to the copy."""
-        if isinstance(self.own, list):
-            if len(self.copy) != len(self.before) or any(
-                a is not b for a, b in zip(self.copy, self.before, strict=True)
-            ):
-                self.own[:] = [self.given.get(id(item), item) for item in self.copy]
-        elif list(self.copy) != list(self.before) or any(self.copy[key] is not self.before[key] for key in self.copy):
-            items = {key: self.given.get(id(item), item) for key, item in self.copy.items()}
+        """Bring to the caller's container what was done to the copy."""
+        now = _items(self.copy)
+        if isinstance(now, list):
+            if len(now) != len(self.items) or any(a is not b for a, b in zip(now, self.items, strict=True)):
+                self.own[:] = [self._callers(item) for item in now]
+        elif now is not None and (list(now) != list(self.items) or any(now[k] is not self.items[k] for k in now)):
             self.own.clear()
-            self.own.update(items)
+            self.own.update({key: self._callers(item) for key, item in now.items()})
+        fields = _fields(self.copy)
+        for name, value in fields.items():
+            if name not in self.fields or value is not self.fields[name]:
+                object.__setattr__(self.own, name, self._callers(value))
+        for name in self.fields:
+            if name not in fields:
+                object.__delattr__(self.own, name)
+
+    def _callers(self, value: Any) -> Any:
+        return self.given.get(id(value), value)
+
+
+def _items(container: Any) -> Any:
+    """What a list or mapping holds now; None for what is neither."""
+    if isinstance(container, list):
+        return list(container)
+    return dict(container.items()) if isinstance(container, MutableMapping) else None
+
+
+def _fields(container: Any) -> dict[str, Any]:
+    """The attributes of a container now, those in slots too."""
+    found: dict[str, Any] = dict(getattr(container, "__dict__", ()))
+    for kind in type(container).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in {"__dict__", "__weakref__"} and hasattr(container, name):
+                found[name] = getattr(container, name)
+    return found
 
 
 def _handed(own: Any, copy: Any, given: Mapping[int, Any]) -> Iterator[_Handed]:
-    """Every list and dict that was replaced by a copy."""
+    """Every container that can be altered and was replaced by a copy."""
     if own is copy:
         return
-    if isinstance(own, list | dict):
-        yield _Handed(own, copy, list(copy) if isinstance(copy, list) else dict(copy), given)
+    if not isinstance(own, tuple) and (children(own) is not None):
+        yield _Handed(own, copy, _items(copy), _fields(copy), given)
     for (_, a), (_, b) in zip(children(own) or (), children(copy) or (), strict=True):
         yield from _handed(a, b, given)
 

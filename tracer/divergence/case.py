@@ -40,7 +40,7 @@ class Case:
     """The two traces with their graphs, the alignment, the judge, and the points to judge.
 
     `settings` are the settings that differ at each output; `suspects` the outputs where these, or the mode, differ.
-    `restricted` says that only a part of the pairs is looked at.
+    `within` are the points that --only names, None where all are looked at; the others still feed them.
     """
 
     traces: tuple[TraceLike, TraceLike]
@@ -50,7 +50,7 @@ class Case:
     flow: Flow
     settings: Mapping[Point, tuple[SettingDifference, ...]]
     suspects: frozenset[Point]
-    restricted: bool
+    within: frozenset[Point] | None
 
     def nodes(self, point: Point) -> tuple[Node, Node]:
         """Both calls of a point."""
@@ -74,7 +74,7 @@ def open_case(
     traces = (reference, candidate)
     graphs = (call_graph(reference.skeleton, 0, rules), call_graph(candidate.skeleton, 0, rules))
     alignment = align(*graphs, pins)
-    flow = _restricted(forward_flow(*graphs, alignment), only)
+    flow = forward_flow(*graphs, alignment)
     doubtful = frozenset(p.reference for p in alignment.pairs if p.confidence < _CERTAIN)
     lone = (alignment.alone_reference, alignment.alone_candidate)
     banks = [
@@ -99,7 +99,7 @@ def open_case(
         telling = any(d.name not in QUIET_SETTINGS for d in settings[point])
         if telling or (ours.meaning.mode and ours.call.training != theirs.call.training):
             suspects.add(point)
-    return Case(traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), bool(only))
+    return Case(traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), _within(flow, only))
 
 
 def _other_dtype_throughout(graphs: tuple[CallGraph, CallGraph], alignment: Alignment) -> bool:
@@ -115,15 +115,9 @@ def _other_dtype_throughout(graphs: tuple[CallGraph, CallGraph], alignment: Alig
     return count[True] > max(count[False], 1)
 
 
-def _restricted(flow: Flow, only: Sequence[str]) -> Flow:
+def _within(flow: Flow, only: Sequence[str]) -> frozenset[Point] | None:
     if not only:
-        return flow
-    kept = {
+        return None
+    return frozenset(
         p for p in flow.graph if any(fnmatchcase(p.reference.path, g) or fnmatchcase(p.candidate.path, g) for g in only)
-    }
-    return Flow(
-        flow.graph.subgraph(kept).copy(),
-        flow.code & kept,
-        tuple(p for p in flow.given if p in kept),
-        tuple(p for p in flow.sinks if p in kept),
     )

@@ -69,6 +69,10 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
         )
         if not [c for c in found if c.kind in {"setting", "mode", "parameter", "dtype"}]
     ]
+    r, c = ours.call.training, theirs.call.training
+    if not [c for c in found if c.kind != "framework"] and not op and r is not None and c is not None and r != c:
+        said = f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode; no rule knows this class"
+        found.append(Cause("mode", "training", r, c, sentence=said))
     if not [c for c in found if c.kind != "framework"]:
         found.append(
             Cause(
@@ -103,17 +107,6 @@ def mode_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]
                 c,
                 edit=edit,
                 sentence=f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode",
-            )
-        )
-    elif not (ours.meaning.op or theirs.meaning.op) and r is not None and c is not None and r != c:
-        found.append(
-            Cause(
-                "mode",
-                "training",
-                r,
-                c,
-                sentence=f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode; no rule says "
-                "whether that matters to this class",
             )
         )
     elif random_now(ours.meaning, r) and random_now(theirs.meaning, c):
@@ -184,6 +177,9 @@ def parameter_causes(
 
 def _value_cause(d: ParameterDifference, comparison: Comparison) -> Cause:
     size = d.difference.relative_l2 if d.difference else None
+    if d.difference is not None and d.difference.mask_differs:
+        counts = f"{d.difference.nan_reference} in the reference, {d.difference.nan_candidate} in the candidate"
+        return Cause("parameter", d.name, sentence=f"{d.name} has elements that are not finite ({counts})")
     apart = "" if size is None else f" (relative L2 {size:.1e})"
     r, c = d.reference, d.candidate
     turned = ""

@@ -378,7 +378,8 @@ class Comparison:
             if difference is None:
                 continue
             error = (difference.rms_error or 0.0) * math.sqrt(max(math.prod(r.shape), 1))
-            if difference.diverged and not difference.problem and error <= floor:
+            known = difference.rms_error is not None
+            if known and difference.diverged and not difference.problem and error <= floor:
                 difference = replace(difference, relative_l2=0.0, layout="below the rounding of its own sum")
             found.append(replace(difference, leaf=name))
         return max(found, key=lambda d: (d.diverged, d.size), default=None)

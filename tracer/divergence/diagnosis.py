@@ -120,11 +120,13 @@ def diagnose(
     begins, edge = _inside_of_only(case, forward.search.begins)
     origins, quiet = forward_origins(case, begins)
     if edge and not origins:
-        why = f"what {edge[0].point.reference} is given differs already: look at what comes before it, without --only"
+        why = f"what --only names is given other numbers: {edge[0].point.reference} before it differs already"
         return _told(case, "unsure", why, phases={"forward": forward.said, "backward": "not judged: see forward"})
     backward: Phase | None = None
     if origins:
         said = "not judged: the forward pass diverged"
+        if all(_only_random(origin) for origin in origins):
+            said = "not judged: the masks of dropout differ"
     else:
         backward = search_backward(case, every=every, progress=progress)
         said = backward.said
@@ -155,7 +157,7 @@ def diagnose(
 
 def _inside_of_only(case: Case, begins: Sequence[Begin]) -> tuple[list[Begin], list[Begin]]:
     """Where divergence begins, and where it only comes in from what --only leaves out."""
-    edge = [b for b in begins if case.restricted and b.point.side == "in" and not case.flow.graph.pred[b.point]]
+    edge = [b for b in begins if case.within is not None and b.point not in case.within]
     return [b for b in begins if b not in edge], edge
 
 
@@ -170,7 +172,7 @@ def _nothing_to_judge(case: Case) -> str | None:
         return "nothing could be aligned: do both traces come from the same net?"
     if units < 0.2 * smaller and smaller > 5:
         return f"only {units} of {smaller} layers could be aligned: do both traces come from the same net?"
-    return None if case.flow.graph else "no pair matches --only"
+    return "no pair matches --only" if case.within is not None and not case.within else None
 
 
 def _verdict(case: Case, origins: Sequence[Origin], drift: Begin | None, *, both: bool) -> tuple[Verdict, str]:
@@ -192,11 +194,13 @@ def _verdict(case: Case, origins: Sequence[Origin], drift: Begin | None, *, both
     if not sinks or any(case.comparison.judge(point) is None for point in sinks):
         return "unsure", "not every output of the net could be judged"
     runs = [len(graph.roots) for graph in case.graphs]
-    if runs[0] != runs[1] and not case.restricted:
+    if runs[0] != runs[1] and case.within is None:
         return (
             "unsure",
             f"the reference was run {runs[0]} times, the candidate {runs[1]}; the runs that both have agree",
         )
+    if case.within is not None:
+        return "agree", "what --only names agrees; the rest was not looked at"
     return "agree", "forward and backward agree" if both else "the forward pass agrees"
 
 

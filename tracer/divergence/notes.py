@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -9,11 +10,11 @@ from tracer.divergence.case import SIDES, Case
 from tracer.divergence.comparison import match_leaves
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallId
-from tracer.divergence.metrics import rounding
+from tracer.divergence.metrics import layouts, rounding
 from tracer.divergence.places import Origin
 from tracer.divergence.rules import random_now
 
-_FLAGS = ("tf32", "autocast", "deterministic")
+_FLAGS = ("tf32_matmul", "autocast", "deterministic")
 
 
 def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]) -> tuple[str, ...]:
@@ -21,8 +22,8 @@ def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]
     found: list[str] = []
     if case.comparison.coarse:
         found.append("the nets compute in different float types; judged by the coarser of both")
-    else:
-        found += _other_dtypes(case)
+    found += _other_dtypes(case)
+    found += _layouts(case)
     found += _random_layers(case)
     found += _input_counts(case)
     if quiet_parameters:
@@ -44,6 +45,21 @@ def _other_dtypes(case: Case) -> list[str]:
     return [
         f"dtype is {r} in the reference and {c} in the candidate at {few(paths)}" for (r, c), paths in found.items()
     ]
+
+
+def _layouts(case: Case) -> list[str]:
+    """Units whose results hold as many numbers in another shape."""
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[str, None]] = defaultdict(dict)
+    for id_ in case.graphs[0].units:
+        partner = case.alignment.candidate_of.get(id_)
+        if partner is None or Point(id_, partner, "out") not in case.flow.graph:
+            continue
+        for r, c in match_leaves(*case.comparison.values(Point(id_, partner, "out")))[0]:
+            if r.shape != c.shape and math.prod(r.shape) == math.prod(c.shape):
+                layout = next(layouts(r.shape, c.shape), None)
+                if layout is not None and layout.name != "size-1 axes":
+                    found[r.shape, c.shape][id_.path] = None
+    return [f"layout: {r} in the reference, {c} in the candidate at {few(paths)}" for (r, c), paths in found.items()]
 
 
 def _random_layers(case: Case) -> list[str]:
@@ -87,6 +103,10 @@ def _environments(case: Case) -> list[str]:
         differing = [k for k in shared if ours.environment[k] != theirs.environment[k]]
     else:
         differing = [k for k in _FLAGS if is_on(ours.environment.get(k)) != is_on(theirs.environment.get(k))]
+        on_cuda = any("cuda" in str(side.environment.get("device")) for side in (ours, theirs))
+        differing += [
+            k for k in ("tf32_cudnn",) if on_cuda and is_on(ours.environment.get(k)) != is_on(theirs.environment.get(k))
+        ]
     return [
         f"{key} is {ours.environment.get(key)} in the reference and {theirs.environment.get(key)} in the candidate"
         for key in differing

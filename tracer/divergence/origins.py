@@ -15,6 +15,9 @@ from tracer.divergence.metrics import MARGIN, Difference, Progress
 
 _NORMS = {"layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm"}
 _KINKS = {"relu", "relu6", "leaky_relu", "prelu", "hardtanh", "hardswish", "hardsigmoid", "max_pool", "elu", "selu"}
+_ESTIMATE = 2.0
+"""How much further than it is a sample of 64 elements may put a difference."""
+
 _BORDER = 0.05
 """Relative L2 from which two values are other things, not one thing with an error."""
 
@@ -48,6 +51,7 @@ class OriginSearch:
         flow: the points of the phase.
         suspects: points of pairs whose settings or modes differ: there a smaller jump is believed.
         inherited: for a backward point how far apart the forward values are that its rule uses.
+        within: the only points that are proposed; None for all.
         progress: told what is being done.
     """
 
@@ -57,10 +61,12 @@ class OriginSearch:
         flow: Flow,
         suspects: frozenset[Point] = frozenset(),
         inherited: Callable[[Point], float] | None = None,
+        within: frozenset[Point] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.comparison, self.flow, self.suspects = comparison, flow, suspects
         self.inherited = inherited or (lambda _: 0.0)
+        self.within = within
         self.progress = progress
         self.order: list[Point] = list(nx.topological_sort(flow.graph))
 
@@ -112,6 +118,8 @@ class OriginSearch:
                 reach[point] = above
                 continue
             reach[point] = max(own, 0.0)
+            if self.within is not None and point not in self.within:
+                continue
             limit = self.comparison.limit(point, self.flow)
             jump = 0.3 if point in self.suspects else 0.5
             if math.isinf(own):
@@ -166,12 +174,13 @@ class OriginSearch:
             return False
         fed = self._fed(point)
         if math.isinf(difference.size):
-            return not any(math.isinf(d.size) for d in fed) and not self._idle(point, difference)
+            feeders = feeding(self.flow.graph, point, self.diverged)
+            return not any(self.diverged(p) for p in feeders) and not self._idle(point, difference)
         if self.comparison.tolerance.rtol is not None:
             return bool(self.comparison.diverged(point)) and not any(d.diverged for d in fed)
         inherited = max([self.inherited(point), *(d.size for d in fed)])
         expected = self.expected(point, inherited)
-        expected = max(expected, difference.tolerance) if difference.from_statistics else expected
+        expected = _ESTIMATE * expected if difference.from_statistics else expected
         if difference.size <= expected or self.comparison.tolerance.accepts(difference.max_abs):
             return False
         if self._kink(point, difference, expected) or self._idle(point, difference):

@@ -27,7 +27,7 @@ def search_forward(case: Case, *, every: bool, progress: Progress | None) -> Pha
     """Judge the outputs of the net and find where they went wrong."""
     flow = case.flow
     case.comparison.spread_noise(flow, list(nx.topological_sort(flow.graph)))
-    search = OriginSearch(case.comparison, flow, case.suspects, progress=progress)
+    search = OriginSearch(case.comparison, flow, case.suspects, within=case.within, progress=progress)
     found = search.run(outputs(case))
     if every:
         search.every()
@@ -39,7 +39,10 @@ def outputs(case: Case) -> tuple[Point, ...]:
     be judged."""
     graph = case.flow.graph
     sinks = tuple(p for p in case.flow.sinks if p in graph)
-    if case.complete and not case.restricted:
+    if case.within is not None:
+        ends = [p for p in case.within if not any(q in case.within for q in graph.successors(p))]
+        return tuple(dict.fromkeys(p for end in ends for p in _last_judgeable(case, end)))
+    if case.complete:
         return sinks
     ends = [p for p in graph if graph.out_degree(p) == 0 or p in sinks]
     last = {p for end in ends for p in _last_judgeable(case, end)}
@@ -73,11 +76,18 @@ def search_backward(case: Case, *, every: bool, progress: Progress | None) -> Ph
     start = {p: comparison.noise.get(p.at("out"), 0.0) for p in flow.given}
     comparison.spread_noise(flow, order, start)
     comparison.confirmed_missing = _missing_gradients(case, flow, order)
-    search = OriginSearch(comparison, flow, inherited=lambda point: _forward_size(case, point), progress=progress)
-    found = search.run(_furthest(case, flow, order))
+    within = None if case.within is None else frozenset(flow_point for flow_point in order if _named(case, flow_point))
+    search = OriginSearch(
+        comparison, flow, inherited=lambda point: _forward_size(case, point), within=within, progress=progress
+    )
+    found = search.run([p for p in _furthest(case, flow, order) if within is None or p in within])
     if every:
         search.every()
     return Phase(_judged(case), found, flow)
+
+
+def _named(case: Case, point: Point) -> bool:
+    return case.within is not None and (point.at("in") in case.within or point.at("out") in case.within)
 
 
 def _judged(case: Case) -> str:

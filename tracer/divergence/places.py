@@ -148,7 +148,10 @@ def forward_origins(case: Case, begins: Iterable[Begin]) -> tuple[tuple[Origin, 
         origin = name_origin(case, case.flow, begin, "forward")
         if origin.reference is not None and (origin.reference.path, origin.reference.call) not in named:
             found.append(((order[begin.point.reference], True), origin))
-    return tuple(origin for _, origin in sorted(found, key=lambda f: f[0])), quiet
+    named |= {(o.reference.path, o.reference.call) for _, o in found if o.reference is not None}
+    blamed = {path for path, _ in named}
+    ordered = tuple(origin for _, origin in sorted(found, key=lambda f: f[0]))
+    return ordered, tuple(path for path in quiet if path not in blamed)
 
 
 def _other_parameters(case: Case) -> tuple[list[Begin], tuple[str, ...]]:
@@ -183,8 +186,9 @@ def name_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Origi
     point = begin.point
     unit = any(node.unit for node in case.nodes(point))
     code = point.side in {"in", "grad_out"} or not unit
-    if point.side == "grad_out" and unit and point not in flow.code:
-        code = False  # its very tensor went on, and no gradient came for it: the layer cut it off
+    own = not any(node.meaning.op for node in case.nodes(point))
+    if point.side == "grad_out" and unit and own and point not in flow.code:
+        code = False  # its very tensor went on, and no gradient came for it: the user's own layer cut it off
     if code:
         return _code_origin(case, flow, begin, phase)
     causes = layer_causes(case.comparison, point, begin.difference)

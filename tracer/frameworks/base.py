@@ -6,7 +6,8 @@ functions only, so that the tables can be read where the framework is not instal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
@@ -123,30 +124,37 @@ def children(tree: Any) -> list[tuple[str, Any]] | None:
 
 
 def rebuild(tree: Any, replace: Callable[[Any], Any]) -> Any:
-    """The same nest with every leaf replaced. A container whose leaves all stay themselves is returned itself."""
+    """The same nest with every leaf replaced. A container whose leaves all stay themselves is returned itself, and so
+    is one that cannot be copied with other items."""
     items = children(tree)
     if items is None:
         return replace(tree)
     new = [rebuild(value, replace) for _, value in items]
     if all(a is b for a, (_, b) in zip(new, items, strict=True)):
         return tree
-    if isinstance(tree, Mapping):
-        copy = dict(zip(tree.keys(), new, strict=True))
-        return copy if type(tree) is dict else _like(tree, copy)
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*new)
-    if isinstance(tree, tuple | list):
-        return type(tree)(new)
-    return tree
+    try:
+        return _copy_with(tree, [name for name, _ in items], new)
+    except Exception:  # a class of the user's may refuse anything
+        return tree
 
 
-def _like(tree: Any, items: dict[Any, Any]) -> Any:
-    import copy
-
-    new = copy.copy(tree)
-    for key, value in items.items():
-        new[key] = value
-    return new
+def _copy_with(tree: Any, names: Sequence[str], new: Sequence[Any]) -> Any:
+    """A shallow copy of a container with `new` in place of its children."""
+    if type(tree) in (dict, list, tuple):
+        return dict(zip(tree, new, strict=True)) if type(tree) is dict else type(tree)(new)
+    if isinstance(tree, tuple):
+        return type(tree)(*new) if hasattr(tree, "_fields") else type(tree)(new)
+    if isinstance(tree, Mapping) and not isinstance(tree, MutableMapping):
+        return type(tree)(dict(zip(tree, new, strict=True)))  # type: ignore[call-arg]
+    made = copy.copy(tree)
+    if isinstance(made, list):
+        made[:] = new
+    elif isinstance(made, MutableMapping):
+        made.update(zip(list(tree), new, strict=True))
+    else:
+        for name, value in zip(names, new, strict=True):
+            object.__setattr__(made, name, value)  # of a frozen class too
+    return made
 
 
 # --------------------------------------------------------------------------------------------------------------------

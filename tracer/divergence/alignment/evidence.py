@@ -162,6 +162,7 @@ def _op_score(a: Node, b: Node) -> float:
         return 3.0 + 2.0 * same / max(len(mine), len(other)) - 2.0 * (same < len(shared))
     if ours.op and theirs.op:
         alike = bool(ours.family) and ours.family == theirs.family and ours.family not in {"shape", "dropout", "loss"}
+        alike |= "_pad" in ours.op and "_pad" in theirs.op
         return 0.5 if alike and (not mine or not other or sizes == other_sizes) else 0.0
     if mine or other:
         if sizes == other_sizes:
