@@ -169,3 +169,82 @@ def test_a_result_with_another_key_is_an_output_of_another_structure():
     found = diagnose(named("torch", "logits"), named("mindspore", "scores"))
     assert (found.verdict, found.origin.place, found.origin.reference.path) == ("diverged", "output", "(root)")
     assert diagnose(named("torch", "logits"), named("mindspore", "0")).verdict == "agree"
+
+
+def masked(framework, threshold):
+    """The caller makes a mask that only the container's own code uses."""
+    world = World(framework)
+
+    def pool(x, mask):
+        score = linear(world, "pool.score", W["q"], x)
+        return Tensor(score.array * mask.array)
+
+    def net(x):
+        mask = Tensor((x.array > threshold).astype(np.float32))
+        return linear(world, "head", W["k"], world.call("pool", "Pool", pool, x, mask))
+
+    world.call("(root)", "Net", net, X)
+    return world.trace()
+
+
+def test_an_argument_that_only_the_containers_code_uses_is_judged():
+    """The caller that made the wrong mask is blamed, not the container it was given to."""
+    found = diagnose(masked("torch", 0.0), masked("mindspore", 0.5))
+    assert (found.origin.place, found.origin.reference.path) == ("between", "(root)")
+    assert "what pool is given differs" in found.origin.sentence
+
+
+@pytest.mark.parametrize("pattern", ["pool*", "head", "pool.score"])
+def test_a_part_of_a_clean_pair_agrees(pattern):
+    """What is left out still feeds what is looked at."""
+    assert diagnose(masked("torch", 0.0), masked("mindspore", 0.0), only=[pattern]).verdict == "agree"
+
+
+def test_a_part_after_the_fault_is_unsure():
+    """Nothing is blamed for what comes in from what was left out."""
+    found = diagnose(masked("torch", 0.0), masked("mindspore", 0.5), only=["head"])
+    assert (found.verdict, found.origins) == ("unsure", ())
+    assert "--only" in found.reason
+
+
+def test_a_layer_that_raised_for_its_weight_is_an_origin():
+    """A port that raised at a layer whose weight has another shape: the weight is the cause."""
+    from dataclasses import replace
+
+    def net(framework, weight):
+        world = World(framework)
+
+        def body(x):
+            return linear(world, "fc", weight, x) if weight.shape[1] == WIDTH else raising(world, weight, x)
+
+        world.call("(root)", "Net", body, X)
+        return world
+
+    def raising(world, weight, x):
+        return world.call("fc", "Dense", lambda t: t.array[:, :1], x, parameters={"weight": weight})
+
+    ours, theirs = net("torch", W["q"]), net("mindspore", W["q"][:, :4])
+    theirs.calls = [replace(c, outputs=(), returned=False, failed="ValueError: shapes") for c in theirs.calls]
+    found = diagnose(ours.trace(), theirs.trace(complete=False, stopped="fc (call 0): ValueError: shapes"))
+    assert (found.verdict, found.origin.place, found.origin.reference.path) == ("diverged", "layer", "fc")
+    assert "weight" in {c.name for c in found.origin.causes}
+
+
+def test_not_a_number_has_one_origin():
+    """What a NaN goes on into is not another origin."""
+
+    def net(framework, spoil):
+        world = World(framework)
+
+        def body(x):
+            one = world.call(
+                "one", "ReLU", lambda t: np.where(spoil & (t.array > 1), np.nan, t.array).astype(np.float32), x
+            )
+            two = linear(world, "two", W["q"], Tensor(one.array + 1))
+            return linear(world, "three", W["k"], Tensor(two.array * 2))
+
+        world.call("(root)", "Net", body, X)
+        return world.trace()
+
+    found = diagnose(net("torch", spoil=False), net("mindspore", spoil=True))
+    assert [o.reference.path for o in found.origins] == ["one"]
