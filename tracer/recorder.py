@@ -193,8 +193,10 @@ class _Handed:
             if len(now) != len(self.items) or any(a is not b for a, b in zip(now, self.items, strict=True)):
                 self.own[:] = [self._callers(item) for item in now]
         elif now is not None and (list(now) != list(self.items) or any(now[k] is not self.items[k] for k in now)):
-            self.own.clear()
-            self.own.update({key: self._callers(item) for key, item in now.items()})
+            if list(now)[: len(self.items)] != list(self.items):
+                self.own.clear()
+            for key, item in now.items():
+                self.own[key] = self._callers(item)
         fields = _fields(self.copy)
         for name, value in fields.items():
             if name not in self.fields or value is not self.fields[name]:

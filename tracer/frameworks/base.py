@@ -117,9 +117,9 @@ def children(tree: Any) -> list[tuple[str, Any]] | None:
     if isinstance(tree, Mapping):
         return [(str(key), value) for key, value in tree.items()]
     if is_dataclass(tree) and not isinstance(tree, type):
-        return [(f.name, getattr(tree, f.name)) for f in fields(tree)]
+        return [(f.name, getattr(tree, f.name)) for f in fields(tree) if hasattr(tree, f.name)]
     if hasattr(type(tree), "__attrs_attrs__"):
-        return [(a.name, getattr(tree, a.name)) for a in type(tree).__attrs_attrs__]
+        return [(a.name, getattr(tree, a.name)) for a in type(tree).__attrs_attrs__ if hasattr(tree, a.name)]
     return None
 
 
@@ -150,7 +150,8 @@ def _copy_with(tree: Any, names: Sequence[str], new: Sequence[Any]) -> Any:
     if isinstance(made, list):
         made[:] = new
     elif isinstance(made, MutableMapping):
-        made.update(zip(list(tree), new, strict=True))
+        for key, value in zip(list(tree), new, strict=True):
+            made[key] = value
     else:
         for name, value in zip(names, new, strict=True):
             object.__setattr__(made, name, value)  # of a frozen class too
