@@ -901,7 +901,7 @@ def _watching(
     try:
         writer.layers(described, _parameter_arrays(watcher, parameters))
         recorder = Recorder(watcher, writer, layers, options.choice)
-        owned = {key: named.tensor for key, named in parameters.items() if named.trainable}
+        owned = {key: n.tensor for key, n in parameters.items() if n.trainable and key[0] in watched_layers}
     except BaseException:
         writer.abandon()
         raise
@@ -909,7 +909,7 @@ def _watching(
     try:
         try:
             with watcher.watch(net, recorder, watched_layers):
-                recorder.watch_parameters({k: t for k, t in owned.items() if k[0] in watched_layers})
+                recorder.watch_parameters(owned)
                 try:
                     yield watched
                 finally:

@@ -367,6 +367,12 @@ def test_inputs_whose_maker_was_left_out_are_stored(record):
     assert value.stored is not None
 
 
+def test_layers_left_out_have_no_parameter_gradients(record):
+    """Neither from a hook nor from what the backward pass left."""
+    trace = record(made(nets.Plain), batch(2, D), only="b")
+    assert set(trace.skeleton.steps[0].parameter_gradients) == {("b", "weight"), ("b", "bias")}
+
+
 def test_filters_stand_in_the_header(record):
     """In words."""
     trace = record(made(nets.Plain), batch(2, D), only=["a", nn.Tanh], depth=3, note="by hand")
