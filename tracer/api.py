@@ -64,7 +64,7 @@ def record(
     """
     options = Options.of(keep, only, skip, depth, note)
     args, named = _arguments(inputs)
-    path = Path(out)
+    path = Path(out).absolute()  # the net may change the folder
     run_and_record(net, args, {**named, **(kwargs or {})}, path, options, backward=backward)
     return Trace(path)
 
@@ -84,7 +84,7 @@ def recording(
     Nothing is put back, for the run is the user's own. Options and errors are those of `record`. Every call of the
     net is a further call of its root; the first gradient of each parameter is kept.
     """
-    return record_while(net, Path(out), Options.of(keep, only, skip, depth, note))
+    return record_while(net, Path(out).absolute(), Options.of(keep, only, skip, depth, note))
 
 
 def diff(

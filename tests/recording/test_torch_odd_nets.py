@@ -248,6 +248,26 @@ def test_a_net_that_raises_leaves_an_older_trace_replaced_by_what_ran(out):
     assert not tracer.Trace(out).complete
 
 
+def test_a_net_that_changes_the_folder_leaves_its_trace_where_it_was_asked_for(tmp_path, monkeypatch):
+    """A relative place is meant from where the recording began."""
+
+    class Moves(nn.Module):
+        def forward(self, x):
+            (tmp_path / "elsewhere").mkdir(exist_ok=True)
+            monkeypatch.chdir(tmp_path / "elsewhere")
+            return x
+
+    monkeypatch.chdir(tmp_path)
+    assert tracer.record(Moves(), batch(1), out="one.h5").complete
+    monkeypatch.chdir(tmp_path)
+    recording = tracer.recording(Moves(), out="two.h5")
+    monkeypatch.chdir("/")
+    with recording as session:
+        Moves()(batch(1))
+    assert session.out == tmp_path / "two.h5"
+    assert {p.name for p in tmp_path.glob("*.h5")} == {"one.h5", "two.h5"}
+
+
 def test_a_full_disk_is_a_clear_error_and_the_net_is_as_it_was(out):
     """The run goes to its end, the older trace stays, and so does what was written."""
     resource = pytest.importorskip("resource")
