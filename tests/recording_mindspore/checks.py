@@ -318,6 +318,27 @@ def random_state_is_put_back():
 
 
 @check
+def parameters_are_kept_in_bounded_memory():
+    import tracemalloc
+
+    from tracer.frameworks.store import IN_MEMORY
+
+    net = nn.SequentialCell(*[nn.Dense(4096, 4096, weight_init="ones", has_bias=False) for _ in range(6)])
+    net[1].weight = net[0].weight
+    w = watcher()
+    w.run(net, (_tensor(1, 4096),), {}, None)
+    tracemalloc.start()
+    back = w.preserve(net)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    ops.assign(net[0].weight, ops.zeros_like(net[0].weight)), ops.assign(net[5].weight, net[5].weight * 3)
+    w.after_error()  # waits
+    assert back() == ()
+    assert all(float(p.asnumpy().min()) == float(p.asnumpy().max()) == 1 for p in net.trainable_params())
+    assert held < IN_MEMORY + (1 << 20), held >> 20
+
+
+@check
 def what_cannot_be_put_back_is_named():
     net = nn.SequentialCell(nn.Dense(6, 6), nn.Dropout1d(p=0.5)).set_train()
     _, _, _, unrestored = _recorded(net, (_tensor(2, 4, 6),))

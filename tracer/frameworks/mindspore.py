@@ -46,6 +46,7 @@ from tracer.frameworks.base import (
 )
 from tracer.frameworks.mindspore_settings import settings
 from tracer.frameworks.source import class_source, made_at
+from tracer.frameworks.store import Store
 from tracer.trace.schema import ROOT, Plain
 
 RECOMPUTE = "_recompute_cell"
@@ -442,13 +443,20 @@ class MindSporeWatcher:
     # ------------------------------------------------------------------------------------ before and after the run
 
     def preserve(self, net: Any) -> Callable[[], tuple[str, ...]]:
-        """Copies Parameters, buffers and other tensors of the net, modes and random state. Dropout's generator lives
+        """Copies Parameters, buffers and other tensors of the net (few in memory, the rest in a temporary file), modes
+        and random state. Dropout's generator lives
         in a kernel that cannot be read, so for the run each random primitive is replaced by a new one of the same
         seed, and the old one comes back untouched."""
         cells = [(path, cell) for path, cell, _ in self.layers(net)]
-        tensors = [
-            _KeptTensor(cell, name, tensor, self.array(tensor)) for _, cell in cells for name, tensor in _tensors(cell)
-        ]
+        store = Store()
+        copies: dict[int, Callable[[], np.ndarray[Any, Any]] | Unreadable] = {}  # a shared tensor is copied once
+        tensors = []
+        for _, cell in cells:
+            for name, tensor in _tensors(cell):
+                if id(tensor) not in copies:
+                    array = self.array(tensor)
+                    copies[id(tensor)] = array if isinstance(array, Unreadable) else store.keep(array)
+                tensors.append(_KeptTensor(cell, name, tensor, copies[id(tensor)]))
         modes = [_KeptAttributes.of(cell) for _, cell in cells]
         seeds = _KeptRandomState()
         primitives = [kept for _, cell in cells for kept in _replace_random_primitives(cell)]
@@ -462,6 +470,7 @@ class MindSporeWatcher:
                 kept.restore()
             for primitive in primitives:
                 primitive.restore()
+            store.close()
             return (*failed, *unreadable, *seeds.restore())
 
         return restore
@@ -780,12 +789,14 @@ def _tensors(cell: Any) -> list[tuple[str, Any]]:
     return [(name, tensor) for name, tensor in held.items() if _is_dense(tensor)]
 
 
+@dataclass(frozen=True)
 class _KeptTensor:
-    """A tensor at its place in a cell, and a copy of its data."""
+    """A tensor at its place in a cell, and how to get the copy of its data."""
 
-    def __init__(self, cell: Any, name: str, tensor: Any, array: np.ndarray[Any, Any] | Unreadable) -> None:
-        self.cell, self.name, self.tensor = cell, name, tensor
-        self.copy = array if isinstance(array, Unreadable) else np.array(array, order="C")
+    cell: Any
+    name: str
+    tensor: Any
+    copy: Callable[[], np.ndarray[Any, Any]] | Unreadable
 
     def restore(self, read: Callable[[Any], np.ndarray[Any, Any] | Unreadable]) -> str | None:
         """Puts back what changed; says what could not be put back."""
@@ -795,11 +806,11 @@ class _KeptTensor:
                 holder[self.name] = self.tensor
         if isinstance(self.copy, Unreadable):
             return f"{where}: it could not be read ({self.copy.reason})"
-        now = read(self.tensor)
-        if not isinstance(now, Unreadable) and _same_bits(now, self.copy):
+        now, kept = read(self.tensor), self.copy()
+        if not isinstance(now, Unreadable) and _same_bits(now, kept):
             return None
         try:
-            _put(self.tensor, _tensor(self.copy, _dtype_name(self.tensor)))
+            _put(self.tensor, _tensor(kept, _dtype_name(self.tensor)))
         except Exception as error:
             return f"{where}: {_first_line(error)}"
         return None

@@ -4,7 +4,8 @@ Runs on torch 2.x, on CPU and accelerators. What shaped it, all measured:
 
 - Module backward hooks make nets with in-place layers raise and see no lists or dicts: only tensor hooks are used.
 - A hook on an input sees the gradient of all its uses, so each call gets a view of its own; never of parameters, and
-  the same view for the same tensor (attention asks `query is key`).
+  the same view for the same tensor (attention asks `query is key`). A view regroups the sum of the gradients that meet
+  in a tensor, unless it is read once: where the gradients are the user's own, only such layers' inputs get one.
 - Compiled modules do not call the hooks of their children, and the transformer fast path calls none: `eager` turns
   both off for the trace. Scripted, traced and exported modules have no hooks inside: refused.
 - Hooks fire again when a checkpoint is recomputed; the recorder matches those calls.
@@ -18,10 +19,9 @@ import os
 import platform
 import random
 import sys
-import tempfile
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from tracer.frameworks.base import (
     rebuild,
 )
 from tracer.frameworks.source import class_source, made_at
+from tracer.frameworks.store import Store
 from tracer.frameworks.torch_settings import settings
 from tracer.trace.schema import ROOT, Plain
 
@@ -47,8 +48,18 @@ FLAGS = ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CU
          "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")  # fmt: skip
 """Environment variables that can move numbers."""
 
-_KEPT_IN_MEMORY = 256 << 20
-"""Bytes of parameters that are kept in memory to be put back; the rest goes to a temporary file."""
+
+READS_ONCE = frozenset(
+    {
+        *("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
+        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "GroupNorm", "GELU", "ReLU", "ReLU6", "LeakyReLU"),
+        *("PReLU", "ELU", "SELU", "CELU", "Mish", "Hardswish", "Hardsigmoid", "Hardtanh", "Sigmoid", "Tanh", "SiLU"),
+        *("Softplus", "Softmax", "LogSoftmax", "LogSigmoid", "MaxPool1d", "MaxPool2d", "MaxPool3d"),
+        *("AvgPool1d", "AvgPool2d", "AvgPool3d", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d"),
+    }
+)
+"""Layers of torch that hand their input to one operation only, and never out again (as Identity, Flatten and an idle
+Dropout do)."""
 
 
 class TorchWatcher:
@@ -64,6 +75,9 @@ class TorchWatcher:
         self._made: dict[int, tuple[type, tuple[str, ...]]] = {}
         self._dtypes: dict[Any, str] = {}
         self._devices: dict[Any, str] = {}
+        self._regroups = False  # may a view change the last bits of gradients? In `run`, which throws them away
+        self._once: set[int] = set()  # ids of the watched modules that read their input once
+        self._entering: int | None = None
 
     # ---------------------------------------------------------------------------------------------- what there is
 
@@ -193,8 +207,11 @@ class TorchWatcher:
             return None
 
     def alias(self, tensor: Any) -> Any | None:
-        """A view with its own place in the graph; None for parameters and what takes no gradient."""
+        """A view with its own place in the graph; None for parameters, for what takes no gradient, and where it would
+        change the last bits of gradients that are the user's own."""
         torch = self._torch
+        if not self._regroups and self._entering not in self._once:
+            return None
         if not tensor.requires_grad or not torch.is_grad_enabled() or isinstance(tensor, torch.nn.Parameter):
             return None
         if tensor.layout is not torch.strided or tensor.is_nested:
@@ -289,11 +306,14 @@ class TorchWatcher:
         known = {id(module) for _, module, _ in self.layers(net)}
         strangers: list[Any] = []  # held, so that no id comes again
         running = None if _always() else _Running()
+        self._once = set()
 
         with contextlib.ExitStack() as stack:
 
             def hook(path: str, module: Any) -> Callable[..., Any]:
-                before, after = _hooks(path, listener, running)
+                if _reads_once(torch, module):
+                    self._once.add(id(module))
+                before, after = _hooks(path, listener, running, self._begin)
                 stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(after, with_kwargs=True, **_always()).remove)
                 return before
@@ -315,6 +335,9 @@ class TorchWatcher:
             if not any(type(module).__name__ == "OptimizedModule" for module in net.modules()):  # it warns of such
                 stack.callback(torch.nn.modules.module.register_module_forward_pre_hook(found).remove)
             yield
+
+    def _begin(self, module: Any) -> None:
+        self._entering = id(module)
 
     @contextlib.contextmanager
     def eager(self, net: Any) -> Iterator[tuple[str, ...]]:
@@ -397,6 +420,19 @@ class TorchWatcher:
         The gradient that reaches float leaf number n of the output is `cotangent(n, elements)` in the leaf's dtype
         and shape. `.grad` of every leaf of the graph is as before afterwards.
         """
+        self._regroups = True
+        try:
+            return self._run(net, args, kwargs, cotangent)
+        finally:
+            self._regroups = False
+
+    def _run(
+        self,
+        net: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        cotangent: Callable[[int, int], Array] | None,
+    ) -> tuple[Any, Gradients]:
         torch = self._torch
         output = net(*args, **kwargs)
         if cotangent is None:
@@ -498,8 +534,23 @@ def _home(torch: Any, module: Any) -> tuple[Any, Any]:
     return device, next(floats, torch.get_default_dtype())
 
 
-def _hooks(path: str, listener: Listener, running: _Running | None) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _reads_once(torch: Any, module: Any) -> bool:
+    """One of torch's own `READS_ONCE` layers, or a Sequential that begins with one, without hooks of the user's (who
+    may read the input again)."""
+    kind = type(module)
+    if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):  # noqa: SLF001
+        return False
+    if kind is torch.nn.Sequential:
+        first = next(iter(module._modules.values()), None)  # noqa: SLF001
+        return first is not None and _reads_once(torch, first)
+    return kind.__name__ in READS_ONCE and getattr(torch.nn, kind.__name__, None) is kind
+
+
+def _hooks(
+    path: str, listener: Listener, running: _Running | None, begin: Callable[[Any], None]
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def before(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        begin(module)
         if running is not None:
             running.enter(path, listener)
         return listener.enter(path, args, kwargs)
@@ -745,47 +796,13 @@ def _graph_leaves(tensors: Sequence[Any]) -> dict[int, Any]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-class _Store:
-    """Bytes of many arrays: in memory as long as they are few, then in a temporary file."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit
-        self._file: IO[bytes] | None = None
-        self._end = 0
-
-    def keep(self, array: Array) -> Callable[[], Array]:
-        """Keep a copy; returns how to get it back."""
-        if array.nbytes <= self._left:
-            self._left -= array.nbytes
-            copy = np.array(array, order="C")
-            return lambda: copy
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="tracer-")  # noqa: SIM115 (closed by `close`)
-        file, start, dtype, shape = self._file, self._end, array.dtype, array.shape
-        file.seek(start)
-        file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-        self._end += array.nbytes
-
-        def read() -> Array:
-            file.seek(start)
-            found: Array = np.frombuffer(file.read(size), np.uint8).view(dtype).reshape(shape)
-            return found
-
-        size = array.nbytes
-        return read
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
 class _KeptNet:
     """Everything of a net that a run may change, and how to put it back."""
 
     def __init__(self, torch: Any, modules: Sequence[tuple[str, Any]]) -> None:
         self._torch = torch
         self._modules = modules
-        self._store = _Store(_KEPT_IN_MEMORY)
+        self._store = Store()
         self._attributes = [
             (path, m, _shallow(m))
             for path, m in modules
