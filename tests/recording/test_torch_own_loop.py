@@ -41,6 +41,44 @@ def test_training_goes_on_as_without_it(out):
     assert [bits(p) for p in watched.parameters()] == [bits(p) for p in alone.parameters()]
 
 
+class Twice(nn.Module):
+    """Reads its input, or both of them, more than once."""
+
+    def forward(self, a, b):
+        return a * b + a.exp()
+
+
+class ManyUses(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.twice, self.b, self.idle = nn.Linear(64, 64), Twice(), nn.Linear(64, 64), nn.Identity()
+        self.row = nn.Sequential(nn.Sequential(nn.Linear(64, 64), nn.GELU()), nn.Dropout(0.0))
+        self.attention = nn.MultiheadAttention(64, 4)
+
+    def forward(self, x):
+        h = self.a(x)
+        same = self.idle(h)
+        return self.b(self.twice(h, h) + h).tanh() + self.row(h) + self.attention(h, h, h)[0] + h * same + same
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_of_gradients_are_not_regrouped(seed, out):
+    """A tensor that several layers read, some more than once: every bit of the user's gradients stays."""
+    net, x = made(ManyUses, seed), batch(32, 64, seed=seed)
+
+    def gradients():
+        net.zero_grad()
+        net(x).square().sum().backward()
+        return [bits(p.grad) for p in net.parameters()]
+
+    expected = gradients()
+    with tracer.recording(net, out=out):
+        assert gradients() == expected
+    trace = tracer.Trace(out)
+    assert [p for p in ("b", "row", "row.0.0", "row.0.1") if not trace[p].calls[0].grad_inputs] == []
+    assert [p for p in ("twice", "idle") if trace[p].calls[0].grad_inputs] == []
+
+
 def test_every_pass_is_a_further_call_of_the_root(out):
     """With gradients each; parameters keep the gradient of the first backward pass, and the trace says so."""
     net = made(nets.Plain)

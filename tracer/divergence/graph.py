@@ -1,7 +1,7 @@
 """A skeleton -> the graph of its calls: who fed whom, and through what.
 
-A node is one call. It is a *unit* when it is judged whole: a layer without recorded calls inside, or one whose rule
-says so (MultiheadAttention). The others are *containers*. What feeds a call is told leaf by leaf (`Feed`): another
+A node is one call. It is a *unit* when it is judged whole: a layer without recorded calls inside (those that only make
+its weight, torch's parametrizations, do not count), or one whose rule says so (MultiheadAttention). The others are *containers*. What feeds a call is told leaf by leaf (`Feed`): another
 call's output (the same tensor), an input of the enclosing call that was handed on, or *code* in the enclosing call,
 which hid where the numbers came from.
 """
@@ -208,7 +208,7 @@ def call_graph(skeleton: Skeleton, step: int = 0, user_rules: Sequence[UserRule]
             meaning=means,
             parent=parent,
             children=children,
-            unit=not children or means.atomic,
+            unit=means.atomic or all(".parametrizations." in f".{child.path}." for child in children),
             hidden=above is not None and (above.unit or above.hidden),
         )
     fired = {call.path for call in calls}
