@@ -54,11 +54,13 @@ class ManyUses(nn.Module):
         self.a, self.twice, self.b, self.idle = nn.Linear(64, 64), Twice(), nn.Linear(64, 64), nn.Identity()
         self.row = nn.Sequential(nn.Sequential(nn.Linear(64, 64), nn.GELU()), nn.Dropout(0.0))
         self.attention = nn.MultiheadAttention(64, 4)
+        self.overwrites = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(64, 64))
 
     def forward(self, x):
-        h = self.a(x)
+        h = self.a(x) + 1
+        x = self.overwrites(h) * h
         same = self.idle(h)
-        return self.b(self.twice(h, h) + h).tanh() + self.row(h) + self.attention(h, h, h)[0] + h * same + same
+        return self.b(self.twice(h, h) + h).tanh() + self.row(h) + self.attention(h, h, h)[0] + h * same + same + x
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -285,7 +285,7 @@ class TorchWatcher:
 
     def in_place(self, layer: Any) -> bool:
         """Layers that can be told to overwrite their input say so in `inplace`."""
-        return getattr(layer, "inplace", False) is True
+        return _overwrites(layer)
 
     def in_backward(self) -> bool:
         """Is a backward pass running in this thread?"""
@@ -534,6 +534,13 @@ def _home(torch: Any, module: Any) -> tuple[Any, Any]:
     return device, next(floats, torch.get_default_dtype())
 
 
+def _overwrites(module: Any) -> bool:
+    try:
+        return getattr(module, "inplace", False) is True
+    except Exception:  # a property of the user's
+        return False
+
+
 def _reads_once(torch: Any, module: Any) -> bool:
     """One of torch's own `READS_ONCE` layers, or a Sequential that begins with one, without hooks of the user's (who
     may read the input again)."""
@@ -543,7 +550,8 @@ def _reads_once(torch: Any, module: Any) -> bool:
     if kind is torch.nn.Sequential:
         first = next(iter(module._modules.values()), None)  # noqa: SLF001
         return first is not None and _reads_once(torch, first)
-    return kind.__name__ in READS_ONCE and getattr(torch.nn, kind.__name__, None) is kind
+    known = kind.__name__ in READS_ONCE and getattr(torch.nn, kind.__name__, None) is kind
+    return known and not _overwrites(module)
 
 
 def _hooks(
