@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import time
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -21,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tracer import __version__
-from tracer.errors import RecordingError, RuleError, TracerError
+from tracer.errors import RecordingError, RuleError, TraceFileError, TracerError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Gradients, Leaf, Unreadable, Watcher, children, leaves, rebuild
 from tracer.frameworks.source import Callers
@@ -902,6 +903,9 @@ def _watching(
         writer.layers(described, _parameter_arrays(watcher, parameters))
         recorder = Recorder(watcher, writer, layers, options.choice)
         owned = {key: n.tensor for key, n in parameters.items() if n.trainable and key[0] in watched_layers}
+    except TraceFileError:
+        _end_quietly(writer, End(complete=False))  # the partial file stays, as the error says
+        raise
     except BaseException:
         writer.abandon()
         raise
@@ -917,7 +921,7 @@ def _watching(
         except BaseException as error:
             recorder.stop(error)
             watcher.after_error()
-            _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False))
+            _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False), error)
             raise
         _raise_own_failures(watcher, net, watched, writer, left_out)
         writer.finish(_end(watcher, net, watched, left_out, complete=True))
@@ -925,10 +929,19 @@ def _watching(
         recorder.close()
 
 
-def _end_quietly(writer: TraceWriter, end: End) -> None:
-    """Close the trace of a run that raised; what the writer has to say must not hide that error."""
-    with contextlib.suppress(TracerError):
+def _end_quietly(writer: TraceWriter, end: End, error: BaseException | None = None) -> None:
+    """Close the trace of a run that raised; what the writer has to say must not hide that error: it is added to it."""
+    try:
         writer.finish(end)
+    except TracerError as problem:
+        if error is None:
+            return
+        words = f"And the trace of this run was not put in its place: {problem}"
+        if hasattr(error, "add_note"):
+            error.add_note(words)
+        else:  # before Python 3.11
+            with contextlib.suppress(Warning):  # where warnings are errors, the net's own goes first
+                warnings.warn(words, RuntimeWarning, stacklevel=2)
 
 
 def _raise_own_failures(
@@ -939,7 +952,7 @@ def _raise_own_failures(
     if error is None:
         return
     watched.recorder.stopped = f"tracer failed while it recorded: {_error_words(error)}"
-    _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False))
+    _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False), error)
     if isinstance(error, TracerError):
         raise error
     raise RecordingError(

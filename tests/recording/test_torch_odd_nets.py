@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -283,6 +286,47 @@ def test_a_full_disk_is_a_clear_error_and_the_net_is_as_it_was(out):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert state(net) == before
     assert out.read_bytes() == older
+
+
+@contextlib.contextmanager
+def largest_file(size):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class RaisesAfter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(512, 512)
+
+    def forward(self, x):
+        self.fc(x)
+        raise ValueError("the net's own")
+
+
+def test_a_net_that_raises_while_the_disk_is_full_tells_both(out):
+    """The net's error comes through, with a note (a warning before Python 3.11) that there is no trace."""
+    told = contextlib.nullcontext() if sys.version_info >= (3, 11) else pytest.warns(RuntimeWarning, match="not put")
+    with largest_file(1 << 21), told, pytest.raises(ValueError, match="own") as caught:
+        tracer.record(made(RaisesAfter), batch(2048, 512), out=out)
+    if sys.version_info >= (3, 11):
+        assert "could not be written" in "".join(caught.value.__notes__)
+    assert not out.exists()
+
+
+def test_parameters_that_fill_the_disk_leave_the_partial_file(out):
+    """It holds what was written, as the error says, and the net did not run."""
+    with largest_file(1 << 20), pytest.raises(TraceFileError, match="could not be written"):
+        tracer.record(made(lambda: nn.Linear(1024, 1024)), batch(1, 1024), out=out)
+    partial = out.with_name(out.name + ".partial")
+    assert partial.exists()
+    assert not tracer.Trace(partial).complete
+    assert not out.exists()
 
 
 def test_a_disk_that_is_full_lets_the_users_loop_run_on(out):
