@@ -17,6 +17,9 @@ from tests.recording.truth import state
 from tracer.errors import RecordingError, RuleError, TraceFileError
 
 
+UNCOMPILED = "compiled code ran uncompiled for the trace: results may differ in the last digits"
+
+
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "t.h5"
@@ -67,8 +70,42 @@ def test_compiled_nets_run_eagerly_for_the_trace(out):
     net.compile(backend="eager")
     trace = tracer.record(net, batch(2, D), out=out)
     assert len(trace.skeleton.steps[0].calls) == 4
-    assert trace.skeleton.header.notes == ("compiled modules ran uncompiled for the trace",)
+    assert trace.skeleton.header.notes == (UNCOMPILED,)
     assert net._compiled_call_impl is not None
+
+
+class CompiledMethod(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nets.Plain()
+
+    @torch.compile(backend="eager")
+    def forward(self, x):
+        return self.inner(x)
+
+
+class CompiledAttribute(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nets.Plain()
+        self.call = torch.compile(self.inner.forward, backend="eager")
+
+    def forward(self, x):
+        return self.call(x)
+
+
+def compiled_child():
+    net = nn.Sequential(nets.Plain(), nn.Tanh())
+    net[0] = torch.compile(net[0], backend="eager")
+    return net
+
+
+@pytest.mark.parametrize("make", [compiled_child, CompiledMethod, CompiledAttribute])
+def test_compiled_parts_run_eagerly_and_the_trace_says_so(make, out):
+    """A child, a method, a function that a layer holds; the layers inside are seen."""
+    trace = tracer.record(made(make), batch(2, D), out=out)
+    assert trace.skeleton.header.notes == (UNCOMPILED,)
+    assert any(c.path.endswith(".act") for c in trace.skeleton.steps[0].calls)
 
 
 def test_a_compiled_net_that_has_run_before_is_seen_whole(out):

@@ -660,8 +660,9 @@ def _is_flattened(module: Any) -> bool:
 def _uncompile(torch: Any, net: Any, modules: Sequence[Any], stack: contextlib.ExitStack, done: list[str]) -> None:
     """What torch.compile made runs eagerly."""
     compiled = [m for m in modules if getattr(m, "_compiled_call_impl", None) is not None]
-    if type(net).__name__ == "OptimizedModule" or compiled:
-        done.append("compiled modules ran uncompiled for the trace")
+    wrappers = [m for m in net.modules() if type(m).__name__ == "OptimizedModule"]
+    if wrappers or compiled or any(_has_compiled_method(m) for m in modules):
+        done.append("compiled code ran uncompiled for the trace: results may differ in the last digits")
     stance = getattr(torch.compiler, "set_stance", None)
     if stance is not None:
         stack.enter_context(stance("force_eager"))
@@ -669,10 +670,16 @@ def _uncompile(torch: Any, net: Any, modules: Sequence[Any], stack: contextlib.E
     for module in compiled:
         stack.callback(setattr, module, "_compiled_call_impl", module._compiled_call_impl)  # noqa: SLF001
         module._compiled_call_impl = None  # noqa: SLF001
-    wrappers = [m for m in (net, *net.modules()) if type(m).__name__ == "OptimizedModule"]
     for wrapper in wrappers:
         stack.callback(setattr, wrapper, "forward", wrapper.forward)
         wrapper.forward = wrapper._orig_mod.__call__  # noqa: SLF001
+
+
+def _has_compiled_method(module: Any) -> bool:
+    """Is a method, or a function the module holds, under torch.compile?"""
+    own = [vars(kind) for kind in type(module).__mro__ if not _is_torch(kind)]
+    held = [value for names in (vars(module), *own) for value in names.values() if callable(value)]
+    return any("_torchdynamo_orig_callable" in getattr(value, "__dict__", ()) for value in held)
 
 
 def _without_fast_path(torch: Any, modules: Sequence[Any], stack: contextlib.ExitStack, done: list[str]) -> None:
