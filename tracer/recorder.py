@@ -43,7 +43,7 @@ from tracer.trace.schema import (
     Value,
 )
 from tracer.trace.statistics import digest
-from tracer.trace.writer import TraceWriter
+from tracer.trace.writer import Measured, TraceWriter
 
 Array = np.ndarray[Any, Any]
 Pattern = str | type | Callable[[str, Any], bool]
@@ -283,7 +283,7 @@ class Recorder:
         self._burst: int | None = None
         self._spent = 0.0
         self._closed = False
-        self._held: deque[tuple[Any, Any, Array]] = deque(maxlen=_HELD)
+        self._held: deque[tuple[Any, Any, Array | Measured]] = deque(maxlen=_HELD)
         self._final: set[tuple[int, str, str]] = set()
         self._inner: set[tuple[int, str, str]] = set()
         self._parameters: dict[tuple[str, str], int] = {}
@@ -548,11 +548,11 @@ class Recorder:
 
     def _values(
         self, frame: _Frame, side: Literal["input", "output"], found: Sequence[Leaf]
-    ) -> tuple[list[Value], list[Array | None], list[bytes]]:
+    ) -> tuple[list[Value], list[Array | Measured | None], list[bytes]]:
         """Values, the arrays that have to be stored with them, and prints of the tensors among them."""
         assert frame.order is not None
         values: list[Value] = []
-        arrays: list[Array | None] = []
+        arrays: list[Array | Measured | None] = []
         prints: list[bytes] = []
         for leaf in found:
             if not self._is_tensor(leaf.value):
@@ -568,7 +568,7 @@ class Recorder:
 
     def _tensor_value(
         self, frame: _Frame, side: Literal["input", "output"], leaf: Leaf
-    ) -> tuple[Value, Array | None, bytes]:
+    ) -> tuple[Value, Array | Measured | None, bytes]:
         tensor = leaf.value
         assert frame.order is not None
         facts = self._watcher.facts(tensor)
@@ -604,9 +604,9 @@ class Recorder:
             array = self._watcher.array(tensor)
         missing = array.reason if isinstance(array, Unreadable) else None
         kept = None if isinstance(array, Unreadable) else self._writer.copy(array)
-        seen = b"" if kept is None else _print_of(kept)
-        if version is None and kept is not None:
-            version = digest(kept)
+        seen = b"" if isinstance(array, Unreadable) else _print_of(array)
+        if version is None and not isinstance(array, Unreadable):
+            version = kept.digest if isinstance(kept, Measured) and kept.digest else digest(array)
         value = Value(
             leaf=leaf.path,
             kind="tensor",
@@ -707,10 +707,10 @@ class Recorder:
         self.gradients += 1
         self._writer.write(ParameterGradient(self._step, path, name, value), (array,))
 
-    def _gradient_value(self, leaf: str, gradient: Any, *, hold: bool = True) -> tuple[Value, Array | None]:
+    def _gradient_value(self, leaf: str, gradient: Any, *, hold: bool = True) -> tuple[Value, Array | Measured | None]:
         facts = self._watcher.facts(gradient)
         memory = self._memory_of(gradient) if hold else None
-        array: Array | None = None
+        array: Array | Measured | None = None
         missing = None
         if memory is not None:
             array = next((kept for _, known, kept in self._held if known == memory), None)
@@ -732,7 +732,7 @@ class Recorder:
             self.failure = error
 
 
-def _plain_value(leaf: Leaf) -> tuple[Value, Array | None]:
+def _plain_value(leaf: Leaf) -> tuple[Value, Array | Measured | None]:
     value = leaf.value
     if value is None:
         return Value(leaf.path, "none"), None

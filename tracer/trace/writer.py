@@ -59,6 +59,28 @@ _REMEMBERED = 256
 _HUGE = 4 << 20
 
 
+class Measured(NamedTuple):
+    """What is kept of an array where its values are not; `problem` why nothing is."""
+
+    statistics: Statistics | None
+    digest: str | None
+    problem: str | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """It does not count in the queue."""
+        return 0
+
+
+def measured(array: Array) -> Measured:
+    """Statistics and digest of an array."""
+    problem = layout.unstorable(array)
+    if problem is not None:
+        return Measured(None, None, problem)
+    whole = np.ascontiguousarray(array)
+    return Measured(statistics(whole), digest(whole))
+
+
 class TraceWriter:
     """One trace, growing. `out` is replaced when `finish` is called; until then all is in `out` + ".partial".
 
@@ -79,7 +101,7 @@ class TraceWriter:
         self._closed = False
         self._pool = _Pool()
         self._limit = queue_bytes
-        self._queue: deque[tuple[Row, Sequence[Array | None], int]] = deque()
+        self._queue: deque[tuple[Row, Sequence[Array | Measured | None], int]] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
         self._ending = False
@@ -91,8 +113,12 @@ class TraceWriter:
     # The net's thread
     # ---------------------------------------------------------------------------------------------------------------
 
-    def copy(self, array: Array) -> Array:
-        """A private copy in C order, ready for `write`. Waits while too many bytes wait for the disk."""
+    def copy(self, array: Array) -> Array | Measured:
+        """What `write` takes of an array that may change: a private copy in C order; its measures, taken here and now,
+        where no values are kept. (A thread that measures would take a core from the net, whose own threads then wait
+        for each other.) Waits while too many bytes wait for the disk."""
+        if not self._keep:
+            return measured(array)
         with self._changed:
             while self._waiting and self._waiting + array.nbytes > self._limit and self.failure is None:
                 self._changed.wait(1.0)
@@ -129,7 +155,7 @@ class TraceWriter:
             raise self._problem(error) from error
         return filled
 
-    def write(self, row: Row, arrays: Sequence[Array | None] = ()) -> None:
+    def write(self, row: Row, arrays: Sequence[Array | Measured | None] = ()) -> None:
         """Queue a row. `arrays` go with `values_of(row)`; None where a value has no array of its own.
 
         The arrays must not change any more. Never raises: what goes wrong is kept in `failure`.
@@ -199,7 +225,7 @@ class TraceWriter:
                     self._waiting -= size
                     self._changed.notify_all()
 
-    def _filled(self, row: Row, arrays: Sequence[Array | None]) -> Row:
+    def _filled(self, row: Row, arrays: Sequence[Array | Measured | None]) -> Row:
         """The row with statistics, digests and places of its values; their arrays are in the file."""
         if isinstance(row, Entered):
             self._places[row.step, row.order] = (row.path, row.index)
@@ -221,7 +247,11 @@ class TraceWriter:
             return replace(row, value=new[0])
         return row
 
-    def _value(self, row: Row, value: Value, array: Array) -> Value:
+    def _value(self, row: Row, value: Value, array: Array | Measured) -> Value:
+        if isinstance(array, Measured):
+            return replace(
+                value, statistics=array.statistics, digest=array.digest, missing=array.problem or value.missing
+            )
         problem = layout.unstorable(array)
         if problem is not None:
             return replace(value, missing=problem)
