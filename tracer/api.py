@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numbers
 import os
+import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,8 @@ def record(
     """Run `net` once in the mode it is in, and keep every call of every layer in a trace.
 
     The backward pass goes from the sum, over all float outputs, of output times a fixed pseudo-random cotangent, which
-    is the same in every framework. Afterwards the net is bit for bit what it was.
+    is the same in every framework. Afterwards the net is bit for bit what it was. What takes longer than two seconds
+    shows its progress on stderr where that is a terminal.
 
     Args:
         net: a `torch.nn.Module` or a `mindspore.nn.Cell`.
@@ -64,8 +66,10 @@ def record(
     """
     options = Options.of(keep, only, skip, depth, note)
     args, named = _arguments(inputs)
+    more = {key: _numbers(value) for key, value in (kwargs or {}).items()}
     path = Path(out).absolute()  # the net may change the folder
-    run_and_record(net, args, {**named, **(kwargs or {})}, path, options, backward=backward)
+    with _progress() as progress:
+        run_and_record(net, args, {**named, **more}, path, options, backward=backward, progress=progress)
     return Trace(path)
 
 
@@ -137,6 +141,19 @@ def diff(
     return Report(diagnosis)
 
 
+def _progress() -> AbstractContextManager[Progress | None]:
+    """What tells of the progress on a terminal; nothing, not even an import, where nobody looks."""
+    try:
+        watched = sys.stderr.isatty()
+    except (AttributeError, ValueError):  # closed, or replaced by something else
+        watched = False
+    if not watched:
+        return nullcontext()
+    from tracer.reports.terminal import LateProgress
+
+    return LateProgress(redirect=False)
+
+
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What the user gave as positional and keyword arguments."""
     if isinstance(inputs, tuple) and not hasattr(inputs, "_fields"):
@@ -153,7 +170,9 @@ def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _numbers(value: Any) -> Any:
-    """Nested lists of numbers as an array; everything else as it is."""
+    """Nested lists of numbers as an array, what `np.load` gives for an .npz as a dict; everything else as it is."""
+    if isinstance(value, np.lib.npyio.NpzFile):  # each look at it reads the file
+        return dict(value)
     if isinstance(value, list) and value and _all_numbers(value):
         try:
             array = np.array(value)

@@ -7,6 +7,7 @@ brings gradients back to the call they belong to. `record` and `recording` set i
 from __future__ import annotations
 
 import contextlib
+import difflib
 import fnmatch
 import time
 import warnings
@@ -48,6 +49,8 @@ from tracer.trace.writer import Measured, TraceWriter
 Array = np.ndarray[Any, Any]
 Pattern = str | type | Callable[[str, Any], bool]
 Patterns = Pattern | Sequence[Pattern] | None
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is (0 where nobody knows)."""
 GradientSide = Literal["grad_input", "grad_output"]
 
 _HELD = 4
@@ -103,6 +106,19 @@ class Choice:
             return "left out by only="
         return None
 
+    def check(self, table: Sequence[tuple[str, Any, tuple[str, ...]]]) -> None:
+        """Refuse a slip of the pen, which would record nothing or everything. Predicates may match nothing.
+
+        Raises:
+            RuleError: a path, glob or class that matches no layer of the net.
+        """
+        for option, patterns in (("only", self.only), ("skip", self.skip)):
+            for pattern in patterns:
+                if not isinstance(pattern, str | type):
+                    continue
+                if not any(_matches(pattern, path, layer) for path, layer, _ in table):
+                    raise _no_match(option, pattern, table)
+
     def words(self) -> dict[str, Plain]:
         """For the trace's header."""
         found: dict[str, Plain] = {}
@@ -141,6 +157,24 @@ def _matches(pattern: Pattern, path: str, layer: Any) -> bool:
             where=f"asked about {path} ({type(layer).__name__})",
             then="a predicate takes (path, layer) and says True or False for every layer",
         ) from error
+
+
+def _no_match(option: str, pattern: str | type, table: Sequence[tuple[str, Any, tuple[str, ...]]]) -> RuleError:
+    """The error for a pattern that no layer matches, with the paths and kinds that are nearest to it."""
+    words = _pattern_words(pattern)
+    for path, _, others in table:
+        if isinstance(pattern, str) and any(fnmatch.fnmatchcase(other, pattern) for other in others):
+            then = f"that is another name of {path!r}: give this one"
+            break
+    else:
+        kinds = dict.fromkeys(type(layer).__name__ for _, layer, _ in table)
+        paths = dict.fromkeys(path for path, _, _ in table)
+        known = {name.lower(): name for name in ((*paths, *kinds) if isinstance(pattern, str) else kinds)}
+        near = [known[name] for name in difflib.get_close_matches(words.lower(), known, n=3, cutoff=0.5)]
+        there = f"the net has {', '.join(list(kinds)[:6])}{', ...' if len(kinds) > 6 else ''}"
+        then = f"did you mean {' or '.join(map(repr, near))}?" if near else there
+    where = f"{type(table[0][1]).__name__} of {len(table)} layers"
+    return RuleError(f"{option}={words!r} matches no layer of the net", where=where, then=then)
 
 
 def _pattern_words(pattern: Pattern) -> str:
@@ -262,7 +296,14 @@ class _Past:
 class Recorder:
     """Listens to a watcher and writes rows. No method raises but for an interrupt: failures wait in `failure`."""
 
-    def __init__(self, watcher: Watcher, writer: TraceWriter, layers: Mapping[str, Any], choice: Choice) -> None:
+    def __init__(
+        self,
+        watcher: Watcher,
+        writer: TraceWriter,
+        layers: Mapping[str, Any],
+        choice: Choice,
+        progress: Progress | None = None,
+    ) -> None:
         self.failure: Exception | None = None
         self.stopped: str | None = None
         self._raising: BaseException | None = None
@@ -274,6 +315,8 @@ class Recorder:
         self._writer = writer
         self._layers = dict(layers)
         self._choice = choice
+        self._progress = progress
+        self._told = 0.0
         self._step = 0
         self._order = 0
         self._counts: dict[str, int] = {}
@@ -307,6 +350,7 @@ class Recorder:
             self._fail(error)
             return None
         finally:
+            self._tell("forward", len(self.fired), len(self._layers))
             now = time.perf_counter()
             self._spent += now - began
             if self._stack:
@@ -691,6 +735,7 @@ class Recorder:
             self._final.add(key)
         value, array = self._gradient_value(leaf, gradient)
         self.gradients += 1
+        self._tell("backward, gradients", self.gradients, 0)
         self._writer.write(Gradient(self._step, frame.order, side, value), (array,))
 
     def _parameter_gradient(self, path: str, name: str, gradient: Any) -> None:
@@ -726,6 +771,12 @@ class Recorder:
             leaf=leaf, kind="tensor", shape=facts.shape, dtype=facts.dtype, device=facts.device, missing=missing
         )
         return value, array
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        """How far the run is, ten times a second at most."""
+        if self._progress is not None and (now := time.perf_counter()) > self._told + 0.1:
+            self._told = now
+            self._progress(what, done, total)
 
     def _fail(self, error: Exception) -> None:
         if self.failure is None:
@@ -820,7 +871,14 @@ class _Watched:
 
 
 def run_and_record(
-    net: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Path, options: Options, *, backward: bool
+    net: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    out: Path,
+    options: Options,
+    *,
+    backward: bool,
+    progress: Progress | None = None,
 ) -> None:
     """Run the net once, forward and backward, and leave the trace at `out` and the net as it was.
 
@@ -829,6 +887,8 @@ def run_and_record(
         TraceFileError: the trace could not be written.
         Exception: whatever the net raised; the trace up to there is at `out`.
     """
+    tell = progress or (lambda *_: None)
+    tell("reading the net", 0, 0)
     watcher = watcher_for(net)
     with watcher.eager(net) as done:
         args, words = watcher.convert(net, args)
@@ -836,7 +896,7 @@ def run_and_record(
         prepare = getattr(watcher, "prepare", None)
         prepared = prepare(net, args, kwargs) if prepare is not None else ()
         notes = dict.fromkeys((*done, *words, *more, *prepared))
-        with _watching(watcher, net, out, options, tuple(notes), cotangent=True) as watched:
+        with _watching(watcher, net, out, options, tuple(notes), cotangent=True, progress=progress) as watched:
             restore = watcher.preserve(net)
             gradients = Gradients()
             try:
@@ -846,6 +906,7 @@ def run_and_record(
                 watched.backward = _why_no_backward(gradients, asked=backward)
                 watched.recorder.close()
                 watched.unrestored = restore()
+                tell("writing the rest", 0, 0)
 
 
 def _why_no_backward(gradients: Gradients, *, asked: bool) -> str | None:
@@ -875,15 +936,25 @@ def record_while(net: Any, out: Path, options: Options) -> Iterator[Session]:
 
 @contextlib.contextmanager
 def _watching(
-    watcher: Watcher, net: Any, out: Path, options: Options, notes: Sequence[str], *, cotangent: bool = False
+    watcher: Watcher,
+    net: Any,
+    out: Path,
+    options: Options,
+    notes: Sequence[str],
+    *,
+    cotangent: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[_Watched]:
     """Header and layers are written, hooks are on; at the end the trace is closed, whatever was raised."""
     table = watcher.layers(net)
     if not table:
         raise RecordingError("The net has no layer", then="give a net")
+    options.choice.check(table)
     layers = {path: layer for path, layer, _ in table}
     left_out = {path: why for path, layer in layers.items() if (why := options.choice.why_not(path, layer))}
     watched_layers = {path: layer for path, layer in layers.items() if path not in left_out}
+    if not watched_layers:
+        raise RuleError("The options leave no layer to record", where="only=, skip=, depth=", then="leave out less")
     described, parameters = _describe(watcher, table)
     header = Header(
         framework=watcher.name,
@@ -901,7 +972,7 @@ def _watching(
     writer = TraceWriter(out, header)
     try:
         writer.layers(described, _parameter_arrays(watcher, parameters))
-        recorder = Recorder(watcher, writer, layers, options.choice)
+        recorder = Recorder(watcher, writer, layers, options.choice, progress)
         owned = {key: n.tensor for key, n in parameters.items() if n.trainable and key[0] in watched_layers}
     except TraceFileError:
         _end_quietly(writer, End(complete=False))  # the partial file stays, as the error says
@@ -924,9 +995,14 @@ def _watching(
             _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False), error)
             raise
         _raise_own_failures(watcher, net, watched, writer, left_out)
-        writer.finish(_end(watcher, net, watched, left_out, complete=True))
+        if not recorder.fired:
+            recorder.stopped = "no layer of the net was called while it was recorded"
+        writer.finish(_end(watcher, net, watched, left_out, complete=bool(recorder.fired)))
     finally:
         recorder.close()
+    if not recorder.fired:  # a run of hours must not be lost for it: no error
+        then = "call the net itself inside the block, not a copy of it"
+        warnings.warn(f"Nothing was recorded: {recorder.stopped}\n  where: {out}\n  next: {then}", stacklevel=5)
 
 
 def _end_quietly(writer: TraceWriter, end: End, error: BaseException | None = None) -> None:

@@ -300,10 +300,11 @@ def test_a_net_that_changes_the_folder_leaves_its_trace_where_it_was_asked_for(t
     monkeypatch.chdir(tmp_path)
     assert tracer.record(Moves(), batch(1), out="one.h5").complete
     monkeypatch.chdir(tmp_path)
-    recording = tracer.recording(Moves(), out="two.h5")
+    net = Moves()
+    recording = tracer.recording(net, out="two.h5")
     monkeypatch.chdir("/")
     with recording as session:
-        Moves()(batch(1))
+        net(batch(1))
     assert session.out == tmp_path / "two.h5"
     assert {p.name for p in tmp_path.glob("*.h5")} == {"one.h5", "two.h5"}
 

@@ -96,6 +96,31 @@ def test_every_pass_is_a_further_call_of_the_root(out):
     assert "the first is kept" in " ".join(trace.skeleton.end.notes)
 
 
+def test_a_block_in_which_the_net_never_runs_says_so(out):
+    """A warning, a trace that is not complete, and a diff that is unsure for that reason."""
+    net, why = made(nets.Plain), "no layer of the net was called while it was recorded"
+    with pytest.warns(UserWarning, match=why), tracer.recording(net, out=out):
+        made(nets.Plain)(batch(2, D))
+    trace = tracer.Trace(out)
+    assert not trace.complete
+    assert trace.skeleton.end.stopped == why
+    report = tracer.diff(out, tracer.record(net, batch(2, D), out=out.with_name("other.h5")))
+    assert report.verdict == "unsure"
+    assert why in report.to_dict()["reason"]
+
+
+def test_a_loop_is_one_step_with_numbered_calls(out):
+    """`trace.steps` has step 0 alone; every layer's calls are in the order of the loop, and the first is compared."""
+    net = made(nets.Plain)
+    with tracer.recording(net, out=out):
+        train(net)
+    trace = tracer.Trace(out)
+    assert list(trace.steps) == [0]
+    assert [call.index for call in trace.steps[0]["a"].calls] == [0, 1, 2]
+    assert [np.array_equal(trace["a"].calls[n].inputs[0], batch(4, D, seed=n)) for n in range(3)] == [True] * 3
+    assert tracer.diff(out, out).verdict == "agree"
+
+
 def test_forward_alone_says_why_there_is_no_backward(out):
     """Nobody went backward."""
     net = made(nets.Plain)
@@ -138,8 +163,10 @@ def test_an_error_in_the_body_comes_through_and_the_trace_is_kept(out):
 
 def test_notes_of_the_user_are_kept(out):
     """From inside the body."""
-    with tracer.recording(nn.Identity(), out=out, note="warm") as recording:
+    net = nn.Identity()
+    with tracer.recording(net, out=out, note="warm") as recording:
         recording.note("first pass was skipped")
+        net(batch(1))
     trace = tracer.Trace(out)
     assert trace.skeleton.header.note == "warm"
     assert trace.skeleton.end.notes == ("first pass was skipped",)

@@ -163,9 +163,10 @@ def _inside_of_only(case: Case, begins: Sequence[Begin]) -> tuple[list[Begin], l
 
 def _nothing_to_judge(case: Case) -> str | None:
     """Why the traces cannot be compared at all."""
-    for graph, word in zip(case.graphs, SIDES, strict=True):
+    for graph, word, trace in zip(case.graphs, SIDES, case.traces, strict=True):
         if not graph.nodes:
-            return f"the {word} trace holds no call"
+            stopped = trace.skeleton.end.stopped
+            return f"the {word} trace holds no call" + (f": {stopped.splitlines()[0]}" if stopped else "")
     units = sum(id_ in case.alignment.candidate_of for id_ in case.graphs[0].units)
     smaller = min(len(graph.units) for graph in case.graphs)
     if not units:

@@ -537,11 +537,18 @@ def _name_or_nothing(spot: Spot | None) -> str:
 class LateProgress:
     """Progress on a terminal for what takes longer than two seconds; silent otherwise.
 
-    Used as a context and called as `progress(what, done, total)`; `total` 0 means that nobody knows.
+    Used as a context and called as `progress(what, done, total)`; `total` 0 means that nobody knows. `redirect` False
+    leaves `sys.stdout` and `sys.stderr` alone: where code of the user's runs meanwhile, they are the user's.
     """
 
     def __init__(
-        self, stream: IO[str] | None = None, *, color: bool = True, quiet: bool = False, after: float = 2.0
+        self,
+        stream: IO[str] | None = None,
+        *,
+        color: bool = True,
+        quiet: bool = False,
+        after: float = 2.0,
+        redirect: bool = True,
     ) -> None:
         self._stream = stream or sys.stderr
         self._shown = not quiet and _is_terminal(self._stream)
@@ -550,6 +557,7 @@ class LateProgress:
         self._timer.daemon = True
         self._state: tuple[str, int, int] = ("working", 0, 0)
         self._color = color
+        self._redirect = redirect
         self._bars: Progress | None = None
         self._task: TaskID | None = None
 
@@ -570,7 +578,8 @@ class LateProgress:
         with self._lock:
             self._state = (what, done, total)
             if self._bars is not None and self._task is not None:
-                self._bars.update(self._task, description=what, completed=done, total=total or None)
+                self._bars.update(self._task, description=what, completed=done)
+                self._bars.tasks[0].total = total or None
 
     def _start(self) -> None:
         with self._lock:
@@ -584,6 +593,8 @@ class LateProgress:
                 TimeElapsedColumn(),
                 console=_console(self._stream, color=self._color),
                 transient=True,
+                redirect_stdout=self._redirect,
+                redirect_stderr=self._redirect,
             )
             self._task = self._bars.add_task(what, completed=done, total=total or None)
             self._bars.start()

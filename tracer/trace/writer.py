@@ -647,20 +647,19 @@ def _extend(table: h5d.DatasetID, start: int, rows: list[str]) -> None:
 
 
 def _attribute(file: h5f.FileID, name: str, value: str | bool | int) -> None:
-    """Attributes are for people. Texts have a fixed length: HDF5 reads others from its heap without checking them."""
+    """Attributes are for people: h5py gives texts as `str` only where they are of variable length. Our own reader looks
+    at none of those, since HDF5 takes them from its heap unchecked."""
     root = h5o.open(file, b"/")
     if isinstance(value, str):
-        data = np.array(value.encode("utf-8", "replace").replace(b"\0", b"?"))
-        kind = h5t.C_S1.copy()
-        kind.set_size(data.dtype.itemsize)
-        kind.set_cset(h5t.CSET_UTF8)
+        data = np.array(value.encode("utf-8", "replace").replace(b"\0", b"?").decode(), h5py.string_dtype())
+        kind = _text()
     else:
         data = np.array(value)
         kind = h5t.py_create(data.dtype, logical=True)
     if h5a.exists(root, name.encode()):
-        h5a.open(root, name.encode()).write(data, kind)
+        h5a.open(root, name.encode()).write(data)
     else:
-        h5a.create(root, name.encode(), kind, h5s.create(h5s.SCALAR)).write(data, kind)
+        h5a.create(root, name.encode(), kind, h5s.create(h5s.SCALAR)).write(data)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,92 @@
+"""What may be given as inputs."""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from torch import nn
+
+import tracer
+from tests.recording.nets import D, made
+
+X = np.linspace(-1, 1, D, dtype=np.float32).reshape(1, D)
+
+
+class Adds(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(D, D)
+
+    def forward(self, x, y):
+        return self.inner(x) + y
+
+
+class Takes(nn.Module):
+    """One argument with two parts; `get` says how they are taken out."""
+
+    def __init__(self, get):
+        super().__init__()
+        self.inner, self.get = nn.Linear(D, D), get
+
+    def forward(self, batch):
+        return self.inner(self.get(batch, "x")) + self.get(batch, "y")
+
+
+@dataclass
+class Pair:
+    x: Any
+    y: Any
+
+
+class Named(NamedTuple):
+    x: Any
+    y: Any
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "t.h5"
+
+
+@pytest.fixture
+def archive(tmp_path):
+    np.savez(tmp_path / "inputs.npz", x=X, y=X * 2)
+    with np.load(tmp_path / "inputs.npz") as opened:
+        yield opened
+
+
+def test_an_npz_gives_the_keyword_arguments(archive, out):
+    """And stays open and as it was."""
+    call = tracer.record(made(Adds), archive, out=out)["(root)"].calls[0]
+    assert np.array_equal(call.kwargs["x"], X)
+    assert np.array_equal(call.kwargs["y"], X * 2)
+    assert archive.zip is not None
+    assert np.array_equal(archive["x"], X)
+
+
+def test_an_npz_inside_a_tuple_is_one_argument(archive, out):
+    """A mapping of tensors for the net."""
+    net = made(lambda: Takes(lambda batch, key: batch[key]))
+    call = tracer.record(net, (archive,), out=out)["(root)"].calls[0]
+    assert np.array_equal(call.inputs[0]["y"], X * 2)
+
+
+def test_a_mapping_of_any_class_gives_the_keyword_arguments(out):
+    """UserDict, as tokenizers hand out."""
+    given = collections.UserDict(x=X, y=X)
+    call = tracer.record(made(Adds), given, out=out)["(root)"].calls[0]
+    assert set(call.kwargs) == {"x", "y"}
+    assert given["x"] is X
+
+
+@pytest.mark.parametrize("kind", [Pair, Named])
+def test_a_dataclass_or_named_tuple_is_one_argument(kind, out):
+    """Its arrays become tensors; the caller's own object keeps its arrays."""
+    given = kind(X, X * 2)
+    call = tracer.record(made(lambda: Takes(getattr)), given, out=out)["(root)"].calls[0]
+    assert np.array_equal(call.inputs[0]["y"], X * 2)
+    assert given.x is X
