@@ -31,6 +31,18 @@ def test_a_wrong_path_is_three_beats_and_exit_2(tracer, pair):
     assert done.code == 2
 
 
+def test_the_path_of_a_parameter_leads_to_its_layer(tracer, pair, tmp_path):
+    """One of a layer inside, and one of the net itself."""
+    done = tracer("show", pair.reference, "fc1.weight")
+    assert done.stderr.startswith("error: this is a parameter of fc1, no layer")
+    assert "`tracer show FILE fc1`" in done.stderr
+    world = World("torch")
+    world.call("(root)", "Net", lambda t: t.array, files.X, parameters={"token": files.W1})
+    done = tracer("show", files.write(tmp_path / "t.h5", world.trace()), "token")
+    assert "`tracer show FILE '(root)'`" in done.stderr
+    assert done.code == 2
+
+
 def test_json_is_printed_alone(tracer, pair):
     """For a program."""
     document = json.loads(tracer("show", pair.reference, "act", "--json", "-").stdout)

@@ -134,6 +134,8 @@ def test_other_unknown_names(trace):
         trace.steps[7]
     with pytest.raises(KeyError, match=r"did you mean 'fc.weight'"):
         trace.parameters["fc.wieght"]
+    with pytest.raises(KeyError, match=r"this is a parameter: trace.parameters\['fc.weight'\]"):
+        trace["fc.weight"]
     with pytest.raises(KeyError, match="no layer 3"):
         trace[3]
 

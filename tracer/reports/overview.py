@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,10 @@ def find_layer(skeleton: Skeleton, path: str) -> Layer:
     for layer in skeleton.layers.values():
         if path in layer.aliases:
             return layer
+    for layer in skeleton.layers.values():
+        if any(path == (p.name if layer.path == ROOT else f"{layer.path}.{p.name}") for p in layer.parameters):
+            then = f"`tracer show FILE {shlex.quote(layer.path)}` shows it"
+            raise TracerError(f"this is a parameter of {layer.path}, no layer", where=path, then=then)
     near = difflib.get_close_matches(path, list(skeleton.layers), n=3, cutoff=0.4)
     ending = [known for known in skeleton.layers if known.endswith("." + path)][:3]
     then = f"did you mean {', '.join(ending or near)}" if ending or near else "`tracer show FILE` lists the layers"

@@ -301,8 +301,20 @@ class Layers(Mapping[str, LayerView]):
     def __getitem__(self, path: str) -> LayerView:
         layer = self._trace.skeleton.layers.get(path) if isinstance(path, str) else None
         if layer is None:
-            raise unknown("layer", path, self._trace.skeleton.layers, self._trace.path)
+            raise self._unknown(path)
         return LayerView(self._trace, layer, self._calls.get(path, []))
+
+    def _unknown(self, path: object) -> UnknownName:
+        """The error for what is no layer's path; it may be something else's."""
+        then = ""
+        for layer in self._trace.skeleton.layers.values():
+            if path in layer.aliases:
+                then = f"this is another name of {layer.path!r}"
+            if any(path == full_name(layer.path, p.name) for p in layer.parameters):
+                then = f"this is a parameter: trace.parameters[{path!r}]"
+        if then:
+            return UnknownName(f"There is no layer {path!r}", where=str(self._trace.path), then=then)
+        return unknown("layer", path, self._trace.skeleton.layers, self._trace.path)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._trace.skeleton.layers)
