@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import traceback
+from collections import deque
 from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")
@@ -226,12 +228,12 @@ def input_gradients_are_this_calls_part():
 def _recorded(net, args, kwargs=None, w=None, ask=cotangent):
     w = w or watcher()
     stack, heard = listen(net, w)
-    back = w.preserve(net)
-    try:
-        with stack:
+    with stack:
+        back = w.preserve(net)
+        try:
             output, gradients = w.run(net, args, kwargs or {}, ask)
-    finally:
-        unrestored = back()
+        finally:
+            unrestored = back()
     return output, gradients, heard, unrestored
 
 
@@ -282,8 +284,6 @@ def a_net_in_training_is_put_back():
 
 @check
 def random_state_is_put_back():
-    import random
-
     ms.set_seed(5)
     make = lambda: (
         np.random.seed(0),
@@ -336,6 +336,80 @@ def parameters_are_kept_in_bounded_memory():
     assert back() == ()
     assert all(float(p.asnumpy().min()) == float(p.asnumpy().max()) == 1 for p in net.trainable_params())
     assert held < IN_MEMORY + (1 << 20), held >> 20
+
+
+class Changing(nn.Cell):
+    """Every call changes what the cell holds besides Parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Dense(6, 6)
+        self.calls, self.mask, self.step = 0, None, _tensor(6)
+        self.numbers, self.tensors, self.nested = [1], [_tensor(2)], {"keys": [_tensor(2)], "values": ([3],)}
+        self.set, self.deque, self.array = {1, 2}, deque([1, 2], maxlen=2), np.zeros(3)
+        self.numpy, self.old, self.python = np.random.default_rng(0), np.random.RandomState(0), random.Random(0)
+        self.own = ms.Generator()
+        self.own.manual_seed(3)
+
+    def construct(self, x):
+        self.calls = self.calls + 1
+        if self.mask is None:
+            self.mask, self.made, self.late = ops.ones_like(x), nn.Dense(6, 6), ms.Parameter(_tensor(1))
+            self.more = [ms.Parameter(_tensor(1), name="more")]
+        self.step = self.step + 1
+        self.numbers.append(2)
+        self.tensors[0][0] = 7.0
+        self.nested["keys"].append(x)
+        self.nested["values"][0].clear()
+        self.nested["new"] = x
+        self.set.discard(1)
+        self.deque.append(3)
+        self.array += 1
+        self.numpy.random(), self.old.rand(), self.python.random(), self.own.seed()
+        return self.made(self.dense(x)) * self.mask
+
+    def held(self):
+        """All of it as plain values."""
+        plain = (self.calls, self.mask, self.numbers, self.nested["values"], self.set, self.deque, self.array.tolist())
+        states = (self.numpy.bit_generator.state, self.old.get_state()[1].tolist(), self.python.getstate())
+        tensors = (self.step, self.tensors, self.nested["keys"], self.own.get_state())
+        names = (sorted(vars(self)), list(self._params), list(self._cells), sorted(self.nested))
+        return repr((plain, states, names)), arrays(tensors)
+
+
+@check
+def attributes_that_a_cell_changes_are_put_back():
+    net = _net(Changing)
+    objects = [id(net.step), id(net.numbers), id(net.tensors[0]), id(net.nested["keys"])]
+    text, tensors = net.held()
+    for _ in range(2):
+        _, _, _, unrestored = _recorded(net, (_tensor(4, 6),))
+        assert unrestored == (), unrestored
+        again, tensors_again = net.held()
+        assert again == text, (text, again)
+        assert same(tensors, tensors_again)
+        assert objects == [id(net.step), id(net.numbers), id(net.tensors[0]), id(net.nested["keys"])]
+    net(_tensor(4, 6))
+
+
+@check
+def what_a_cell_holds_and_nobody_can_put_back_is_named():
+    class Refusing(list):
+        def __setitem__(self, index, value):
+            raise TypeError("read only")
+
+    class Holder(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.log, self.system = nn.Dense(6, 6), Refusing(), random.SystemRandom()
+
+        def construct(self, x):
+            self.log.append(1)
+            return self.dense(x)
+
+    net = nn.SequentialCell(_net(Holder))
+    _, _, _, unrestored = _recorded(net, (_tensor(4, 6),))
+    assert [line.partition(":")[0].partition(" (")[0] for line in unrestored] == ["0.system", "0.log"], unrestored
 
 
 @check

@@ -15,13 +15,11 @@ Runs on MindSpore 2.7 to 2.10, on CPU and Ascend. What shaped it, all measured:
 from __future__ import annotations
 
 import contextlib
-import copy
 import dis
 import inspect
 import itertools
 import os
 import platform
-import random
 import sys
 import types
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -45,8 +43,8 @@ from tracer.frameworks.base import (
     rebuild,
 )
 from tracer.frameworks.mindspore_settings import settings
+from tracer.frameworks.mindspore_state import KeptNet
 from tracer.frameworks.source import class_source, made_at
-from tracer.frameworks.store import Store
 from tracer.trace.schema import ROOT, Plain
 
 RECOMPUTE = "_recompute_cell"
@@ -443,37 +441,11 @@ class MindSporeWatcher:
     # ------------------------------------------------------------------------------------ before and after the run
 
     def preserve(self, net: Any) -> Callable[[], tuple[str, ...]]:
-        """Copies Parameters, buffers and other tensors of the net (few in memory, the rest in a temporary file), modes
-        and random state. Dropout's generator lives
-        in a kernel that cannot be read, so for the run each random primitive is replaced by a new one of the same
-        seed, and the old one comes back untouched."""
+        """Remembers what a run may change: attributes, Parameters, buffers, modes and random state (`KeptNet`)."""
+        import mindspore
+
         cells = [(path, cell) for path, cell, _ in self.layers(net)]
-        store = Store()
-        copies: dict[int, Callable[[], np.ndarray[Any, Any]] | Unreadable] = {}  # a shared tensor is copied once
-        tensors = []
-        for _, cell in cells:
-            for name, tensor in _tensors(cell):
-                if id(tensor) not in copies:
-                    array = self.array(tensor)
-                    copies[id(tensor)] = array if isinstance(array, Unreadable) else store.keep(array)
-                tensors.append(_KeptTensor(cell, name, tensor, copies[id(tensor)]))
-        modes = [_KeptAttributes.of(cell) for _, cell in cells]
-        seeds = _KeptRandomState()
-        primitives = [kept for _, cell in cells for kept in _replace_random_primitives(cell)]
-        unreadable = [
-            f"{path} ({type(cell).__name__}): its random generator" for path, cell in cells if _draws_unseen(cell)
-        ]
-
-        def restore() -> tuple[str, ...]:
-            failed = [problem for kept in tensors if (problem := kept.restore(self.array))]
-            for kept in modes:
-                kept.restore()
-            for primitive in primitives:
-                primitive.restore()
-            store.close()
-            return (*failed, *unreadable, *seeds.restore())
-
-        return restore
+        return KeptNet(mindspore, cells, self.array, _write, _bookkeeping()).restore
 
     def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
         """Numpy arrays and tensors of other frameworks become MindSpore tensors of the same dtype, float64 arrays of
@@ -777,174 +749,32 @@ def _weighted_sum(output: Any, cotangent: Callable[[int, int], np.ndarray[Any, A
     return total
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# Keeping a net as it was
-# --------------------------------------------------------------------------------------------------------------------
-
-
-def _tensors(cell: Any) -> list[tuple[str, Any]]:
-    """Every tensor a cell holds by name: Parameters, buffers, plain attributes."""
-    held = {**cell._params, **getattr(cell, "_buffers", {})}  # noqa: SLF001
-    held |= {name: value for name, value in vars(cell).items() if name not in held}
-    return [(name, tensor) for name, tensor in held.items() if _is_dense(tensor)]
-
-
-@dataclass(frozen=True)
-class _KeptTensor:
-    """A tensor at its place in a cell, and how to get the copy of its data."""
-
-    cell: Any
-    name: str
-    tensor: Any
-    copy: Callable[[], np.ndarray[Any, Any]] | Unreadable
-
-    def restore(self, read: Callable[[Any], np.ndarray[Any, Any] | Unreadable]) -> str | None:
-        """Puts back what changed; says what could not be put back."""
-        where = f"{type(self.cell).__name__}.{self.name}"
-        for holder in (self.cell._params, getattr(self.cell, "_buffers", {}), vars(self.cell)):  # noqa: SLF001
-            if self.name in holder and holder[self.name] is not self.tensor:
-                holder[self.name] = self.tensor
-        if isinstance(self.copy, Unreadable):
-            return f"{where}: it could not be read ({self.copy.reason})"
-        now, kept = read(self.tensor), self.copy()
-        if not isinstance(now, Unreadable) and _same_bits(now, kept):
-            return None
-        try:
-            _put(self.tensor, _tensor(kept, _dtype_name(self.tensor)))
-        except Exception as error:
-            return f"{where}: {_first_line(error)}"
-        return None
-
-
-def _put(tensor: Any, old: Any) -> None:
-    """Write the old data where the tensor has its own, so that arrays that share its memory see it too; where the
-    device cannot, give it the old data's memory."""
+def _write(tensor: Any, array: np.ndarray[Any, Any]) -> None:
+    """Write data of the tensor's shape and dtype where the tensor has its own, so that arrays that share its memory see
+    it too; where the device cannot, give it new memory."""
     import mindspore
 
-    if isinstance(tensor, mindspore.Parameter):
-        with contextlib.suppress(Exception), _without_gradient():
-            mindspore.ops.assign(tensor, old)
-            _wait()
-            return
-        tensor.set_data(old)
+    fresh = _tensor(array, _dtype_name(tensor))
+    if not isinstance(tensor, mindspore.Parameter):
+        tensor.assign_value(fresh)
         return
-    tensor.assign_value(old)
+    with contextlib.suppress(Exception), _without_gradient():
+        mindspore.ops.assign(tensor, fresh)
+        _wait()
+        return
+    tensor.set_data(fresh)
 
 
-def _same_bits(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    return bool(np.array_equal(one.reshape(-1).view(np.uint8), other.reshape(-1).view(np.uint8)))
+@lru_cache(maxsize=1)
+def _bookkeeping() -> frozenset[str]:
+    """Attributes that MindSpore keeps for itself: those that every cell has, and those that `Cell`'s code sets."""
+    from mindspore import nn
 
-
-_MODES = ("training", "_phase", "requires_grad", "is_top_cell", "mixed_precision_type", "_compiled")
-
-
-@dataclass(frozen=True)
-class _KeptAttributes:
-    """Mode of one cell, and what an error under a gradient would leave changed."""
-
-    cell: Any
-    values: Mapping[str, Any]
-    flags: Mapping[str, Any] | None
-
-    @staticmethod
-    def of(cell: Any) -> _KeptAttributes:
-        held = vars(cell)
-        flags = held.get("_func_graph_flags")
-        return _KeptAttributes(
-            cell, {k: held[k] for k in _MODES if k in held}, dict(flags) if flags is not None else None
-        )
-
-    def restore(self) -> None:
-        for name, value in self.values.items():
-            if vars(self.cell).get(name) is not value:
-                object.__setattr__(self.cell, name, value)
-        if self.flags is not None:
-            self.cell._func_graph_flags = dict(self.flags)  # noqa: SLF001
-
-
-class _KeptRandomState:
-    """Random state of python, numpy and MindSpore, the seeds that MindSpore hands to operators included."""
-
-    def __init__(self) -> None:
-        import mindspore
-
-        self.python = random.getstate()
-        self.numpy = np.random.get_state()  # noqa: NPY002  (the user's global state is meant)
-        self.mindspore = None
-        with contextlib.suppress(Exception):
-            self.mindspore = copy.deepcopy(np.array(mindspore.get_rng_state().asnumpy()))
-        self.seeds = _operator_seeds()
-        self.given = None if self.seeds is None else dict(self.seeds)
-
-    def restore(self) -> tuple[str, ...]:
-        """Puts all of it back; names what could not be."""
-        import mindspore
-
-        random.setstate(self.python)
-        np.random.set_state(self.numpy)  # noqa: NPY002
-        if self.seeds is not None and self.given is not None:
-            self.seeds.clear()
-            self.seeds.update(self.given)
-        if self.mindspore is None:
-            return ("MindSpore's random state",)
-        try:
-            mindspore.set_rng_state(mindspore.Tensor(self.mindspore))
-        except Exception as error:
-            return (f"MindSpore's random state: {_first_line(error)}",)
-        return ()
-
-
-def _operator_seeds() -> dict[Any, Any] | None:
-    """The table from which every random operator takes its next seed when a global seed is set; private."""
-    table = getattr(sys.modules.get("mindspore.common.seed"), "_KERNEL_SEED", None)
-    return table if isinstance(table, dict) else None
-
-
-@dataclass(frozen=True)
-class _KeptPrimitive:
-    """A random primitive that a twin stands in for."""
-
-    cell: Any
-    name: str
-    primitive: Any
-
-    def restore(self) -> None:
-        self.cell._primitives[self.name] = self.primitive  # noqa: SLF001
-        object.__setattr__(self.cell, self.name, self.primitive)
-
-
-def _replace_random_primitives(cell: Any) -> list[_KeptPrimitive]:
-    """A twin for every primitive that was made with a seed: it begins where a new net would begin."""
-    kept = []
-    for name, primitive in list(cell._primitives.items()):  # noqa: SLF001
-        arguments = getattr(primitive, "init_attrs", {})
-        seeded = any("seed" in argument.lower() for argument in arguments)
-        if not seeded or vars(cell).get(name) is not primitive:
-            continue
-        try:
-            twin = type(primitive)(**arguments)
-            for attribute in primitive.attrs.keys() - twin.attrs.keys():
-                twin.add_prim_attr(attribute, primitive.attrs[attribute])
-        except Exception:  # noqa: S112  (another version: then the primitive itself runs)
-            continue
-        kept.append(_KeptPrimitive(cell, name, primitive))
-        cell._primitives[name] = twin  # noqa: SLF001
-        object.__setattr__(cell, name, twin)
-    return kept
-
-
-_UNSEEN_KINDS = frozenset({"Dropout1d", "Dropout2d", "Dropout3d"})
-_UNSEEN_PRIMITIVES = frozenset({"Dropout2D", "Dropout3D"})
-
-
-def _draws_unseen(cell: Any) -> bool:
-    """Does the cell draw from a generator that can neither be read nor replaced?"""
-    if not getattr(cell, "training", False):
-        return False
-    primitives = {getattr(primitive, "name", "") for primitive in cell._primitives.values()}  # noqa: SLF001
-    return bool(_UNSEEN_PRIMITIVES & primitives) or any(kind.__name__ in _UNSEEN_KINDS for kind in type(cell).__mro__)
+    found = [part for value in vars(nn.Cell).values() for part in (value, getattr(value, "fset", None))]
+    codes = [code for f in found if isinstance(f, types.FunctionType) for code in _with_inner(f.__code__)]
+    steps = [pair for code in codes for pair in itertools.pairwise(dis.get_instructions(code))]
+    later = {store.argval for load, store in steps if store.opname == "STORE_ATTR" and load.argval == "self"}
+    return _attributes_of_every_cell() | later
 
 
 # --------------------------------------------------------------------------------------------------------------------

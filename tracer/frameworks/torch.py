@@ -17,9 +17,9 @@ import contextlib
 import inspect
 import os
 import platform
-import random
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -38,8 +38,8 @@ from tracer.frameworks.base import (
     rebuild,
 )
 from tracer.frameworks.source import class_source, made_at
-from tracer.frameworks.store import Store
 from tracer.frameworks.torch_settings import settings
+from tracer.frameworks.torch_state import KeptNet
 from tracer.trace.schema import ROOT, Plain
 
 Array = np.ndarray[Any, Any]
@@ -373,15 +373,16 @@ class TorchWatcher:
             with torch.no_grad():
                 net(*args, **kwargs)
         except Exception:
-            return ("lazy modules could not be initialised before the recorded run",)
+            return ("lazy modules could not all be initialised before the recorded run; those that were stay so",)
         finally:
             restore()
         return ("lazy modules were initialised in a run before the recorded one, and stay so",)
 
     def preserve(self, net: Any) -> Callable[[], tuple[str, ...]]:
         """Remembers what a run may change: attributes, parameters, buffers, gradients, modes and random state."""
-        kept = _KeptNet(self._torch, [(path, module) for path, module, _ in self.layers(net)])
-        return kept.restore
+        torch = self._torch
+        modules = [(path, module) for path, module, _ in self.layers(net)]
+        return KeptNet(torch, modules, self.array, partial(_from_numpy, torch)).restore
 
     def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
         """Numpy arrays and tensors of other frameworks become tensors on the net's device with the same dtype,
@@ -804,166 +805,3 @@ def _graph_leaves(tensors: Sequence[Any]) -> dict[int, Any]:
                 seen.add(following)
                 waiting.append(following)
     return found
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Keeping a net as it was
-# --------------------------------------------------------------------------------------------------------------------
-
-
-class _KeptNet:
-    """Everything of a net that a run may change, and how to put it back."""
-
-    def __init__(self, torch: Any, modules: Sequence[tuple[str, Any]]) -> None:
-        self._torch = torch
-        self._modules = modules
-        self._store = Store()
-        self._attributes = [
-            (path, m, _shallow(m))
-            for path, m in modules
-            if not _is_lazy(m) and not isinstance(m, torch.jit.ScriptModule)
-        ]
-        self._tensors: list[tuple[str, Any, Callable[[], Array] | None, Any, bool]] = []
-        seen: set[int] = set()
-        for path, module in modules:
-            for name, tensor in _tensors_of(torch, module):
-                if id(tensor) not in seen:
-                    seen.add(id(tensor))
-                    self._keep(f"{path}.{name}" if path != ROOT else name, tensor)
-        self._gradients = [(tensor, tensor.grad) for _, tensor, _, _, _ in self._tensors if tensor.is_leaf]
-        self._generators = [(g, g.get_state()) for _, m in modules for g in vars(m).values() if _is_generator(torch, g)]
-        self._python, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-        self._own = torch.get_rng_state()
-        cuda = torch.cuda
-        self._cuda = cuda.get_rng_state_all() if cuda.is_available() and cuda.is_initialized() else None
-
-    def _keep(self, name: str, tensor: Any) -> None:
-        if _uninitialised(tensor):
-            return
-        array: Array | Unreadable
-        try:
-            plain = tensor.layout is self._torch.strided and not tensor.is_quantized
-            array = _array(self._torch, tensor) if plain else Unreadable("")
-        except Exception as error:
-            array = Unreadable(_first_line(error))
-        if not isinstance(array, Unreadable):
-            self._tensors.append((name, tensor, self._store.keep(array), tensor.data, tensor.requires_grad))
-            return
-        clone = None
-        if tensor.device.type != "meta":
-            with contextlib.suppress(Exception):
-                clone = tensor.detach().clone()
-        self._tensors.append((name, tensor, None, clone, tensor.requires_grad))
-
-    def restore(self) -> tuple[str, ...]:
-        """Put everything back; names what could not be."""
-        torch = self._torch
-        problems: list[str] = []
-        for path, module, attributes in self._attributes:
-            try:
-                _put_back(module, attributes)
-            except Exception as error:
-                problems.append(f"attributes of {path}: {_first_line(error)}")
-        for name, tensor, read, data, requires_grad in self._tensors:
-            try:
-                if read is not None:
-                    self._restore_data(tensor, read(), data)
-                elif data is not None and not _same_object(torch, tensor, data):
-                    with torch.no_grad():
-                        tensor.copy_(data)
-                if tensor.is_leaf and tensor.requires_grad != requires_grad:
-                    tensor.requires_grad_(requires_grad)
-            except Exception as error:
-                problems.append(f"{name}: {_first_line(error)}")
-        for tensor, gradient in self._gradients:
-            if tensor.grad is not gradient:
-                tensor.grad = gradient
-        problems += [
-            f"{path} ({type(m).__name__}): a lazy module that was initialised" for path, m in self._modules if False
-        ]
-        random.setstate(self._python)
-        np.random.set_state(self._numpy)  # noqa: NPY002
-        torch.set_rng_state(self._own)
-        if self._cuda is not None:
-            torch.cuda.set_rng_state_all(self._cuda)
-        for generator, state in self._generators:
-            generator.set_state(state)
-        self._store.close()
-        return tuple(problems)
-
-    def _restore_data(self, tensor: Any, kept: Array, data: Any) -> None:
-        torch = self._torch
-        moved = tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape
-        if moved:
-            tensor.data = data
-        now = _array(torch, tensor)
-        if not isinstance(now, Unreadable) and _same_bytes(now, kept):
-            return
-        with torch.no_grad():
-            tensor.copy_(_from_numpy(torch, kept))
-
-
-def _same_bytes(a: Array, b: Array) -> bool:
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    left, right = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (a, b))
-    words = left.size // 8 * 8  # eight bytes at a time, then the rest
-    return bool(
-        np.array_equal(left[:words].view(np.uint64), right[:words].view(np.uint64))
-        and np.array_equal(left[words:], right[words:])
-    )
-
-
-def _same_object(torch: Any, tensor: Any, clone: Any) -> bool:
-    try:
-        return bool(torch.equal(tensor, clone))
-    except Exception:
-        return False
-
-
-def _tensors_of(torch: Any, module: Any) -> Iterator[tuple[str, Any]]:
-    """Every tensor a module holds by name: parameters, buffers, plain attributes."""
-    for held in (module._parameters, module._buffers, vars(module)):  # noqa: SLF001
-        for name, value in held.items():
-            if isinstance(value, torch.Tensor):
-                yield name, value
-
-
-def _uninitialised(tensor: Any) -> bool:
-    return any(base.__name__ == "UninitializedTensorMixin" for base in type(tensor).__mro__)
-
-
-def _is_lazy(module: Any) -> bool:
-    return any(_uninitialised(t) for t in (*module._parameters.values(), *module._buffers.values()))  # noqa: SLF001
-
-
-def _is_generator(torch: Any, value: Any) -> bool:
-    return isinstance(value, torch.Generator)
-
-
-_TABLES = ("_parameters", "_buffers", "_modules")
-
-
-def _shallow(module: Any) -> dict[str, Any]:
-    """A module's attributes, and what its tables of parameters, buffers and modules hold."""
-    attributes = dict(vars(module))
-    attributes.update({name: dict(attributes[name]) for name in _TABLES if name in attributes})
-    return attributes
-
-
-def _put_back(module: Any, attributes: Mapping[str, Any]) -> None:
-    held = vars(module)
-    for name in [name for name in held if name not in attributes]:
-        del held[name]
-    for name, value in attributes.items():
-        if name in _TABLES:
-            table = held[name]
-            if not _same_items(table, value):
-                table.clear()
-                table.update(value)
-        elif held.get(name, held) is not value:
-            held[name] = value
-
-
-def _same_items(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    return list(a) == list(b) and all(a[name] is b[name] for name in a)
