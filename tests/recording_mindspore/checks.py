@@ -11,7 +11,7 @@ import os
 import random
 import sys
 import traceback
-from collections import deque
+from collections import OrderedDict, deque
 from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")
@@ -937,6 +937,48 @@ def facts_of_layers():
     assert facts.source.text.startswith("class Dense")
     json.dumps(dict(w.environment(nn.ReLU())), allow_nan=False)
     assert w.environment(nn.ReLU())["mode"] == "pynative" and w.version() == ms.__version__
+
+
+class Stage(nn.SequentialCell):
+    """Hands its base a list, or its cells one by one."""
+
+    def __init__(self, width, act=nn.ReLU, *, listed=True):
+        cells = [nn.Dense(width, width)]
+        if act is not None:
+            cells.append(act())
+        if listed:
+            super().__init__(cells)
+        else:
+            super().__init__(*cells)
+
+
+class MakesCells(nn.Cell):
+    def __init__(self, wide):
+        super().__init__()
+        self.listed, self.starred = Stage(2), Stage(2, nn.GELU, listed=False)
+        if wide:
+            self.body = nn.SequentialCell([nn.Dense(2, 8)])
+        else:
+            self.body = nn.SequentialCell(nn.Dense(2, 4))  # narrow
+        self.cells_ = nn.CellList([nn.Dense(2, 2) for _ in range(2)])
+        self.cells_.append(nn.Tanh())
+        self.insert_child_to_cell("inserted", nn.Sigmoid())
+        self.named = nn.SequentialCell(OrderedDict([("one", nn.Dense(2, 2)), ("two", nn.ELU())]))
+
+
+@check
+def lines_that_made_cells():
+    w = watcher()
+    table = w.layers(MakesCells(wide=False))
+    made = {path: w.describe(cell, None, "").made_at for path, cell, _ in table}
+    text = {path: source and source.text for path, source in made.items()}
+    assert text["listed.0"] == text["starred.0"] == "cells = [nn.Dense(width, width)]", text
+    assert text["listed.1"] == text["starred.1"] == "cells.append(act())", text
+    assert text["body.0"].endswith("# narrow"), text
+    assert text["cells_.1"] == "self.cells_ = nn.CellList([nn.Dense(2, 2) for _ in range(2)])", text
+    assert text["cells_.2"] == "self.cells_.append(nn.Tanh())", text
+    assert text["inserted"] == 'self.insert_child_to_cell("inserted", nn.Sigmoid())', text
+    assert "OrderedDict" in text["named.two"], text
 
 
 SETTINGS = {

@@ -42,9 +42,10 @@ from tracer.frameworks.base import (
     leaves,
     rebuild,
 )
+from tracer.frameworks.making import Makers
 from tracer.frameworks.mindspore_settings import settings
 from tracer.frameworks.mindspore_state import KeptNet
-from tracer.frameworks.source import class_source, made_at
+from tracer.frameworks.source import class_source
 from tracer.trace.schema import ROOT, Plain
 
 RECOMPUTE = "_recompute_cell"
@@ -89,7 +90,7 @@ class MindSporeWatcher:
     name = "mindspore"
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[type, tuple[str, ...]]] = {}
+        self._makers = Makers(_is_foreign)
         self._mode: str | None = None
         self._calls = 0
         self._watched = False
@@ -141,23 +142,20 @@ class MindSporeWatcher:
     def layers(self, net: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
         """(path, cell, other paths of the same cell), the net first, in the order of `cells_and_names`."""
         found: dict[int, tuple[str, Any, list[str]]] = {}
-        self._made = {}
+        self._makers = makers = Makers(_is_foreign)
 
-        def walk(path: str, cell: Any, owner: type | None, names: tuple[str, ...], above: frozenset[int]) -> None:
+        def walk(path: str, cell: Any, above: frozenset[int]) -> None:
             if id(cell) in found:
                 found[id(cell)][2].append(path or ROOT)
                 return
             found[id(cell)] = (path or ROOT, cell, [])
-            if owner is not None and names:
-                self._made[id(cell)] = (owner, names)
-            if not _is_mindspore(type(cell)):
-                owner, names = type(cell), ()
             for name, child in _children(cell):
                 if id(child) not in above:
-                    walk(f"{path}.{name}" if path else name, child, owner, (*names, name), above | {id(child)})
+                    makers.holds(cell, name, child)
+                    walk(f"{path}.{name}" if path else name, child, above | {id(child)})
 
         root = _cell(net)
-        walk("", root, None, (), frozenset({id(root)}))
+        walk("", root, frozenset({id(root)}))
         return [(path, cell, tuple(others)) for path, cell, others in found.values()]
 
     def describe(self, layer: Any, parent: Any | None, name: str) -> LayerFacts:  # noqa: ARG002
@@ -167,7 +165,6 @@ class MindSporeWatcher:
 
         cell = _cell(layer)
         kind: Any = type(cell)
-        made = self._made.get(id(cell))
         bases = kind.__mro__[: kind.__mro__.index(nn.Cell)] if nn.Cell in kind.__mro__ else (kind,)
         return LayerFacts(
             kind=kind.__name__,
@@ -175,7 +172,7 @@ class MindSporeWatcher:
             settings=settings(cell, _attributes_of_every_cell()),
             training=bool(getattr(cell, "training", False)),
             source=class_source(kind),
-            made_at=made_at(*made, kind.__name__) if made is not None else None,
+            made_at=self._makers.line(cell),
         )
 
     def parameters(self, layer: Any) -> list[NamedTensor]:

@@ -37,7 +37,8 @@ from tracer.frameworks.base import (
     leaves,
     rebuild,
 )
-from tracer.frameworks.source import class_source, made_at
+from tracer.frameworks.making import Makers
+from tracer.frameworks.source import class_source
 from tracer.frameworks.torch_settings import settings
 from tracer.frameworks.torch_state import KeptNet
 from tracer.trace.schema import ROOT, Plain
@@ -72,7 +73,7 @@ class TorchWatcher:
 
         self._torch = torch
         self._tensor = torch.Tensor
-        self._made: dict[int, tuple[type, tuple[str, ...]]] = {}
+        self._makers = Makers(_is_torchs)
         self._dtypes: dict[Any, str] = {}
         self._devices: dict[Any, str] = {}
         self._regroups = False  # may a view change the last bits of gradients? In `run`, which throws them away
@@ -122,40 +123,36 @@ class TorchWatcher:
         """(path, module, other paths of the same module), the net first, in the order of `named_modules`. Wrappers
         (DataParallel, DDP, compiled and checkpointed modules) are passed through: their module has their path."""
         found: dict[int, tuple[str, Any, list[str]]] = {}
-        self._made = {}
+        self._makers = makers = Makers(_is_torchs)
 
-        def walk(path: str, module: Any, owner: type | None, names: tuple[str, ...], above: frozenset[int]) -> None:
+        def walk(path: str, module: Any, above: frozenset[int]) -> None:
             if id(module) in found:
                 found[id(module)][2].append(path or ROOT)
                 return
             found[id(module)] = (path or ROOT, module, [])
-            if owner is not None and names:
-                self._made[id(module)] = (owner, names)
-            if not _is_torch(type(module)):
-                owner, names = type(module), ()
             for name, child in module._modules.items():  # noqa: SLF001
                 if child is None:
                     continue
                 inner = _inside(child)
                 if id(inner) not in above:
                     below = f"{path}.{name}" if path else name
-                    walk(below, inner, owner, (*names, name), above | {id(inner)})
+                    makers.holds(module, name, inner)
+                    walk(below, inner, above | {id(inner)})
 
         root = _inside(net)
-        walk("", root, None, (), frozenset({id(root)}))
+        walk("", root, frozenset({id(root)}))
         return [(path, module, tuple(others)) for path, module, others in found.values()]
 
     def describe(self, layer: Any, parent: Any | None, name: str) -> LayerFacts:  # noqa: ARG002
         """Class, settings, mode and source lines of one module. What made it is known after `layers`."""
         kind: Any = type(layer)
-        made = self._made.get(id(layer))
         return LayerFacts(
             kind=kind.__name__,
             bases=tuple(f"{base.__module__}.{base.__qualname__}" for base in _bases(kind)),
             settings=settings(layer),
             training=bool(layer.training),
             source=class_source(kind),
-            made_at=made_at(*made, kind.__name__) if made is not None else None,
+            made_at=self._makers.line(layer),
         )
 
     def parameters(self, layer: Any) -> list[NamedTensor]:
@@ -513,7 +510,11 @@ def _inside(module: Any) -> Any:
 
 
 def _is_torch(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "torch"
+    return _is_torchs(kind.__module__)
+
+
+def _is_torchs(module: str) -> bool:
+    return module.partition(".")[0] == "torch"
 
 
 def _bases(kind: type) -> list[type]:
