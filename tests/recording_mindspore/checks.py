@@ -743,6 +743,107 @@ def a_jitted_inner_method():
     assert heard.counts == {"(root)": 1, "a": 1, "b": 1}, heard.counts
 
 
+def _compiled_places(mode):
+    """Nets with something compiled in another place each, and the names that the trace must say."""
+    jit = lambda function: ms.jit(function, capture_mode=mode)
+
+    @jit
+    def everywhere(x, y):
+        return ops.softmax(x) + ops.gelu(y)
+
+    def plain(x, y):
+        return everywhere(x, y)
+
+    class Calls(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Dense(6, 6), nn.Dense(6, 6)
+
+        def construct(self, x):
+            return plain(self.a(x), self.b(x))
+
+    class Holds(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a = Block()
+            self.call, self.calls, self.named = jit(self.a), [jit(self.a)], {"c": jit(self.a.construct)}
+
+        def construct(self, x):
+            return self.call(x) + self.calls[0](x) + self.named["c"](x)
+
+    class Static(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Dense(6, 6)
+
+        @staticmethod
+        @jit
+        def double(x):
+            return x * 2
+
+        def construct(self, x):
+            return self.double(self.a(x))
+
+    class Inner(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.a = Block()
+
+        @jit
+        def construct(self, x):
+            return ops.tanh(self.a(x))
+
+    return {
+        Calls: "(root): jit was switched off for everywhere",
+        Holds: "(root): jit was switched off for call, calls, named",
+        Static: "(root): jit was switched off for double",
+        lambda: nn.SequentialCell(Inner()): "0: jit was switched off for construct",
+    }
+
+
+def _jit_wherever_it_is(mode):
+    for make, words in _compiled_places(mode).items():
+        net = _net(make)
+        trace = _trace(net, _tensor(4, 6))
+        assert words in trace.skeleton.header.notes, trace.skeleton.header.notes
+        assert "gradients of compiled code may differ" in trace.skeleton.header.notes[-1]
+        assert trace.complete and trace.skeleton.end.backward is None, trace.skeleton.end
+        seen = {call.path for call in trace.skeleton.steps[0].calls}
+        leaves = {path for path, cell in net.cells_and_names() if path and not cell._cells}
+        assert leaves <= seen, (leaves, seen)
+        assert len(trace.skeleton.steps[0].parameter_gradients) == len(net.trainable_params())
+        if mode == "ast":  # the others cannot run all of these nets
+            compiled = net(_tensor(4, 6)).asnumpy()
+            assert np.array_equal(np.asarray(trace["(root)"].calls[0].output), compiled), words
+
+
+@check
+def jit_by_ast_wherever_it_is():
+    _jit_wherever_it_is("ast")
+
+
+@check
+def jit_by_trace_wherever_it_is():
+    _jit_wherever_it_is("trace")
+
+
+@check
+def jit_by_bytecode_wherever_it_is():
+    _jit_wherever_it_is("bytecode")
+
+
+@check
+def the_entrances_of_jit_are_as_before():
+    find = lambda name: [
+        vars(m)[name] for m in list(sys.modules.values()) if hasattr(m, "_jit_trace_begin") and hasattr(m, name)
+    ]
+    before, environment = find("jit_context"), dict(os.environ)
+    assert before, "MindSpore has moved it"
+    with watcher().eager(_net(Block)):
+        assert all(found() is True for found in find("jit_context")[:1])
+    assert find("jit_context") == before and dict(os.environ) == environment
+
+
 @check
 def a_net_given_to_jit():
     net = _net(Block)

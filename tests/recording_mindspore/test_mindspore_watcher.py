@@ -36,6 +36,8 @@ ALONE = {
     "a_gradient_compiled_before_is_refused",
     "a_graph_loaded_from_a_file_is_refused",
     "jit_by_bytecode",
+    "jit_by_bytecode_wherever_it_is",
+    "jit_by_trace_wherever_it_is",
 }
 """These leave their process in a state that others must not start from, or would show that they do."""
 

@@ -22,6 +22,7 @@ import os
 import platform
 import sys
 import types
+from collections import ChainMap
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -412,17 +413,15 @@ class MindSporeWatcher:
                 mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
                 stack.callback(mindspore.set_context, mode=mindspore.GRAPH_MODE)
                 done.append("graph mode was left: the net ran eagerly for the trace")
-            stack.callback(_set_environment, "MS_JIT", os.environ.get("MS_JIT"))
-            os.environ["MS_JIT"] = "0"
+            _switch_off_jit(stack)
             if net is not cell:
                 done.append("the net was compiled by jit: the cell behind it ran eagerly for the trace")
             for path, layer, _ in self.layers(net):
-                unwrapped = _unwrap_jit(layer)
-                if unwrapped:
-                    stack.callback(_delete_attributes, layer, list(unwrapped))
-                    for name, method in unwrapped.items():
-                        object.__setattr__(layer, name, method)
-                    done.append(f"{path}: jit was switched off for {', '.join(sorted(unwrapped))}")
+                names = _compiled_parts(layer)
+                if names:
+                    done.append(f"{path}: jit was switched off for {', '.join(names)}")
+            if done:
+                done.append("gradients of compiled code may differ in their last digits from those of this eager run")
             if done and _device_target() != "CPU":
                 done.append("fused kernels of a compiled run may round otherwise than this eager run")
             self._calls, self._watched = 0, False
@@ -786,10 +785,26 @@ def _set_environment(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-def _delete_attributes(cell: Any, names: list[str]) -> None:
-    for name in names:
-        with contextlib.suppress(AttributeError):
-            object.__delattr__(cell, name)
+def _switch_off_jit(stack: contextlib.ExitStack) -> None:
+    """Until the stack is closed compiled functions run as they are written, wherever they are: jit reads a variable
+    when it compiles from source, asks for a context when it compiles a trace, and enters one for bytecode."""
+    stack.callback(_set_environment, "MS_JIT", os.environ.get("MS_JIT"))
+    os.environ["MS_JIT"] = "0"
+    for name, module in list(sys.modules.items()):
+        if not name.startswith("mindspore."):
+            continue
+        held = vars(module)
+        if "_jit_trace_begin" in held and "jit_context" in held:
+            _set(stack, module, "jit_context", lambda: True)
+        bytecode = held.get("PIJitCaptureContext")
+        if bytecode is not None and bytecode.__module__ == name:
+            _set(stack, bytecode, "__enter__", lambda _: None)
+            _set(stack, bytecode, "__exit__", lambda *_: None)
+
+
+def _set(stack: contextlib.ExitStack, holder: Any, name: str, value: Any) -> None:
+    stack.callback(setattr, holder, name, vars(holder)[name])
+    setattr(holder, name, value)
 
 
 def _is_graph(cell: Any) -> bool:
@@ -797,17 +812,24 @@ def _is_graph(cell: Any) -> bool:
     return any(kind.__name__ == "GraphCell" and _is_mindspore(kind) for kind in type(cell).__mro__)
 
 
-def _unwrap_jit(cell: Any) -> dict[str, Any]:
-    """The cell's methods that jit wrapped, by name, as plain methods of the instance."""
-    found: dict[str, Any] = {}
-    for kind in type(cell).__mro__:
-        for name, function in vars(kind).items():
-            if name in found or not getattr(function, "__wrapped_by_jit__", False):
-                continue
-            inner = getattr(function, "__wrapped__", None)
-            if inner is not None and name not in vars(cell):
-                found[name] = types.MethodType(inner, cell)
-    return found
+def _compiled_parts(cell: Any) -> list[str]:
+    """Names of what jit compiled: methods of the cell, what it holds (in containers too), functions that its code
+    calls."""
+    kind: Any = type(cell)
+    held = [(name, value) for base in kind.__mro__ for name, value in vars(base).items()]
+    for name, value in vars(cell).items():
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+        held += [(name, item) for item in inside if callable(item)]
+    if not _is_mindspore(kind):
+        held += [(function.__name__, function) for function in _functions_reached(kind)]
+    return sorted({name for name, value in held if _is_compiled(value)})
+
+
+def _is_compiled(value: Any) -> bool:
+    """Functions and methods only: other things answer what they like when they are asked for an attribute."""
+    bound = isinstance(value, types.MethodType | staticmethod | classmethod)
+    function = value.__func__ if bound else value
+    return isinstance(function, types.FunctionType) and hasattr(function, "__wrapped_by_jit__")
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -834,19 +856,35 @@ def _alters(code: types.CodeType) -> bool:
 
 
 def _codes_reached(kind: type) -> list[types.CodeType]:
-    """Code of `construct` and of the user's functions it names, its own methods and functions of its modules."""
-    start = getattr(kind, "construct", None)
-    waiting, seen = [start], list[types.CodeType]()
+    """Code of `construct` and of the user's functions it reaches, what is defined inside them too."""
+    functions = (inspect.unwrap(function) for function in _functions_reached(kind))
+    return [code for function in functions for code in _with_inner(function.__code__)]
+
+
+@lru_cache(maxsize=4096)
+def _functions_reached(kind: Any) -> tuple[types.FunctionType, ...]:
+    """`construct` and the user's functions it names, and those that they name: own methods, functions of the user's
+    modules, functions they close over."""
+    waiting: list[Any] = [getattr(kind, "construct", None)]
+    found: dict[types.CodeType, types.FunctionType] = {}
     while waiting:
         function = waiting.pop()
-        function = inspect.unwrap(function) if callable(function) else function
-        if not isinstance(function, types.FunctionType) or function.__code__ in seen or _is_mindspore(function):
+        inner = inspect.unwrap(function) if callable(function) else function
+        if not isinstance(inner, types.FunctionType) or inner.__code__ in found or _is_mindspore(inner):
             continue
-        codes = _with_inner(function.__code__)
-        seen += codes
-        for code in codes:
-            waiting += _named(code, kind, function.__globals__)
-    return seen
+        found[inner.__code__] = function
+        names = ChainMap(_closed_over(inner), inner.__globals__)
+        for code in _with_inner(inner.__code__):
+            waiting += _named(code, kind, names)
+    return tuple(found.values())
+
+
+def _closed_over(function: types.FunctionType) -> dict[str, Any]:
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        with contextlib.suppress(ValueError):  # not bound yet
+            found[name] = cell.cell_contents
+    return found
 
 
 def _with_inner(code: types.CodeType) -> list[types.CodeType]:
@@ -855,10 +893,11 @@ def _with_inner(code: types.CodeType) -> list[types.CodeType]:
 
 
 def _named(code: types.CodeType, kind: type, names: Mapping[str, Any]) -> list[Any]:
-    modules = [names[n] for n in code.co_names if isinstance(names.get(n), types.ModuleType)]
+    called = (*code.co_names, *code.co_freevars)
+    modules = [names[n] for n in called if isinstance(names.get(n), types.ModuleType)]
     modules = [module for module in modules if not _is_foreign(module.__name__)]
     found = [getattr(kind, name, None) for name in code.co_names if not name.startswith("__")]
-    found += [names.get(name) for name in code.co_names]
+    found += [names.get(name) for name in called]
     found += [getattr(module, name, None) for module in modules for name in code.co_names]
     return [value for value in found if isinstance(value, types.FunctionType)]
 
@@ -899,8 +938,6 @@ def _why_silent(path: str, cells: Mapping[str, Any], silent: set[str]) -> str:
         return "its construct was called directly, past every hook"
     if any((name, own) in chained for own in cell._params):  # noqa: SLF001
         return "the layer that holds it uses its parameters without calling it"
-    if _compiled(parent):
-        return "the layer that holds it runs inside a compiled function"
     return "it was not called in this run"
 
 
@@ -911,14 +948,6 @@ def _attributes_of_attributes(kind: type) -> set[tuple[str, str]]:
         loads = [i.argval if i.opname in {"LOAD_ATTR", "LOAD_METHOD"} else None for i in dis.get_instructions(code)]
         found |= {(a, b) for a, b in itertools.pairwise(loads) if a and b}
     return found
-
-
-def _compiled(cell: Any) -> bool:
-    """Does the cell's code use a function that jit compiled?"""
-    construct = inspect.unwrap(type(cell).construct)
-    names = getattr(construct, "__globals__", {})
-    code = getattr(construct, "__code__", None)
-    return code is not None and any(getattr(names.get(name), "__wrapped_by_jit__", False) for name in code.co_names)
 
 
 def watcher() -> Watcher:
