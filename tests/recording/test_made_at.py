@@ -257,3 +257,38 @@ def test_a_subclass_has_the_last_word():
     assert found["head"] == "self.head = nn.Linear(W, W)  # the child's"
     assert found["body.0"] == "self.body = nn.ModuleList([nn.ReLU()])"
     assert found["body.1"] == "self.body.append(nn.ReLU())  # the child's"
+
+
+class Later(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(W, W)
+        self.late = None
+        for pair in (("one", nn.ReLU()), ("two", nn.Sequential(nn.GELU()))):
+            self.add_module(*pair)
+        self._build()
+
+    def _build(self):
+        self.built = nn.ModuleList()
+        self.built.append(nn.Tanh())
+
+    def change(self):
+        self.head = nn.Linear(W, W)
+        self.late = nn.Sequential(nn.ELU())
+        self.one = nn.ReLU()
+
+
+def test_what_has_run_comes_before_what_may_have_run():
+    """The constructor and what it calls; other methods where those do not explain the layer."""
+    net = Later()
+    net.change()
+    found = lines(net)
+    assert found["head"] == "self.head = nn.Linear(W, W)"
+    assert found["built.0"] == "self.built.append(nn.Tanh())"
+    assert found["late.0"] == "self.late = nn.Sequential(nn.ELU())"
+
+
+def test_the_nearest_line_is_named_where_the_rest_comes_from_elsewhere():
+    """Names and layers that a loop hands on together."""
+    found = lines(Later())
+    assert found["one"] == found["two"] == found["two.0"] == "self.add_module(*pair)"

@@ -285,19 +285,18 @@ class Makers:
         if self._is_foreign(kind) and not _is_container(kind):
             return self._of(parent)
         if not self._is_foreign(kind):
-            pattern = self._attribute(parent, name, values=True)
-            if pattern is not None:
-                return self._cheapest(list(labels(pattern)), layer, name)
-            if not _is_container(kind):
-                return ()
-        return self._cheapest(self._match(parent).get(name, []), layer, name)
+            ways = [self._cheapest(list(labels(p)), layer, name) for p in self._attribute(parent, name, values=True)]
+            if ways or not _is_container(kind):
+                likely = (exprs for price, exprs in ways if price < _WRONG_ARGUMENT)
+                return next(likely, min(ways, key=lambda way: way[0], default=(math.inf, []))[1])
+        return self._cheapest(self._match(parent).get(name, []), layer, name)[1]
 
-    def _cheapest(self, found: Sequence[Label], layer: Any, name: str) -> list[Expr]:
+    def _cheapest(self, found: Sequence[Label], layer: Any, name: str) -> tuple[float, list[Expr]]:
         prices = [(self._price(label, name, layer), label) for label in found]
         least = min((price for price, _ in prices), default=math.inf)
         if math.isinf(least):
-            return []
-        return [expr for price, label in prices if price <= least + 1e-6 for expr in self._exprs(label, layer)]
+            return least, []
+        return least, [expr for price, label in prices if price <= least + 1e-6 for expr in self._exprs(label, layer)]
 
     def _is_foreign(self, kind: Any) -> bool:
         return self._foreign(getattr(kind, "__module__", None) or "")
@@ -311,28 +310,30 @@ class Makers:
             known = self._matches[id(container)] = self._lay(self._contents(container), container)
         return known
 
-    def _lay(self, pattern: Pattern, container: Any) -> dict[str, list[Label]]:
+    def _lay(self, patterns: Sequence[Pattern], container: Any) -> dict[str, list[Label]]:
         inside = self._inside.get(id(container), [])
-        best, chosen = self._fit(pattern, inside)
-        if math.isinf(best):  # made otherwise than can be read: each layer for itself
-            chosen = [list(labels(pattern)) for _ in inside]
-        return {name: found for (name, _), found in zip(inside, chosen, strict=True)}
+        for pattern in patterns:
+            best, chosen = self._fit(pattern, inside)
+            if not math.isinf(best):
+                return {name: found for (name, _), found in zip(inside, chosen, strict=True)}
+        # made otherwise than can be read: each layer for itself
+        return {name: list(labels(patterns[-1])) for name, _ in inside}
 
     def _fit(self, pattern: Pattern, inside: Sequence[tuple[str, Any]]) -> tuple[float, list[list[Label]]]:
         return fit(pattern, len(inside), lambda label, n: self._price(label, *inside[n]))
 
-    def _contents(self, container: Any) -> Pattern:
-        """What can have been put into a container, in order."""
+    def _contents(self, container: Any) -> list[Pattern]:
+        """What can have been put into a container, in order; where there are several readings, the likeliest first."""
         kind = type(container)
         if not self._is_foreign(kind):
             scopes = self._constructors(container)
-            return self._grown_self(scopes, 0) if scopes else NOTHING
+            return [self._grown_self(scopes, 0) if scopes else NOTHING]
         holder = self._holder.get(id(container))
         if holder is not None and not self._is_foreign(type(holder[0])):
-            pattern = self._attribute(*holder, values=False)
-            if pattern is not None:
-                return pattern
-        return Either(tuple(self._sequence(maker) for maker in self._of(container)))
+            patterns = self._attribute(*holder, values=False)
+            if patterns:
+                return patterns
+        return [Either(tuple(self._sequence(maker) for maker in self._of(container)))]
 
     def _grown_self(self, scopes: Sequence[Scope], n: int) -> Pattern:
         """What a user's container puts into itself in its constructor number n, and in those that it calls."""
@@ -366,31 +367,35 @@ class Makers:
         return tuple(found)
 
     def _method(self, kind: type, name: str, instance: Any, calls: tuple[Expr, ...] = ()) -> Scope | None:
-        node, file = class_node(kind)
-        for inner in node.body if node is not None else ():
-            if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) and inner.name == name:
-                module = sys.modules.get(kind.__module__)
-                names = vars(module) if module else {}
-                return Scope(inner, file, names, instance, kind, calls, method=True)
-        return None
+        node = _methods(kind).get(name)
+        if node is None:
+            return None
+        module = sys.modules.get(kind.__module__)
+        return Scope(node, class_node(kind)[1], vars(module) if module else {}, instance, kind, calls, method=True)
 
     # Attributes.
 
-    def _attribute(self, parent: Any, name: str, *, values: bool) -> Pattern | None:
-        """What the classes of `parent` put under an attribute (`values`), or into the container that they put there.
-        None where they say nothing of it."""
+    def _attribute(self, parent: Any, name: str, *, values: bool) -> list[Pattern]:
+        """What the classes of `parent` put under an attribute (`values`), or into the container that they put there: by
+        their constructors and what those call, which have run, and then by any method. Empty where they do not."""
         constructors = self._constructors(parent)
-        kinds = [k for k in type(parent).__mro__ if k is not object]
-        whole = _Part()
-        for kind in reversed([k for k in kinds if not self._is_foreign(k)]):
-            for method in _methods(kind):
-                scope = next((s for s in constructors if s.owner is kind and method == "__init__"), None)
-                scope = scope or self._method(kind, method, parent)
-                if scope is None or not _mentions(scope.node, name):
-                    continue
-                part = self._flow_of(scope, name, values=values).block(scope.body)
-                whole = whole.then(part if method == "__init__" else part.perhaps())
-        return whole.pattern if whole.touched else None
+        kinds = [kind for kind in type(parent).__mro__ if kind is not object and not self._is_foreign(kind)]
+        ran = _run_by_constructor(tuple(kinds))
+        found = []
+        for all_ in (False, True):
+            whole = _Part()
+            for kind in reversed(kinds):
+                for method in _methods(kind):
+                    scope = next((s for s in constructors if s.owner is kind and method == "__init__"), None)
+                    scope = scope or self._method(kind, method, parent)
+                    if scope is None or not _mentions(scope.node, name):
+                        continue
+                    if all_ or method in ran:
+                        part = self._flow_of(scope, name, values=values).block(scope.body)
+                        whole = whole.then(part if method == "__init__" else part.perhaps())
+            if whole.touched:
+                found.append(whole.pattern)
+        return found
 
     def _flow_of(self, scope: Scope, name: str, *, values: bool) -> _Flow:
         def target(node: ast.AST) -> bool:
@@ -432,7 +437,7 @@ class Makers:
             return self._named_sequence(expr, node.id)
         if isinstance(node, ast.Call):
             return self._call_contents(expr)
-        return Many(expr)
+        return NOTHING if isinstance(node, ast.Constant) else Many(expr)
 
     def _element(self, expr: Expr) -> Pattern:
         """One element of a list; ("name", layer) is a layer with its key."""
@@ -606,8 +611,8 @@ class Makers:
             known = inspect.getattr_static(type(scope.instance), node.attr, None)
             if known is not None:
                 return _Values(found=[getattr(known, "__func__", known)])
-            pattern = self._attribute(scope.instance, node.attr, values=True)
-            for label in labels(pattern) if pattern is not None else ():
+            patterns = self._attribute(scope.instance, node.attr, values=True)
+            for label in labels(patterns[0]) if patterns else ():
                 if label.expr is not None:
                     found.join(self._objects(label.expr.node, label.expr.scope, depth + 1))
             return found if found.found else _Values(open=True)
@@ -818,7 +823,10 @@ class _Flow:
     def _call(self, call: ast.Call) -> _Part:
         if self._attribute is not None:
             named = _by_name(call, self._attribute, self._scope.self_name)
-            return _choice([_Part(Item(self._expr(named)), touched=True), _Part()]) if named is not None else _Part()
+            if named is None:
+                return _Part()
+            label = Many(self._expr(call)) if named is call else Item(self._expr(named))
+            return _choice([_Part(label, touched=True), _Part()])
         if self._initialised is not None and _is_super_init(call):
             return _Part(self._initialised(call), reset=True, touched=True)
         if not (isinstance(call.func, ast.Attribute) and self._is(call.func.value) and call.args):
@@ -847,14 +855,17 @@ _SETTERS = {"add_module": 0, "register_module": 0, "insert_child_to_cell": 0, "s
 
 
 def _by_name(call: ast.Call, name: str, own: str | None) -> ast.expr | None:
-    """The layer in `self.add_module(name, layer)` and its kin, also where the name is put together."""
+    """The layer in `self.add_module(name, layer)` and its kin, also where the name is put together; the call itself
+    where its arguments come from elsewhere."""
     at = _SETTERS.get(_called(call))
-    if at is None or len(call.args) < at + 2:
+    if at is None or not call.args:
         return None
     holder = call.args[0] if at else getattr(call.func, "value", None)
     if getattr(holder, "id", None) != own:
         return None
-    return call.args[at + 1] if _says(call.args[at], name) else None
+    if any(isinstance(argument, ast.Starred) for argument in call.args[: at + 2]):
+        return call
+    return call.args[at + 1] if len(call.args) > at + 1 and _says(call.args[at], name) else None
 
 
 def _says(node: ast.expr, name: str) -> bool:
@@ -995,11 +1006,24 @@ def _argument(call: Expr, scope: Scope, name: str) -> Expr | None:
 
 
 @lru_cache(maxsize=4096)
-def _methods(kind: type) -> tuple[str, ...]:
-    """The names of a class's functions, its constructor first."""
+def _methods(kind: type) -> Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """A class's own functions, its constructor first."""
     node, _ = class_node(kind)
-    names = [n.name for n in (node.body if node else ()) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return tuple(sorted(names, key=lambda name: name != "__init__"))
+    found = [n for n in (node.body if node else ()) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return {n.name: n for n in sorted(found, key=lambda n: n.name != "__init__")}
+
+
+@lru_cache(maxsize=4096)
+def _run_by_constructor(kinds: tuple[type, ...]) -> frozenset[str]:
+    """The names of the methods that run when an object is made, as far as their names are written there."""
+    found, waiting = {"__init__"}, ["__init__"]
+    while waiting:
+        name = waiting.pop()
+        words = {word for kind in kinds if name in _methods(kind) for word in _words(_methods(kind)[name])}
+        new = {word for word in words if any(word in _methods(kind) for kind in kinds)} - found
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 @lru_cache(maxsize=65536)
