@@ -213,13 +213,26 @@ def test_kept_memory_is_bounded():
     assert all((array == 1).all() for array in net.arrays)
 
 
+class Unsaid:
+    """Has no text and no attributes."""
+
+    def __str__(self):
+        raise ValueError("not said")
+
+    __repr__ = __str__
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
 class Stubborn(nn.Module):
     """Attributes that raise, that nobody can pickle, compare or hash."""
 
-    def __init__(self):
+    def __init__(self, kind=None, eps=None, table=None):
         super().__init__()
+        self.kind = self.table = Unsaid()
         self.fc = nn.Linear(D, D)
-        self.options = {"rate": 0.5, "names": ["a", {"b": (1, 2)}], 3: None, "self": self.options_of}
+        self.options = {"rate": 0.5, "names": ["a", {"b": (1, 2)}], 3: None, "self": self.options_of, Unsaid(): 1}
         self.odd = [threading.Lock(), lambda x: x, open, self]
         self.nothing, self.wide, self.text = float("nan"), 10**400, "x" * 5000
 

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import sys
+import threading
 import traceback
 from collections import OrderedDict, deque
 from pathlib import Path
@@ -410,6 +411,52 @@ def what_a_cell_holds_and_nobody_can_put_back_is_named():
     net = nn.SequentialCell(_net(Holder))
     _, _, _, unrestored = _recorded(net, (_tensor(4, 6),))
     assert [line.partition(":")[0].partition(" (")[0] for line in unrestored] == ["0.system", "0.log"], unrestored
+
+
+class Stubborn(nn.Cell):
+    """Attributes that raise, that nobody can pickle, compare or hash."""
+
+    def __init__(self, rate=0.5, kind=None, table=None):
+        super().__init__()
+        self.dense = nn.Dense(6, 6)
+        self.options = {"rate": 0.5, "names": ["a", {"b": (1, 2)}], 3: None, "self": self.listen, Unsaid(): 1}
+        self.odd = [threading.Lock(), lambda x: x, open, self]
+        self.nothing, self.text, self.kind = float("nan"), "x" * 5000, Unsaid()
+
+    def listen(self):
+        return self.options
+
+    @property
+    def inplace(self):
+        raise RuntimeError("ask later")
+
+    @property
+    def rate(self):
+        raise KeyError("rate")
+
+    def construct(self, x):
+        return self.dense(x)
+
+
+class Unsaid:
+    """Has no text and no attributes."""
+
+    def __str__(self):
+        raise ValueError("not said")
+
+    __repr__ = __str__
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+@check
+def settings_that_refuse_to_be_read_break_nothing():
+    for make in (lambda: nn.SequentialCell(_net(Stubborn)), lambda: _net(Stubborn)):
+        trace = _trace(make(), _tensor(4, 6))
+        assert trace.complete and trace.skeleton.end.unrestored == (), trace.skeleton.end
+        assert any(path.endswith("dense") for path in trace.layers)
+        assert trace.skeleton.end.backward is None
 
 
 @check

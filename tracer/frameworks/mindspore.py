@@ -271,7 +271,10 @@ class MindSporeWatcher:
 
     def in_place(self, layer: Any) -> bool:
         """Layers of `mint.nn` can be told to overwrite their input."""
-        return getattr(layer, "inplace", False) is True
+        try:
+            return getattr(layer, "inplace", False) is True
+        except Exception:  # a property of the user's
+            return False
 
     def in_backward(self) -> bool:
         """Is a backward pass running?"""

@@ -30,6 +30,7 @@ losses                                     reduction, also where the cell keeps 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -60,7 +61,8 @@ def settings(cell: Any, ignored: frozenset[str]) -> Settings:
             found = {**_added(cell, found, _ADDED[base.__name__]), **found}
     for name in _constructor_arguments(kind):
         if name not in found:
-            found.update(_dug_up(cell, name))
+            with contextlib.suppress(Exception):  # objects of the user's answer what they like
+                found.update(_dug_up(cell, name))
     return found
 
 
@@ -139,7 +141,7 @@ def _dug_up(cell: Any, name: str) -> Settings:
 def _as_setting(name: str, value: Any) -> Settings:
     try:
         return {name: plain(value)}
-    except NotPlain:
+    except Exception:  # not plain, or an object of the user's that cannot be read
         return {}
 
 
