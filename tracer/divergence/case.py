@@ -39,8 +39,8 @@ class TraceLike(ArrayReader, Protocol):
 class Case:
     """The two traces with their graphs, the alignment, the judge, and the points to judge.
 
-    `settings` are the settings that differ at each output; `suspects` the outputs where these, or the mode, differ.
-    `within` are the points that --only names, None where all are looked at; the others still feed them.
+    `settings` are the settings that differ at each output; `suspects` the outputs where these, the mode, or the dtype
+    differ. `within` are the points that --only names, None where all are looked at; the others still feed them.
     """
 
     traces: tuple[TraceLike, TraceLike]
@@ -97,7 +97,8 @@ def open_case(
         ours, theirs = graphs[0].nodes[point.reference], graphs[1].nodes[point.candidate]
         settings[point] = differing_settings(ours, theirs, comparison.frameworks)
         telling = any(d.name not in QUIET_SETTINGS for d in settings[point])
-        if telling or (ours.meaning.mode and ours.call.training != theirs.call.training):
+        other_dtype = not coarse and comparison.other_dtype(point)
+        if telling or other_dtype or (ours.meaning.mode and ours.call.training != theirs.call.training):
             suspects.add(point)
     return Case(traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), _within(flow, only))
 

@@ -5,6 +5,7 @@ A cause that fits is said as likely; nothing is proven here.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,16 +16,19 @@ import numpy as np
 from tracer.divergence.comparison import Comparison, ParameterDifference, match_leaves
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallGraph, CallId, Node
-from tracer.divergence.metrics import Array, Difference, same_values
+from tracer.divergence.metrics import Array, Difference, is_constant, layouts, same_values
 from tracer.divergence.rules import (
     SettingDifference,
+    cast_line,
+    composite_line,
     edit_line,
     known_differences,
     mode_matters,
+    own_call,
     random_now,
     setting_differences,
 )
-from tracer.trace.schema import Layer, Plain, Value
+from tracer.trace.schema import ROOT, Layer, Parameter, Plain, Value
 
 
 @dataclass(frozen=True)
@@ -42,46 +46,60 @@ class Cause:
 
 
 def layer_causes(comparison: Comparison, point: Point, difference: Difference) -> tuple[Cause, ...]:
-    """What differs between the two layers of a pair, the likeliest first."""
+    """What differs between the two layers of a pair, what explains best first."""
     ours = comparison.reference.graph.nodes[point.reference]
     theirs = comparison.candidate.graph.nodes[point.candidate]
     forward = not point.side.startswith("grad")
+    differences = comparison.parameters(point.reference, point.candidate)
     found = [
         *mode_causes(comparison, ours, theirs),
-        *(_dtype_causes(difference) if forward else ()),
-        *parameter_causes(comparison.parameters(point.reference, point.candidate), comparison, missing=False),
+        *(_dtype_causes(difference, comparison, theirs) if forward else ()),
+        *parameter_causes(differences, comparison, missing=False),
         *setting_causes(comparison, ours, theirs),
-        *parameter_causes(comparison.parameters(point.reference, point.candidate), comparison, missing=True),
+        *parameter_causes(differences, comparison, missing=True),
         *_nan_causes(difference),
         *_shape_causes(difference),
+        *(() if forward else _frozen_causes(comparison, point, difference)),
     ]
-    if not forward:
-        found += _gradient_causes(comparison, point, difference)
-    op = ours.meaning.op if ours.meaning.op == theirs.meaning.op else ""
-    found += [
-        Cause("framework", op, sentence=fact)
-        for fact in known_differences(
-            op,
-            *comparison.frameworks,
-            meanings=(ours.meaning, theirs.meaning),
-            phase="forward" if forward else "backward",
-            not_finite=_not_finite(ours) or _not_finite(theirs),
-        )
-        if not [c for c in found if c.kind in {"setting", "mode", "parameter", "dtype"}]
-    ]
+    tells = any(c.kind in {"setting", "mode", "parameter", "dtype"} for c in found)
+    fitting, general = (
+        [] if tells else _framework_causes(comparison, ours, theirs, difference, telling=telling, forward=forward)
+        for telling in (True, False)
+    )
     r, c = ours.call.training, theirs.call.training
-    if not [c for c in found if c.kind != "framework"] and not op and r is not None and c is not None and r != c:
+    if not found and not (ours.meaning.op or theirs.meaning.op) and r is not None and c is not None and r != c:
         said = f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode; no rule knows this class"
-        found.append(Cause("mode", "training", r, c, sentence=said))
-    if not [c for c in found if c.kind != "framework"]:
-        found.append(
-            Cause(
-                "code",
-                "forward" if forward else "backward",
-                sentence="settings and parameters are the same: the code of the layer differs",
-            )
-        )
-    return tuple(found)
+        found.append(Cause("mode", "training", r, c, edit=_mode_edit(comparison, r), sentence=said))
+    code = [] if found else [_code_of_layer(forward)]
+    return (*found, *fitting, *code, *general)
+
+
+def _code_of_layer(forward: bool) -> Cause:
+    if forward:
+        return Cause("code", "forward", sentence="settings and parameters are the same: the code of the layer differs")
+    return Cause(
+        "code",
+        "backward",
+        sentence="inputs, outputs and the incoming gradient agree, the gradient it hands on does not: "
+        "custom backward, detach or stop_gradient?",
+    )
+
+
+def _framework_causes(
+    comparison: Comparison, ours: Node, theirs: Node, difference: Difference, *, telling: bool, forward: bool
+) -> list[Cause]:
+    """What the frameworks are known to do differently at such a layer, as far as it can explain the difference."""
+    op = ours.meaning.op if ours.meaning.op == theirs.meaning.op else ""
+    facts = known_differences(
+        op,
+        *comparison.frameworks,
+        meanings=(ours.meaning, theirs.meaning),
+        phase="forward" if forward else "backward",
+        not_finite=_not_finite(ours) or _not_finite(theirs),
+        size=difference.size,
+        telling=telling,
+    )
+    return [Cause("framework", op, sentence=fact) for fact in facts]
 
 
 def _not_finite(node: Node) -> bool:
@@ -96,16 +114,13 @@ def mode_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]
     r, c = ours.call.training, theirs.call.training
     matters = mode_matters(ours.meaning) or mode_matters(theirs.meaning)
     if matters and r is not None and c is not None and r != c:
-        call = {"torch": "net.eval()", "mindspore": "net.set_train(False)"}
-        train = {"torch": "net.train()", "mindspore": "net.set_train(True)"}
-        edit = (train if r else call).get(comparison.frameworks[1], "")
         found.append(
             Cause(
                 "mode",
                 "training",
                 r,
                 c,
-                edit=edit,
+                edit=_mode_edit(comparison, r),
                 sentence=f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode",
             )
         )
@@ -116,10 +131,20 @@ def mode_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]
                 "p",
                 _p(ours),
                 _p(theirs),
+                edit=f"{_mode_edit(comparison, training=False)} before recording, on both sides",
                 sentence="random on both sides: the masks differ, numbers cannot agree; compare in evaluation mode",
             )
         )
     return found
+
+
+def _mode_edit(comparison: Comparison, training: bool) -> str:
+    """The call that brings the candidate into the reference's mode."""
+    calls = {
+        "torch": {True: "net.train()", False: "net.eval()"},
+        "mindspore": {True: "net.set_train(True)", False: "net.set_train(False)"},
+    }
+    return calls.get(comparison.frameworks[1], {}).get(training, "")
 
 
 def _mode(training: bool) -> str:
@@ -131,11 +156,13 @@ def _p(node: Node) -> Plain:
     return setting.value if setting else None
 
 
-def _dtype_causes(difference: Difference) -> list[Cause]:
+def _dtype_causes(difference: Difference, comparison: Comparison, theirs: Node, *, code: bool = False) -> list[Cause]:
+    """Another dtype; `code` says that code between layers made it, before the call `theirs`."""
     r, c = difference.dtypes
     if not r or r == c or not {r, c} & {"float16", "bfloat16", "float32", "float64"}:
         return []
-    return [Cause("dtype", "dtype", r, c, sentence=f"the reference computes in {r}, the candidate in {c}")]
+    edit = cast_line(theirs.layer, theirs.call.source if code else None, comparison.frameworks[1], r)
+    return [Cause("dtype", "dtype", r, c, edit=edit, sentence=f"the reference computes in {r}, the candidate in {c}")]
 
 
 def parameter_causes(
@@ -156,6 +183,7 @@ def parameter_causes(
                     d.name,
                     d.reference is not None,
                     d.candidate is not None,
+                    edit=_own_parameter(d, comparison),
                     sentence=f"only the {side} has the parameter {d.name}",
                 )
             )
@@ -167,6 +195,7 @@ def parameter_causes(
                     d.name,
                     list(shapes[0]),
                     list(shapes[1]),
+                    edit=_load(d, "", "turned into its shape"),
                     sentence=f"{d.name} has shape {shapes[0]} in the reference and {shapes[1]} in the candidate",
                 )
             )
@@ -176,27 +205,84 @@ def parameter_causes(
 
 
 def _value_cause(d: ParameterDifference, comparison: Comparison) -> Cause:
+    """Other numbers, and what they are as far as can be told: another layer's, turned or permuted, never loaded."""
     size = d.difference.relative_l2 if d.difference else None
+    r, c = d.reference, d.candidate
     if d.difference is not None and d.difference.mask_differs:
         counts = f"{d.difference.nan_reference} in the reference, {d.difference.nan_candidate} in the candidate"
-        return Cause("parameter", d.name, sentence=f"{d.name} has elements that are not finite ({counts})")
+        said = f"{d.name} has elements that are not finite ({counts})"
+        return Cause("parameter", d.name, sentence=said, edit=_load(d))
     apart = "" if size is None else f" (relative L2 {size:.1e})"
-    r, c = d.reference, d.candidate
-    turned = ""
-    if r is not None and c is not None and same_values(r.statistics, c.statistics):
-        turned = "; it holds the same numbers in another order: transposed or permuted?"
-    elsewhere = comparison.same_in_reference(c) if c is not None else None
-    if elsewhere is not None:
-        turned = f"; it is the reference's {elsewhere}: the wrong weight, or the wrong layer runs here"
-    if r is not None and c is not None and r.dtype != c.dtype:
-        turned += f"; {r.dtype} against {c.dtype}"
-    return Cause(
-        "parameter", d.name, sentence=f"{d.name} holds other numbers{apart}{turned or ': load the same weights first'}"
-    )
+    what, how, elsewhere = "", "", ""
+    if r is not None and c is not None:
+        elsewhere = comparison.same_in_reference(c) or ""
+        if elsewhere:
+            what = f"it is the reference's {elsewhere}: the wrong weight, or the wrong layer runs here"
+        elif same_values(r.statistics, c.statistics):
+            what, how = _rearranged(comparison, r, c)
+        elif is_constant(c.statistics) and not is_constant(r.statistics) and c.statistics is not None:
+            what = f"every element is {c.statistics.minimum:g}: never loaded, it has its initial values?"
+        else:
+            what = "nothing in the reference holds these numbers: never loaded, or trained further?"
+        what += f"; {r.dtype} against {c.dtype}" if r.dtype != c.dtype else ""
+    said = f"{d.name} holds other numbers{apart}" + (f"; {what}" if what else "")
+    return Cause("parameter", d.name, sentence=said, edit=_load(d, elsewhere, how))
+
+
+def _load(d: ParameterDifference, elsewhere: str = "", how: str = "") -> str:
+    """What to load into what; of all parameters of a layer in the same words."""
+    ours, theirs = d.places
+    given = f": it was given those of {elsewhere.rpartition('.')[0] or ROOT}" if elsewhere else ""
+    if elsewhere and elsewhere.rpartition(".")[0] == ours:
+        given = ": they were exchanged with each other"
+    return f"load the weights of the reference's {ours} into {theirs}{', ' + how if how else ''}{given}"
+
+
+def _own_parameter(d: ParameterDifference, comparison: Comparison) -> str:
+    """What to do about a parameter that one side only has."""
+    layer = comparison.candidate.graph.layers.get(d.places[1])
+    where = f"{layer.source}  " if layer is not None and layer.source is not None else ""
+    verb = "add" if d.candidate is None else "take out"
+    return f"{where}{verb} the parameter {d.name} of {d.places[1]}"
+
+
+def _rearranged(comparison: Comparison, r: Parameter, c: Parameter) -> tuple[str, str]:
+    """How the same numbers lie in another order: in words, and what to do when they are loaded."""
+    if r.stored and c.stored and math.prod(r.shape) <= 1 << 24:
+        ours, theirs = comparison.reference.arrays.array(r), comparison.candidate.arrays.array(c)
+        for axes in itertools.islice(itertools.permutations(range(theirs.ndim)), 1, 24):
+            turned = np.transpose(theirs, axes)
+            if turned.size == ours.size and np.array_equal(turned.reshape(-1), ours.reshape(-1)):
+                word = "it is transposed" if theirs.ndim == 2 else f"its axes are permuted ({axes})"
+                return word, "transposed (.T)" if theirs.ndim == 2 else "with its axes permuted"
+        for parts in (2, 3, 4):
+            if ours.shape == theirs.shape and ours.shape and ours.shape[0] % parts == 0:
+                order = _order_of_parts(np.split(ours, parts), np.split(theirs, parts))
+                if order is not None:
+                    return (
+                        f"its {parts} blocks of rows (gates, or query, key and value) stand in the order {order}",
+                        f"its {parts} blocks of rows in the reference's order",
+                    )
+        for axis in range(ours.ndim):
+            if ours.shape == theirs.shape and np.array_equal(np.flip(theirs, axis), ours):
+                return f"it is reversed along axis {axis}", f"reversed along axis {axis}"
+    return "it holds the same numbers in another order: transposed or permuted?", "in the reference's order"
+
+
+def _order_of_parts(ours: Sequence[Array], theirs: Sequence[Array]) -> list[int] | None:
+    """Which part of the reference each part of the candidate is; None where one is none of them."""
+    order = [next((n for n, a in enumerate(ours) if np.array_equal(a, b)), -1) for b in theirs]
+    return order if sorted(order) == list(range(len(ours))) else None
 
 
 def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
     """Settings that mean something else, each with the call to write."""
+    layers, framework = comparison.candidate.graph.layers, comparison.frameworks[1]
+    composite = {
+        name: line
+        for name, setting in ours.meaning.settings.items()
+        if (line := composite_line(theirs.layer, name, setting.value, layers, framework))
+    }
     return [
         Cause(
             "code" if d.name == "op" else "setting",
@@ -204,7 +290,7 @@ def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cau
             d.reference,
             d.candidate,
             sentence=d.sentence,
-            edit=_edit(theirs, d.edit),
+            edit=composite.get(d.name) or _edit(theirs, d.edit),
         )
         for d in differing_settings(ours, theirs, comparison.frameworks)
         if d.name not in QUIET_SETTINGS
@@ -225,16 +311,18 @@ def differing_settings(ours: Node, theirs: Node, frameworks: tuple[str, str]) ->
             ours.meaning, theirs.meaning, ours.layer, theirs.layer, *frameworks, input_shape=shape
         )
     mine, other = _own_settings(ours.layer), _own_settings(theirs.layer)
+    names = [name for name in mine if name in other and mine[name] != other[name]]
+    own = {_OWN_WORDS.get(name, name): name for name in theirs.layer.settings}
+    edit = own_call(theirs.layer, {own[name]: (other[name], mine[name]) for name in names}) if names else ""
     return tuple(
         SettingDifference(
             name,
             mine[name],
             other[name],
             f"{name} is {mine[name]!r} in the reference and {other[name]!r} in the candidate",
-            "",
+            edit,
         )
-        for name in mine
-        if name in other and mine[name] != other[name]
+        for name in names
     )
 
 
@@ -279,24 +367,28 @@ def _shape_causes(difference: Difference) -> list[Cause]:
     return [Cause("shape", "shape", list(r), list(c), sentence=f"shape {r} in the reference, {c} in the candidate")]
 
 
-def _gradient_causes(comparison: Comparison, point: Point, difference: Difference) -> list[Cause]:
-    if point.side == "grad_param":
-        frozen = [
-            (p.name, p.trainable)
-            for side, id_ in ((comparison.reference, point.reference), (comparison.candidate, point.candidate))
-            for p in side.graph.layers[id_.path].parameters
-            if not p.trainable and not p.buffer and p.name in {"weight", "bias"}
-        ]
-        if frozen and difference.problem == "missing":
-            return [Cause("parameter", "requires_grad", sentence=f"{frozen[0][0]} is frozen on one side only")]
+def _frozen_causes(comparison: Comparison, point: Point, difference: Difference) -> list[Cause]:
+    """Parameters that only one side trains."""
+    if point.side != "grad_param" or difference.problem != "missing":
+        return []
+    pairs = comparison.shared_parameters(point.reference, point.candidate)
+    frozen = [(r, c) for r, c in pairs if r.trainable != c.trainable and not (r.buffer or c.buffer)]
     return [
         Cause(
-            "code",
-            "backward",
-            sentence="inputs, outputs and the incoming gradient agree, the gradient it hands on does not: "
-            "custom backward, detach or stop_gradient?",
+            "parameter",
+            "requires_grad",
+            r.trainable,
+            c.trainable,
+            edit=f"{_dotted(point.candidate.path, c.name)}.requires_grad = {r.trainable}",
+            sentence=f"{r.name} is trained in the {'reference' if r.trainable else 'candidate'} only",
         )
+        for r, c in frozen
     ]
+
+
+def _dotted(path: str, name: str) -> str:
+    """The path of a parameter."""
+    return name if path == ROOT else f"{path}.{name}"
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -315,11 +407,11 @@ def code_causes(comparison: Comparison, point: Point, difference: Difference) ->
     found += _lone_layers(comparison, point)
     found += _nan_causes(difference)
     found += _shape_causes(difference)
-    found += _dtype_causes(difference)
+    found += _dtype_causes(difference, comparison, comparison.candidate.graph.nodes[point.candidate], code=True)
     found += explain_values(comparison, point)
     if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
         unseen = "; the traces keep no values here that could show how" if difference.from_statistics else ""
-        said = f"no layer explains it: the code between the layers differs{unseen}"
+        said = f"none that is known fits{unseen}"
         found.append(Cause("code", "forward", sentence=said))
     return tuple(found)
 
@@ -393,19 +485,37 @@ def explain_values(comparison: Comparison, point: Point) -> list[Cause]:
         lost = _summand(comparison, point, theirs - ours)
         if lost is not None:
             return [lost]
+        handed = _handed_instead(comparison, point, theirs)
+        if handed:
+            return [Cause("code", "input", sentence=f"the candidate hands on {handed} here, the reference does not")]
     return []
+
+
+def _handed_instead(comparison: Comparison, point: Point, theirs: Array) -> str:
+    """What the candidate's value is in the reference, where it is something else that came by."""
+    for name, value in _came_by(comparison.reference.graph, point.reference, point.side):
+        known = value.stored and value.dtype in _FLOATS and not is_constant(value.statistics)
+        if known and value.shape == theirs.shape:
+            array = comparison.reference.arrays.array(value).astype(np.float64)
+            if _close(array, theirs):
+                return name
+    return ""
+
+
+_FLOATS = frozenset({"float16", "float32", "float64"})
 
 
 def _summand(comparison: Comparison, point: Point, apart: Array) -> Cause | None:
     """Is the difference something that came by: a residual lost, or added twice?"""
     for name, value in _came_by(comparison.reference.graph, point.reference, point.side):
-        if value.shape != apart.shape or not value.stored or value.dtype not in {"float16", "float32", "float64"}:
+        if not value.stored or value.dtype not in _FLOATS:
             continue
-        array = comparison.reference.arrays.array(value).astype(np.float64)
-        if _close(-apart, array):
-            return Cause("code", "residual", sentence=f"the reference adds {name} here, the candidate does not")
-        if _close(apart, array):
-            return Cause("code", "residual", sentence=f"the candidate adds {name} once more than the reference")
+        for layout in layouts(apart.shape, value.shape):
+            array = layout.apply(comparison.reference.arrays.array(value), apart.shape).astype(np.float64)
+            if _close(-apart, array):
+                return Cause("code", "residual", sentence=f"the reference adds {name} here, the candidate does not")
+            if _close(apart, array):
+                return Cause("code", "residual", sentence=f"the candidate adds {name} once more than the reference")
     return None
 
 

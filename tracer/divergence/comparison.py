@@ -153,6 +153,11 @@ class Comparison:
             own = coarser(own, "float32")
         return own
 
+    def other_dtype(self, point: Point) -> bool:
+        """Do the two sides hold different float types at a point?"""
+        pairs = match_leaves(*self.values(point))[0]
+        return any(r.dtype != c.dtype and rounding(r.dtype) and rounding(c.dtype) for r, c in pairs)
+
     # -- values ----------------------------------------------------------------------------------------------------
 
     def values(self, point: Point) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
@@ -411,12 +416,19 @@ class Comparison:
             r, c = ours.get(name), theirs.get(name)
             if r is None or c is None:
                 if "num_batches" not in name and (r or c) is not None:
-                    found.append(ParameterDifference(name, r, c, None))
+                    found.append(ParameterDifference(name, r, c, None, (reference.path, candidate.path)))
                 continue
             difference = self.parameter(r, c)
             if difference is not None and difference.diverged:
-                found.append(ParameterDifference(r.name if unknown else name, r, c, difference))
+                said = r.name if unknown else name
+                found.append(ParameterDifference(said, r, c, difference, (reference.path, candidate.path)))
         return tuple(found)
+
+    def shared_parameters(self, reference: CallId, candidate: CallId) -> tuple[tuple[Parameter, Parameter], ...]:
+        """The parameters that both of two aligned layers have."""
+        ours = _parameters(self.reference.graph, reference.path)
+        theirs = _parameters(self.candidate.graph, candidate.path)
+        return tuple((ours[mine], theirs[other]) for other, mine in _partners(ours, theirs).items())
 
     def parameter(self, r: Parameter, c: Parameter) -> Difference | None:
         """One parameter of each side; a few roundings of the coarser dtype count as equal."""
@@ -464,12 +476,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ParameterDifference:
-    """A parameter that is missing on one side (`difference` None) or holds other numbers."""
+    """A parameter that is missing on one side (`difference` None) or holds other numbers; `places` are the paths of
+    its layer."""
 
     name: str
     reference: Parameter | None
     candidate: Parameter | None
     difference: Difference | None
+    places: tuple[str, str]
 
 
 def match_leaves(ours: Sequence[Value], theirs: Sequence[Value]) -> tuple[list[tuple[Value, Value]], str]:

@@ -12,7 +12,7 @@ from tracer.divergence.causes import Cause
 from tracer.divergence.comparison import points_read
 from tracer.divergence.flow import Flow
 from tracer.divergence.metrics import Progress, Tolerance
-from tracer.divergence.notes import notes
+from tracer.divergence.notes import beforehand, notes
 from tracer.divergence.origins import Begin
 from tracer.divergence.phases import Phase, outputs, search_backward, search_forward
 from tracer.divergence.places import (
@@ -34,6 +34,9 @@ Verdict = Literal["agree", "diverged", "unsure"]
 _MOST_DRIFT = 0.02
 """The relative L2 up to which a difference that no pair introduces is called rounding that grew. (A clean port of sixty
 residual blocks with MindSpore's approximate exp reaches 3e-3 in its gradients.)"""
+
+_MOST_ROADS = 3
+"""Through how many origins the road is drawn; each reads a few arrays."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,10 @@ class Diagnosis:
     coverage: Coverage
     notes: tuple[str, ...] = ()
     rows: tuple[PairRow, ...] = ()
+    beforehand: tuple[str, ...] = ()
+    """Those of the notes that are read before any number: other dtypes, other modes, active dropout."""
+    other_roads: tuple[tuple[RoadStep, ...], ...] = ()
+    """Through the second origin and the next ones."""
 
     @property
     def origin(self) -> Origin | None:
@@ -230,7 +237,9 @@ def _told(
     drift: Begin | None = None,
 ) -> Diagnosis:
     """Put everything together that a reader is shown."""
-    road = road_through(case, origins[0]) if origins else ()
+    flows = {"backward": backward or case.flow}
+    roads = [road_through(case, flows.get(o.phase, case.flow), o) for o in origins[:_MOST_ROADS]]
+    first = beforehand(case)
     alignment, pairs = case.alignment, case.alignment.pairs
     judgeable = {(p.reference, p.candidate) for p in case.flow.graph if case.comparison.screened(p) is not None}
     coverage = Coverage(
@@ -247,11 +256,13 @@ def _told(
         _side(case.traces[0]),
         _side(case.traces[1]),
         origins,
-        road,
+        roads[0] if roads else (),
         alignment,
         coverage,
-        (*_drift_note(drift), *notes(case, origins, quiet)),
+        (*first, *_drift_note(drift), *notes(case, origins, quiet)),
         pair_rows(case, backward, origins) if every else (),
+        first,
+        tuple(roads[1:]),
     )
 
 

@@ -7,25 +7,27 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tracer.divergence.case import SIDES, Case
+from tracer.divergence.causes import Cause
 from tracer.divergence.comparison import match_leaves
 from tracer.divergence.flow import Point
-from tracer.divergence.graph import CallId
+from tracer.divergence.graph import Node
 from tracer.divergence.metrics import layouts, rounding
 from tracer.divergence.places import Origin
-from tracer.divergence.rules import random_now
+from tracer.divergence.rules import mode_matters, random_now
 
 _FLAGS = ("tf32_matmul", "autocast", "deterministic")
 
 
+def beforehand(case: Case) -> tuple[str, ...]:
+    """What a reader must know before any number: dtypes that differ, modes that differ where it matters, active
+    dropout."""
+    coarse = "the nets compute in different float types; judged by the coarser of both"
+    return (*([coarse] if case.comparison.coarse else []), *_other_dtypes(case), *_other_modes(case), *_random(case))
+
+
 def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]) -> tuple[str, ...]:
-    """What differs besides the origins: dtypes, active dropout, inputs, parameters, settings, flags."""
-    found: list[str] = []
-    if case.comparison.coarse:
-        found.append("the nets compute in different float types; judged by the coarser of both")
-    found += _other_dtypes(case)
-    found += _layouts(case)
-    found += _random_layers(case)
-    found += _input_counts(case)
+    """What differs besides the origins and what `beforehand` says: layouts, inputs, parameters, settings, flags."""
+    found = [*_layouts(case), *_input_counts(case), *_result_forms(case)]
     if quiet_parameters:
         found.append(f"parameters differ without effect on the output at {few(quiet_parameters)}")
     found += _quiet_settings(case, origins)
@@ -62,19 +64,40 @@ def _layouts(case: Case) -> list[str]:
     return [f"layout: {r} in the reference, {c} in the candidate at {few(paths)}" for (r, c), paths in found.items()]
 
 
-def _random_layers(case: Case) -> list[str]:
-    found = []
-    for graph, word, ids in zip(case.graphs, SIDES, _paired(case), strict=True):
-        active = [
-            i.path for i in ids if i in graph.nodes and random_now(graph.nodes[i].meaning, graph.nodes[i].call.training)
-        ]
-        if active:
-            found.append(f"dropout is active in the {word} at {few(active)}")
-    return found
+def _other_modes(case: Case) -> list[str]:
+    """Layers whose numbers depend on the mode, and whose modes differ; those with random masks are told by these."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for pair in case.alignment.pairs:
+        nodes = [graph.nodes.get(id_) for graph, id_ in zip(case.graphs, (pair.reference, pair.candidate), strict=True)]
+        if nodes[0] is None or nodes[1] is None or None in {node.call.training for node in nodes if node}:
+            continue
+        modes = [_mode(node) for node in nodes if node]
+        random = any(random_now(node.meaning, node.call.training) for node in nodes if node)
+        if modes[0] != modes[1] and not random and any(mode_matters(node.meaning) for node in nodes if node):
+            found[f"the reference is in {modes[0]} mode and the candidate in {modes[1]} mode"][pair.reference.path] = (
+                None
+            )
+    return [f"{said} at {few(paths)}" for said, paths in found.items()]
 
 
-def _paired(case: Case) -> tuple[list[CallId], list[CallId]]:
-    return [p.reference for p in case.alignment.pairs], [p.candidate for p in case.alignment.pairs]
+def _mode(node: Node) -> str:
+    return "training" if node.call.training else "evaluation"
+
+
+def _random(case: Case) -> list[str]:
+    """Where dropout is active, on both sides or on one; the keys are the reference's words for the same layers."""
+    active: list[dict[str, str]] = [{}, {}]
+    for graph, found, partners in zip(case.graphs, active, ({}, case.alignment.reference_of), strict=True):
+        for id_, node in graph.nodes.items():
+            if not node.hidden and random_now(node.meaning, node.call.training):
+                found[partners.get(id_, id_).path] = id_.path
+    if active[0].keys() == active[1].keys():
+        return [f"dropout is active on both sides at {few(active[0])}"] if active[0] else []
+    return [
+        f"dropout is active in the {word} at {few(found.values())}"
+        for word, found in zip(SIDES, active, strict=True)
+        if found
+    ]
 
 
 def _input_counts(case: Case) -> list[str]:
@@ -82,17 +105,46 @@ def _input_counts(case: Case) -> list[str]:
     return [f"the nets were given {ours} and {theirs} tensors" for ours, theirs in counts if ours != theirs]
 
 
+def _result_forms(case: Case) -> list[str]:
+    """What the nets return, where one gives the same tensors under other keys, or under none."""
+    said = []
+    for point in case.flow.sinks:
+        ours, theirs = ([v.leaf for v in side] for side in case.comparison.values(point))
+        if len(ours) == len(theirs) and _form(ours) != _form(theirs):
+            said.append(f"the reference returns {_form(ours)}, the candidate {_form(theirs)}; compared in order")
+    return said
+
+
+def _form(leaves: Sequence[str]) -> str:
+    keys = list(dict.fromkeys(leaf.split(".")[0] for leaf in leaves))
+    if keys in ([], [""]):
+        return "a tensor"
+    return "a tuple" if all(key.isdigit() for key in keys) else f"a mapping ({few(keys)})"
+
+
 def _quiet_settings(case: Case, origins: Sequence[Origin]) -> list[str]:
     """Settings that differ where no origin is."""
-    begun = {(o.reference.path, o.reference.call) for o in origins if o.reference is not None}
+    begun = {o.reference.path for o in origins if o.reference is not None}
+    told = {cause.sentence: cause for origin in origins for cause in origin.causes}
     places: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for point, differences in case.settings.items():
-        if (point.reference.path, point.reference.call) not in begun:
+        if point.reference.path not in begun:
             kind = case.graphs[1].nodes[point.candidate].layer.kind
             for difference in differences:
                 places[kind, difference.sentence][point.reference.path] = None
     effect = "" if origins else "; without effect on these numbers"
-    return [f"{kind}: {sentence} at {few(paths)}{effect}" for (kind, sentence), paths in places.items()]
+    return [
+        _again(told[sentence], paths) if sentence in told else f"{kind}: {sentence} at {few(paths)}{effect}"
+        for (kind, sentence), paths in places.items()
+    ]
+
+
+def _again(cause: Cause, paths: Iterable[str]) -> str:
+    """A setting that differs at further layers as at an origin, where its values and its edit are told."""
+    listed = list(paths)
+    layers = "1 more layer" if len(listed) == 1 else f"{len(listed)} more layers"
+    same = "the same edit" if cause.edit else "the same difference"
+    return f"{cause.name}: {same} at {layers}: {few(listed)}"
 
 
 def _environments(case: Case) -> list[str]:

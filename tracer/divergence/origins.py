@@ -117,7 +117,7 @@ class OriginSearch:
             if own is None:
                 reach[point] = above
                 continue
-            reach[point] = max(own, 0.0)
+            reach[point] = above if self._converted(point) else max(own, 0.0)
             if self.within is not None and point not in self.within:
                 continue
             limit = self.comparison.limit(point, self.flow)
@@ -160,8 +160,19 @@ class OriginSearch:
         return max(limit, (3.0 if suspect else MARGIN) * fed_by)
 
     def _fed(self, point: Point) -> list[Difference]:
-        feeders = feeding(self.flow.graph, point, self.diverged)
-        return [d for d in (self.comparison.judge(p) for p in feeders) if d is not None]
+        found: list[Difference] = []
+        for feeder in feeding(self.flow.graph, point, self.diverged):
+            if self._converted(feeder) and not self.diverged(feeder):
+                found += self._fed(feeder)
+            else:
+                judged = self.comparison.judge(feeder)
+                found += [judged] if judged is not None else []
+        return found
+
+    def _converted(self, point: Point) -> bool:
+        """Was what came in brought to another float type on one side? Then it differs by that rounding, which belongs
+        to the layer that computes in that type."""
+        return point.side == "in" and not self.comparison.coarse and self.comparison.other_dtype(point)
 
     def introduces(self, point: Point) -> bool:
         """Is the difference at a point a jump against what fed it, relative and in absolute size?

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,7 +13,7 @@ import networkx as nx
 from tracer.divergence.case import SIDES, Case
 from tracer.divergence.causes import Cause, code_causes, layer_causes, parameter_causes, setting_causes
 from tracer.divergence.flow import Flow, Point
-from tracer.divergence.graph import CallId
+from tracer.divergence.graph import CallId, names
 from tracer.divergence.metrics import MARGIN, Difference, rounding
 from tracer.divergence.origins import Begin
 from tracer.trace.schema import Source
@@ -24,18 +25,22 @@ Place = Literal["layer", "between", "input", "output"]
 @dataclass(frozen=True)
 class Spot:
     """One side of an origin or a step of the road. `source` is "file:line" of the line that made the layer, else of
-    the calling line; `text` that line's code. `call` is None for a layer that never fired."""
+    the calling line; `text` that line's code. `called_at` is the calling line next to wrong code between layers,
+    `called_text` its code. `call` is None for a layer that never fired."""
 
     path: str
     call: int | None
     kind: str
     source: str | None = None
     text: str | None = None
+    called_at: str | None = None
+    called_text: str | None = None
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The first pair that diverged while all that fed it matched. `faded` says that no output of the net shows it."""
+    """The first pair that diverged while all that fed it matched. `faded` says that no output of the net shows it;
+    `point` is where that was judged: of wrong code between layers the call that took what it made."""
 
     phase: PhaseName
     place: Place
@@ -46,21 +51,24 @@ class Origin:
     causes: tuple[Cause, ...] = ()
     faded: bool = False
     sentence: str = ""
+    point: Point | None = None
 
 
-def spot(case: Case, side: int, id_: CallId, consumer: Point | None = None) -> Spot:
-    """One side of a pair, in words. `consumer` is the call that took what wrong code made: its calling line is next to
-    that code."""
+def spot(case: Case, side: int, id_: CallId, shown_by: Point | None = None) -> Spot:
+    """One side of a pair, in words. `shown_by` is the point that shows what wrong code of this call made: the calling
+    line there, or of the last layer before the call gives its output, is next to that code."""
     graph = case.graphs[side]
     node = graph.nodes.get(id_)
     layer = graph.layers.get(id_.path)
     if node is None:
         return _spot(id_.path, None, layer.kind if layer else "?", layer.made_at if layer else None)
-    source = node.layer.made_at or node.call.source
-    if consumer is not None:
-        taker = graph.nodes[consumer.reference if side == 0 else consumer.candidate]
-        source = taker.call.source if taker.id != id_ and taker.call.source else source
-    return _spot(id_.path, id_.call, node.layer.kind, source or node.layer.source)
+    found = _spot(id_.path, id_.call, node.layer.kind, node.layer.made_at or node.call.source or node.layer.source)
+    if shown_by is None:
+        return found
+    taker = shown_by.reference if side == 0 else shown_by.candidate
+    beside = node.children[-1:] if taker == id_ else (taker,)
+    line = next((graph.nodes[call].call.source for call in beside), None)
+    return found if line is None else replace(found, called_at=str(line), called_text=line.text)
 
 
 def _spot(path: str, call: int | None, kind: str, source: Source | None) -> Spot:
@@ -150,8 +158,23 @@ def forward_origins(case: Case, begins: Iterable[Begin]) -> tuple[tuple[Origin, 
             found.append(((order[begin.point.reference], True), origin))
     named |= {(o.reference.path, o.reference.call) for _, o in found if o.reference is not None}
     blamed = {path for path, _ in named}
-    ordered = tuple(origin for _, origin in sorted(found, key=lambda f: f[0]))
+    ordered = _once(origin for _, origin in sorted(found, key=lambda f: f[0]))
     return ordered, tuple(path for path in quiet if path not in blamed)
+
+
+def _once(origins: Iterable[Origin]) -> tuple[Origin, ...]:
+    """Of what shows one wrong call, or several in the same code, the first."""
+    found: list[Origin] = []
+    seen: set[tuple[str, int | None]] = set()
+    for origin in origins:
+        called = origin.reference is not None and any((c.kind, c.name) == ("code", "call") for c in origin.causes)
+        if origin.reference is not None and called:
+            key = origin.reference.path, origin.reference.call
+            if key in seen:
+                continue
+            seen.add(key)
+        found.append(origin)
+    return tuple(found)
 
 
 def _other_parameters(case: Case) -> tuple[list[Begin], tuple[str, ...]]:
@@ -183,6 +206,7 @@ def _part_of_unit(case: Case, path: str) -> bool:
 
 def name_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Origin:
     """Name the place of a point where divergence begins, and its causes."""
+    begin = _shaped(case, flow, begin)
     point = begin.point
     unit = any(node.unit for node in case.nodes(point))
     code = point.side in {"in", "grad_out"} or not unit
@@ -195,6 +219,9 @@ def name_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Origi
     other = {d.name for d in case.comparison.parameters(point.reference, point.candidate) if d.difference is not None}
     weights = [c for c in causes if c.kind == "parameter" and c.name in other]
     if phase == "forward" and weights and not [c for c in causes if c.kind in {"mode", "dtype", "setting"}]:
+        called = _other_call(case, point)
+        if called is not None:
+            return _called_origin(case, flow, begin, called)
         phase = "start"
         causes = (*weights, *(c for c in causes if c not in weights))
     return _origin(case, flow, begin, phase, "layer", point.reference, point.candidate, causes)
@@ -213,7 +240,83 @@ def _code_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Orig
     causes = (*own, *code_causes(case.comparison, point, begin.difference))
     root = ours in case.graphs[0].roots and point.side == "out"
     shaped = root and begin.difference.problem in {"shape", "structure"}
+    framework = bool(own) and all(
+        graph.nodes[id_].meaning.op for graph, id_ in zip(case.graphs, (ours, theirs), strict=True)
+    )
+    if framework:  # a composite of the framework (TransformerEncoderLayer) is a layer to whoever set it
+        return _origin(case, flow, begin, phase, "layer", ours, theirs, tuple(own))
     return _origin(case, flow, begin, phase, "output" if shaped else "between", ours, theirs, causes)
+
+
+def _shaped(case: Case, flow: Flow, begin: Begin) -> Begin:
+    """An output of the net in another shape is told at the layer that shaped it, where its settings say so: what came
+    in had one shape there, what went out has two."""
+    if begin.point not in flow.sinks or begin.point.side != "out" or begin.difference.problem != "shape":
+        return begin
+    above = nx.ancestors(flow.graph, begin.point)
+    for point, differing in case.settings.items():
+        if differing and point in above and all(node.unit for node in case.nodes(point)):
+            shapes = [[v.shape for v in side] for side in case.comparison.values(point)]
+            given = [[v.shape for v in side] for side in case.comparison.values(point.at("in"))]
+            difference = case.comparison.judge(point)
+            if shapes[0] != shapes[1] and given[0] == given[1] and difference is not None:
+                return replace(begin, point=point, difference=replace(difference, problem="shape"))
+    return begin
+
+
+@dataclass(frozen=True)
+class _Called:
+    """A call of another layer than the reference's: the two calls, and what the candidate's layer is there."""
+
+    reference: CallId
+    candidate: CallId
+    really: str
+
+
+def _other_call(case: Case, point: Point) -> _Called | None:
+    """Was another layer called, not this one loaded wrongly? So it is where the candidate's layer holds all the weights
+    of one of the reference's whose name or number it bears, or which it answers in another call. Told of the outermost
+    call around that is of another layer."""
+    theirs = point.candidate
+    graph = case.graphs[0]
+    answered = [p.reference for p in case.alignment.pairs if p.candidate.path == theirs.path and p.reference.call >= 0]
+    same = [
+        id_
+        for id_ in dict.fromkeys([*answered, *graph.units])
+        if id_.path != point.reference.path
+        and (id_ in answered or _same_name(id_.path, theirs.path, point.reference.path))
+        and graph.nodes[id_].layer.parameters
+        and not case.comparison.parameters(id_, theirs)
+    ]
+    found: _Called | None = None
+    inner, outer, really = point.reference, theirs, same[0].path if same else ""
+    while really:
+        if inner.path == really:
+            break
+        found = _Called(inner, outer, really)
+        above, around = graph.nodes[inner].parent, case.graphs[1].nodes[outer].parent
+        if above is None or around is None or case.alignment.candidate_of.get(above) != around:
+            break
+        cut = len(names(outer.path)) - len(names(around.path))
+        really = ".".join(names(really)[:-cut]) if cut > 0 else ""
+        inner, outer = above, around
+    return found
+
+
+def _same_name(path: str, theirs: str, ours: str) -> bool:
+    """Does the candidate's path name this path of the reference, and not the one it is paired with?"""
+    numbers = [re.findall(r"[0-9]+", each) for each in (path, theirs, ours)]
+    return path == theirs or (bool(numbers[0]) and numbers[0] == numbers[1] != numbers[2])
+
+
+def _called_origin(case: Case, flow: Flow, begin: Begin, called: _Called) -> Origin:
+    """Code that calls another layer than the reference does."""
+    handed = Point(called.reference, called.candidate, "in")
+    ours, theirs = _scopes(case, handed)
+    said = f"the reference calls {called.reference.path} here, the candidate {called.candidate.path}"
+    said += "" if called.really == called.candidate.path else f", which is the reference's {called.really}"
+    cause = Cause("code", "call", called.reference.path, called.candidate.path, sentence=said)
+    return _origin(case, flow, begin, "forward", "between", ours, theirs, (cause,), shown_by=handed)
 
 
 def _scopes(case: Case, point: Point) -> tuple[CallId, CallId]:
@@ -239,8 +342,10 @@ def _origin(
     ours: CallId,
     theirs: CallId,
     causes: tuple[Cause, ...],
+    shown_by: Point | None = None,
 ) -> Origin:
-    consumer = begin.point if place == "between" else None
+    if place in {"between", "output"}:
+        shown_by = shown_by or begin.point
     faded = (
         phase != "backward"
         and case.complete
@@ -250,20 +355,38 @@ def _origin(
             if sink in flow.graph
         )
     )
-    said = [_shown_by(consumer, ours)] if consumer is not None else []
+    said = [_shown_by(case, begin, ours)] if shown_by is not None else []
     if faded:
         said.append("the difference fades before it reaches an output of the net")
+    spots = spot(case, 0, ours, shown_by), spot(case, 1, theirs, shown_by)
+    causes = _compared(causes, *(_line(case, side, id_, spots[side]) for side, id_ in enumerate((ours, theirs))))
     return Origin(
         phase,
         place,
-        spot(case, 0, ours, consumer),
-        spot(case, 1, theirs, consumer),
+        *spots,
         begin.difference,
         begin.fed_by,
         causes,
         faded,
         "; ".join(s for s in said if s),
+        begin.point,
     )
+
+
+def _line(case: Case, side: int, id_: CallId, at: Spot) -> str:
+    """The line to look at where code differs: of code between layers that next to it, of a layer its class."""
+    if at.called_at is not None:
+        return at.called_at
+    layer = case.graphs[side].layers.get(id_.path)
+    return str(layer.source) if layer is not None and layer.source is not None else at.source or ""
+
+
+def _compared(causes: tuple[Cause, ...], ours: str, theirs: str) -> tuple[Cause, ...]:
+    """Causes that no call written otherwise would mend: which lines to compare."""
+    if not ours or not theirs or any(c.edit for c in causes):
+        return causes
+    kinds = {"code", "shape", "layout", "nan"}
+    return tuple(replace(c, edit=f"compare {theirs} with {ours}") if c.kind in kinds else c for c in causes)
 
 
 def carries(case: Case, point: Point, begin: Begin | Origin) -> bool:
@@ -276,9 +399,18 @@ def carries(case: Case, point: Point, begin: Begin | Origin) -> bool:
     return difference.size > max(MARGIN * fed, own) or bool(case.comparison.diverged(point))
 
 
-def _shown_by(point: Point, scope: CallId) -> str:
+def _shown_by(case: Case, begin: Begin, scope: CallId) -> str:
     """Which call shows what wrong code made."""
-    words = {"in": "is given", "grad_out": "gets back as gradient", "grad_in": "hands back as gradient"}
+    point = begin.point
+    words = {
+        "in": ("what {} is given differs", "{} is given nothing"),
+        "grad_out": ("what {} gets back as gradient differs", "{} gets no gradient back"),
+        "grad_in": ("what {} hands back as gradient differs", "{} hands no gradient back"),
+    }
     if point.side not in words or point.reference == scope:
         return ""
-    return f"what {point.reference} {words[point.side]} differs"
+    differs, nothing = words[point.side]
+    has = [bool(values) for values in case.comparison.values(point)]
+    if begin.difference.problem == "missing" and has[0] != has[1]:
+        return f"{nothing.format(point.reference)} in the {SIDES[has.index(False)]}"
+    return differs.format(point.reference)

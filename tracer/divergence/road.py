@@ -10,7 +10,6 @@ import networkx as nx
 
 from tracer.divergence.case import Case
 from tracer.divergence.flow import Flow, Point, Side
-from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import MARGIN, Difference
 from tracer.divergence.places import Origin, PhaseName, Spot, carries, spot
 
@@ -40,36 +39,44 @@ class PairRow:
     confidence: float
 
 
-def road_through(case: Case, origin: Origin) -> tuple[RoadStep, ...]:
-    """The last units that agree, the origin, and how it grows to the output of the net; none for a backward origin."""
-    if origin.reference is None or origin.phase == "backward" or origin.place == "input":
+def road_through(case: Case, flow: Flow, origin: Origin) -> tuple[RoadStep, ...]:
+    """The last units that agree, the origin, and how it grows to the output of the net, or to the gradients that came
+    furthest; none for inputs that differ. `flow` is of the origin's pass."""
+    begin = origin.point
+    if begin is None or origin.place == "input" or begin not in flow.graph:
         return ()
-    graph = case.flow.graph
-    at = CallId(origin.reference.path, origin.reference.call or 0)
-    begin = next((p for p in graph if p.reference == at and p.side == "out"), None)
-    if begin is None:
-        return ()
+    graph, side = flow.graph, _shown_side(origin)
     above, below = nx.ancestors(graph, begin), nx.descendants(graph, begin)
-    units = [point for point in _units(case) if point != begin]
+    own = begin if origin.place == "layer" else None
+    units = [point for point in _units(case, flow, side) if point != own]
     before = [p for p in units if p in above and _agrees(case, p)][-2:]
     after = [p for p in units if p in below and _shows(case, p, origin)]
-    shown = [*before, begin, *after[:2], *after[-1:], *(s for s in case.flow.sinks if s != begin)]
-    return tuple(_step(case, point, origin, begin, below) for point in dict.fromkeys(shown))
+    ends = [sink for sink in flow.sinks if sink != own and sink in below] if side == "out" else []
+    shown = dict.fromkeys([*after[:2], *after[-1:], *ends])
+    return (
+        *(_step(case, point, origin, below) for point in before),
+        RoadStep(origin.reference, origin.candidate, origin.difference, "starts here"),
+        *(_step(case, point, origin, below) for point in shown),
+    )
 
 
-def _units(case: Case) -> list[Point]:
-    """The outputs of all paired units in call order."""
-    partner, graph = case.alignment.candidate_of, case.graphs[0]
-    points = [Point(id_, partner[id_], "out") for id_ in graph.units if id_ in partner]
-    return [point for point in points if point in case.flow.graph]
+def _shown_side(origin: Origin) -> Side:
+    """What the road shows of a unit: what it gave, or the gradient that it handed back."""
+    return "grad_in" if origin.phase == "backward" else "out"
 
 
-def _step(case: Case, point: Point, origin: Origin, begin: Point, below: set[Point]) -> RoadStep:
+def _units(case: Case, flow: Flow, side: Side) -> list[Point]:
+    """One side of all paired units in the order of the pass."""
+    partner, units = case.alignment.candidate_of, case.graphs[0].units
+    ordered = units if side == "out" else tuple(reversed(units))
+    points = [Point(id_, partner[id_], side) for id_ in ordered if id_ in partner]
+    return [point for point in points if point in flow.graph]
+
+
+def _step(case: Case, point: Point, origin: Origin, below: set[Point]) -> RoadStep:
     difference = case.comparison.judge(point)
     state: Literal["agrees", "starts here", "carried on", "unknown"] = "agrees"
-    if point == begin:
-        state, difference = "starts here", origin.difference or difference
-    elif difference is None:
+    if difference is None:
         state = "unknown"
     elif point in below and carries(case, point, origin):
         state = "carried on"

@@ -7,7 +7,7 @@ call that mends the candidate; `differences` says it all to a reader; `facts` kn
 """
 
 from tracer.divergence.rules.differences import SettingDifference, setting_differences
-from tracer.divergence.rules.edits import edit_line
+from tracer.divergence.rules.edits import cast_line, composite_line, edit_line, own_call
 from tracer.divergence.rules.facts import known_differences
 from tracer.divergence.rules.meanings import (
     FRAMEWORK_NAMES,
@@ -30,11 +30,14 @@ __all__ = [
     "Setting",
     "SettingDifference",
     "UserRule",
+    "cast_line",
+    "composite_line",
     "edit_line",
     "known_differences",
     "load_rules",
     "meaning",
     "mode_matters",
+    "own_call",
     "public_name",
     "random_now",
     "setting_differences",

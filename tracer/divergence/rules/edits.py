@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from tracer.divergence.rules.calls import GONE, Changes, Gone, compose, rewrite, signature
+from tracer.divergence.rules.calls import (
+    GONE,
+    UNKNOWN,
+    Changes,
+    Gone,
+    Signature,
+    compose,
+    literal,
+    rewrite,
+    signature,
+)
 from tracer.divergence.rules.comparisons import (
     Pair,
     agree,
@@ -22,6 +33,7 @@ from tracer.divergence.rules.meanings import (
     TABLES,
     Meaning,
     Setting,
+    equal,
     is_number,
     meaning,
     public_name,
@@ -30,7 +42,7 @@ from tracer.divergence.rules.meanings import (
     value_of,
 )
 from tracer.frameworks.base import LayerRule, SettingRule
-from tracer.trace.schema import Layer, Plain
+from tracer.trace.schema import Layer, Plain, Source
 
 
 def edit_call(candidate: Meaning, layer: Layer, wanted: Sequence[tuple[str, Setting]], pair: Pair) -> str:
@@ -84,6 +96,60 @@ def edit_line(candidate_layer: Layer, new_call: str) -> str:
     where = f"{place.name if place.is_absolute() else place}:{source.line}"
     call = source_call(candidate_layer)
     return f"{where}  {call.text}  ->  {new_call}" if call is not None else f"{where}  {new_call}"
+
+
+_PASSED_ON = {"eps": "layer_norm_eps", "p": "dropout", "num_heads": "nhead", "embed_dim": "d_model"}
+"""What the framework's composites call a setting of a layer that they make."""
+
+
+def composite_line(layer: Layer, name: str, value: Plain, layers: Mapping[str, Layer], framework: str) -> str:
+    """The edit for a layer that a composite of the framework made (a LayerNorm in a TransformerEncoderLayer): an
+    argument of the composite, at the line that made that. "" where the layer's own call stands in the user's code, or
+    no composite takes the setting."""
+    path = layer.path
+    while source_call(layer) is None and "." in path:
+        path = path.rpartition(".")[0]
+        above = layers.get(path)
+        rule = meaning(above, framework, layers).rule if above is not None else None
+        if above is None or rule is None or _is_own_class(above, rule):
+            continue
+        names = signature(rule.signature)
+        argument = name if name in names.names else _PASSED_ON.get(name, "")
+        if argument in names.names:
+            call = source_call(above, rule)
+            change: Changes = {argument: value}
+            new = rewrite(call, names, change) if call else compose(_canonical(above), change, unseen=True)
+            return edit_line(above, new)
+    return ""
+
+
+def cast_line(layer: Layer, calling: Source | None, framework: str, dtype: str) -> str:
+    """How to bring what a layer gives, or (`calling`) what its calling line hands it, to a dtype."""
+    module = {"torch": "torch", "mindspore": "mindspore"}.get(framework)
+    if module is None:
+        return ""
+    if calling is not None:
+        convert = "to" if framework == "torch" else "astype"
+        return f"{calling}  convert with .{convert}({module}.{dtype})"
+    convert = "to" if framework == "torch" or dtype == "float64" else "to_float"
+    call = source_call(layer)
+    return edit_line(layer, f"{call.text if call else layer.path}.{convert}({module}.{dtype})")
+
+
+def own_call(layer: Layer, changes: Mapping[str, tuple[Plain, Plain]]) -> str:
+    """The call of a class of the user's own with other values, each given as (what it has, what it is to have). A
+    value that was given by position is found by what it is."""
+    call = source_call(layer)
+    if call is None:
+        return compose(layer.kind, {name: new for name, (_, new) in changes.items()}, unseen=True)
+    names = [f"*{n}" for n in range(len(call.positional))]
+    given = [literal(ast.parse(text, mode="eval").body) for text in call.positional if not text.startswith("*")]
+    keywords = {key for key, _ in call.keywords}
+    for name, (old, _) in changes.items():
+        places = [n for n, value in enumerate(given) if value is not UNKNOWN and equal(value, old)]
+        if name not in keywords and len(places) == 1:
+            names[places[0]] = name
+    return rewrite(call, Signature(tuple(names), len(names), {}), {name: new for name, (_, new) in changes.items()})
 
 
 def other_call(pair: Pair, layer: Layer, framework: str) -> str:
