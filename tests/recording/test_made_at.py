@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from functools import partial
 
@@ -292,3 +293,33 @@ def test_the_nearest_line_is_named_where_the_rest_comes_from_elsewhere():
     """Names and layers that a loop hands on together."""
     found = lines(Later())
     assert found["one"] == found["two"] == found["two.0"] == "self.add_module(*pair)"
+
+
+class Tangled(nn.Module):
+    """Names that lead to each other in very many ways."""
+
+    def __init__(self, flags=(0,) * 12):
+        super().__init__()
+        x, y = nn.ReLU(), nn.GELU()
+        x, y = (x if flags[0] else y), (y if flags[0] else x)
+        x, y = (x if flags[1] else y), (y if flags[1] else x)
+        x, y = (x if flags[2] else y), (y if flags[2] else x)
+        x, y = (x if flags[3] else y), (y if flags[3] else x)
+        x, y = (x if flags[4] else y), (y if flags[4] else x)
+        x, y = (x if flags[5] else y), (y if flags[5] else x)
+        x, y = (x if flags[6] else y), (y if flags[6] else x)
+        x, y = (x if flags[7] else y), (y if flags[7] else x)
+        x, y = (x if flags[8] else y), (y if flags[8] else x)
+        self.x = x
+        one = [x]
+        two = one
+        one = two + [y]
+        two = one + two
+        self.many = nn.Sequential(*one, *two)
+
+
+def test_tangled_names_come_to_an_end():
+    """Soon, with or without a line."""
+    began = time.perf_counter()
+    lines(Tangled())
+    assert time.perf_counter() - began < 5

@@ -34,6 +34,9 @@ _DEEPEST = 8
 _MOST_STEPS = 200_000
 """Transitions looked at when a pattern is laid over layers."""
 
+_MOST_LOOKS = 200_000
+"""Expressions looked at for one layer."""
+
 # What an expression costs as the maker of a layer.
 _HINTED = 0.5
 _NAMED = 1.0
@@ -248,6 +251,7 @@ class Makers:
 
     def __init__(self, foreign: Callable[[str], bool]) -> None:
         self._foreign = foreign
+        self._left = _MOST_LOOKS
         self._holder: dict[int, tuple[Any, str]] = {}
         self._inside: dict[int, list[tuple[str, Any]]] = {}
         self._makers: dict[int, tuple[Expr, ...]] = {}
@@ -263,9 +267,10 @@ class Makers:
     def line(self, layer: Any) -> Source | None:
         """The line of the user's code that made the layer; that of the framework's layer around it, where that made it.
         None where none is found, or several that fit equally well."""
+        self._left = _MOST_LOOKS
         try:
             places = {(found.scope.file, found.node.lineno) for found in self._of(layer)}
-        except (RecursionError, ValueError, AttributeError, TypeError, KeyError, re.error):
+        except Exception:  # code may be written in any way, and a line is never a reason to fail
             return None
         return source_line(*places.pop()) if len(places) == 1 else None
 
@@ -297,6 +302,12 @@ class Makers:
         if math.isinf(least):
             return least, []
         return least, [expr for price, label in prices if price <= least + 1e-6 for expr in self._exprs(label, layer)]
+
+    def _look(self) -> None:
+        """Once more an expression is looked at. Names that lead to each other in many ways must come to an end."""
+        self._left -= 1
+        if self._left < 0:
+            raise RecursionError
 
     def _is_foreign(self, kind: Any) -> bool:
         return self._foreign(getattr(kind, "__module__", None) or "")
@@ -412,6 +423,7 @@ class Makers:
 
     def _sequence(self, expr: Expr) -> Pattern:
         """The layers in what an expression gives: a list, a dict, a container, what a function returns."""
+        self._look()
         node = expr.node
         if isinstance(node, ast.List | ast.Tuple):
             return Row(tuple(self._element(expr.at(item)) for item in node.elts))
@@ -515,6 +527,7 @@ class Makers:
 
     def _meanings(self, expr: Expr, layer: Any, depth: int) -> Iterator[_Meaning]:
         """What an expression that should be a layer can be: calls, through names, branches and functions."""
+        self._look()
         node = expr.node
         if depth > _DEEPEST or expr.scope.depth > _DEEPEST:
             return
@@ -578,6 +591,7 @@ class Makers:
 
     def _objects(self, node: ast.expr, scope: Scope, depth: int = 0) -> _Values:
         """The classes and functions that an expression can mean."""
+        self._look()
         found = _Values()
         if depth > _DEEPEST or scope.depth > _DEEPEST:
             return _Values(open=True)
