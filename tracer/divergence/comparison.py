@@ -186,17 +186,21 @@ class Comparison:
         if point.side == "grad_param" and self._one_sided(point):
             return math.inf
         for r, c in pairs:
-            if math.prod(r.shape) != math.prod(c.shape) and self._shape_matters(point, r):
+            if math.prod(r.shape) != math.prod(c.shape) and self._shape_matters(point, r, c):
                 return math.inf
             found = self._screen_leaf(r, c)
             if found is not None:
                 worst = max(worst or 0.0, found)
         return worst
 
-    def _shape_matters(self, point: Point, r: Value) -> bool:
-        """Is another number of elements a finding here? Of what went out, and of the first thing that came in: a mask
-        may be handed over in a form that is yet to be broadcast."""
-        return point.side == "out" or (point.side == "in" and r.leaf in {"", "0"} and bool(rounding(r.dtype)))
+    def _shape_matters(self, point: Point, r: Value, c: Value) -> bool:
+        """Is another number of elements a finding here? Of what went out, of the first thing that came in, and of
+        others unless they fit each other: a mask may be handed over in a form that is yet to be broadcast."""
+        if point.side != "in":
+            return point.side == "out"
+        if not rounding(r.dtype):
+            return False
+        return r.leaf in {"", "0"} or not (len(r.shape) != len(c.shape) or _broadcast(r.shape, c.shape))
 
     def _screen_leaf(self, r: Value, c: Value) -> float | None:
         if r.digest is not None and r.digest == c.digest and r.shape == c.shape and r.dtype == c.dtype:
@@ -276,7 +280,7 @@ class Comparison:
         difference = replace(
             difference, leaf=r.leaf, dtypes=(r.dtype, c.dtype), shapes=(r.shape, c.shape), tolerance=allowed
         )
-        if difference.problem == "shape" and not self._shape_matters(point, r):
+        if difference.problem == "shape" and not self._shape_matters(point, r, c):
             return None
         if difference.layout and point.side == "out" and self._is_root(point):
             return replace(difference, problem="shape")
@@ -499,6 +503,11 @@ def match_leaves(ours: Sequence[Value], theirs: Sequence[Value]) -> tuple[list[t
     if len(ours) == len(theirs):
         return pairs, ""
     return pairs, f"{len(ours)} tensors against {len(theirs)}"
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Do two shapes of equally many axes fit each other?"""
+    return all(m == n or 1 in (m, n) for m, n in zip(a, b, strict=True))
 
 
 def _other_keys(ours: Sequence[Value], theirs: Sequence[Value]) -> str:

@@ -279,6 +279,9 @@ def _other_call(case: Case, point: Point) -> _Called | None:
     call around that is of another layer."""
     theirs = point.candidate
     graph = case.graphs[0]
+    registered = case.graphs[1].layers[theirs.path].aliases
+    if any(a == point.reference.path or _same_name(point.reference.path, a, theirs.path) for a in registered):
+        return None  # the layer stands under this name too: it is the right one and shares its weights with another
     answered = [p.reference for p in case.alignment.pairs if p.candidate.path == theirs.path and p.reference.call >= 0]
     same = [
         id_
