@@ -16,6 +16,7 @@ from tracer.divergence.diagnosis import (
     Spot,
     TraceSide,
 )
+from tracer.divergence.flow import Point
 from tracer.divergence.metrics import Difference
 
 TORCH = TraceSide("pt.h5", "torch", "2.13.0", "ViT", complete=True, keep="values")
@@ -125,7 +126,7 @@ def other_inputs() -> Diagnosis:
                 place="input",
                 reference=spot("(root)", "ViT", "run.py:9"),
                 candidate=spot("(root)", "ViT", "run_ms.py:11"),
-                difference=difference(1.2, max_abs=4.1, max_at=(0, 0), leaf="input 0"),
+                difference=difference(1.2, max_abs=4.1, max_at=(0, 0), leaf="0"),
                 fed_by=None,
             ),
         ),
@@ -243,6 +244,58 @@ def odd_names() -> Diagnosis:
     return diagnosis(origins=(origin,), road=(step(name, 1.0, "starts here"),))
 
 
+def wrong_code() -> Diagnosis:
+    """Code between layers whose container was made elsewhere, in nets of which one has a layer and a border more."""
+    between = Origin(
+        phase="forward",
+        place="between",
+        reference=spot("blocks.1", "Block", "vit_torch.py:60", text="Block(dim)", called_at="models/vit_torch.py:21",
+                       called_text="return self.proj(x)"),
+        candidate=spot("blocks.1", "Block", "vit_mindspore.py:66", text="Block(dim)", called_at="vit_mindspore.py:24",
+                       called_text="return self.proj(x)"),
+        difference=difference(0.7, 6e-5, max_abs=2.0, max_at=(0, 3), leaf="past.0"),
+        fed_by=2e-7,
+        causes=(Cause("code", "forward", sentence="none that is known fits"),),
+        sentence="what blocks.1.proj is given differs",
+        point=Point(CallId("blocks.1.proj", 0), CallId("blocks.1.proj", 0), "in"),
+    )  # fmt: skip
+    return diagnosis(
+        origins=(between, GELU_ORIGIN),
+        road=(step("blocks.1.v", 2e-7), step("blocks.1", 0.7, "starts here"), step("blocks.1.proj", 0.7, "carried on")),
+        other_roads=(GELU_ROAD,),
+        alignment=alignment(
+            *VIT_PATHS,
+            alone_reference=(Alone(CallId("blocks"), "ModuleList"),),
+            alone_candidate=(Alone(CallId("blocks.0.flat", 0), "Flatten"),),
+        ),
+        coverage=Coverage(judged=9, aligned=len(VIT_PATHS), alone=2, unjudgeable=0, phases=BOTH_JUDGED),
+    )
+
+
+def other_dtype() -> Diagnosis:
+    """What must be known before the numbers, and what need not."""
+    said = "dtype is float32 in the reference and float16 in the candidate at blocks.2.mlp.act"
+    return diagnosis(notes=(said, "torch ran with TF32 on"), beforehand=(said,))
+
+
+def the_same_everywhere() -> Diagnosis:
+    """Origins that one sentence tells: nothing was loaded."""
+    origins = tuple(
+        dataclasses.replace(
+            GELU_ORIGIN,
+            phase="start",
+            reference=spot(f"fc{n}", "Linear", f"mlp.py:{n}"),
+            candidate=spot(f"fc{n}", "Dense", f"mlp_ms.py:{n}"),
+            causes=tuple(
+                Cause("parameter", name, sentence=f"{name} holds other numbers (relative L2 1.{n}e+00): load them")
+                for name in ("weight", "bias")
+            ),
+        )
+        for n in range(9)
+    )
+    return diagnosis(origins=origins, road=())
+
+
 ALL = {
     "diverged": diagnosis,
     "agree": agreeing,
@@ -254,4 +307,7 @@ ALL = {
     "crowded": crowded,
     "every": with_rows,
     "odd_names": odd_names,
+    "wrong_code": wrong_code,
+    "other_dtype": other_dtype,
+    "the_same_everywhere": the_same_everywhere,
 }

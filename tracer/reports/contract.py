@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tracer import __version__
@@ -24,7 +25,8 @@ Json = dict[str, Any]
 
 def to_json(diagnosis: Diagnosis) -> Json:
     """The whole report as what `json` can write; numbers that are not finite are None."""
-    origins = [_origin(origin) for origin in diagnosis.origins]
+    roads = dict(enumerate((diagnosis.road, *diagnosis.other_roads)))
+    origins = [_origin(origin, roads.get(n, ())) for n, origin in enumerate(diagnosis.origins)]
     report: Json = {
         "format": FORMAT,
         "version": VERSION,
@@ -38,6 +40,7 @@ def to_json(diagnosis: Diagnosis) -> Json:
         "coverage": _coverage(diagnosis.coverage),
         "road": [_road_step(step) for step in diagnosis.road],
         "notes": list(diagnosis.notes),
+        "beforehand": list(diagnosis.beforehand),
         "tracer_version": __version__,
     }
     if diagnosis.rows:
@@ -79,7 +82,7 @@ def _trace(trace: TraceSide) -> Json:
     }
 
 
-def _origin(origin: Origin) -> Json:
+def _origin(origin: Origin, road: Sequence[RoadStep]) -> Json:
     return {
         "phase": origin.phase,
         "place": origin.place,
@@ -89,6 +92,7 @@ def _origin(origin: Origin) -> Json:
         "causes": [_cause(cause) for cause in origin.causes],
         "faded": origin.faded,
         "sentence": origin.sentence,
+        "road": [_road_step(step) for step in road],
     }
 
 
@@ -101,6 +105,8 @@ def _spot(spot: Spot | None) -> Json | None:
         "kind": spot.kind,
         "source": spot.source,
         "text": spot.text,
+        "called_at": spot.called_at,
+        "called_text": spot.called_text,
     }
 
 

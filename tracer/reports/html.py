@@ -33,16 +33,19 @@ def fragment(diagnosis: Diagnosis) -> str:
         f'<h1 style="color: {_COLORS.get(diagnosis.verdict, "inherit")}">{escape(wording.headline(diagnosis))}</h1>',
         f'<div class="quiet">{escape(nets)}</div>',
         f"<p>{escape(diagnosis.reason)}</p>",
+        *(f"<p><b>note</b> {escape(note)}</p>" for note in diagnosis.beforehand),
     ]
     if origin is not None:
         parts += _origin(diagnosis, origin, "The origin")
-        if diagnosis.road:
-            parts += ["<h2>The road</h2>", _road(diagnosis.road)]
+        parts += _road(diagnosis.road, origin)
+        roads = dict(enumerate(diagnosis.other_roads, start=2))
         for number, other in enumerate(diagnosis.origins[1:], start=2):
             parts += _origin(diagnosis, other, f"Origin {number}: {wording.place_name(other)}")
+            parts += _road(roads.get(number, ()), other)
     parts += ["<h2>Coverage</h2>", _list(_coverage(diagnosis))]
-    if diagnosis.notes:
-        parts += ["<h2>Notes</h2>", _list(diagnosis.notes)]
+    notes = wording.notes_after(diagnosis)
+    if notes:
+        parts += ["<h2>Notes</h2>", _list(notes)]
     if diagnosis.rows:
         parts += ["<h2>Every pair</h2>", _rows(diagnosis.rows)]
     return f'<div class="tracer-diff"><style>{_STYLE}</style>\n' + "\n".join(parts) + "\n</div>"
@@ -62,14 +65,14 @@ def page(diagnosis: Diagnosis) -> str:
 def _origin(diagnosis: Diagnosis, origin: Origin, title: str) -> list[str]:
     parts = [f"<h2>{escape(title)}</h2>", "<table>", _spot("reference", origin.reference)]
     parts += [_spot("candidate", origin.candidate), "</table>"]
-    said = wording.measured(origin.difference, origin.fed_by)
+    said = wording.measured(origin)
     if said:
         parts.append("<p>" + "<br>".join(map(escape, said)) + "</p>")
     story = wording.what_happened(diagnosis, origin)
     if story:
         parts.append(f"<p>{escape(story)}</p>")
-    for cause in origin.causes:
-        parts.append(f"<p><b>{wording.cause_label(cause)}</b> {escape(wording.cause_sentence(cause))}</p>")
+    for cause in wording.causes_to_tell(origin):
+        parts.append(f"<p><b>{wording.cause_label(cause, origin)}</b> {escape(wording.cause_sentence(cause))}</p>")
         if cause.edit:
             parts.append(f"<pre>{escape(cause.edit)}</pre>")
     return parts
@@ -79,14 +82,18 @@ def _spot(label: str, spot: Spot | None) -> str:
     if spot is None:
         return f"<tr><th>{label}</th><td>nothing</td></tr>"
     code = f"<br><code>{escape(spot.text)}</code>" if spot.text else ""
+    if spot.called_at:
+        code = f"<br>code around {escape(spot.called_at)}<br><code>{escape(spot.called_text or '')}</code>"
     return (
         f"<tr><th>{label}</th><td><code>{escape(wording.spot_name(spot))}</code></td><td>{escape(spot.kind)}</td>"
         f"<td><code>{escape(spot.source or '')}</code>{code}</td></tr>"
     )
 
 
-def _road(road: Iterable[RoadStep]) -> str:
+def _road(road: Iterable[RoadStep], origin: Origin) -> list[str]:
     steps = list(road)
+    if not steps:
+        return []
     sizes = [step.difference.size if step.difference else 0.0 for step in steps]
     logs = [math.log10(size) for size in sizes if 0 < size < math.inf]
     low, high = (min(logs), max(logs)) if logs else (0.0, 0.0)
@@ -99,21 +106,17 @@ def _road(road: Iterable[RoadStep]) -> str:
         difference = step.difference
         number = "-" if difference is None else difference.problem or wording.number(difference.relative_l2)
         lines.append(
-            f"<tr><td><code>{escape(wording.spot_name(step.reference or step.candidate))}</code></td>"
+            f"<tr><td><code>{escape(wording.step_name(step, origin))}</code></td>"
             f'<td class="bar"><div style="width: {100 * share:.0f}%; background: {color}"></div></td>'
             f'<td class="number">{escape(number)}</td><td style="color: {color}">{escape(step.state)}</td></tr>'
         )
-    return "<table>" + "".join(lines) + "</table>"
+    return ["<h2>The road</h2>", "<table>" + "".join(lines) + "</table>"]
 
 
 def _coverage(diagnosis: Diagnosis) -> list[str]:
-    alignment = diagnosis.alignment
     return [
         wording.coverage(diagnosis),
-        *(
-            said + ", ".join(names)
-            for said, names in wording.alone(alignment.alone_reference, alignment.alone_candidate)
-        ),
+        *(said + ", ".join(names) for said, names in wording.alone(diagnosis.alignment)),
         *wording.unjudged_phases(diagnosis.coverage),
     ]
 

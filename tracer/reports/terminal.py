@@ -13,7 +13,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, final
 
@@ -190,9 +190,17 @@ class _Most:
     causes: int
     origins: int
     notes: int
+    roads: int = 0
+    """Of how many further origins the road is drawn, in short."""
 
 
-_GENEROUS_TO_SPARE = (_Most(3, 4, 4, 5, 4), _Most(2, 3, 3, 4, 3), _Most(2, 2, 2, 3, 2), _Most(1, 1, 1, 2, 1))
+_GENEROUS_TO_SPARE = (
+    _Most(3, 4, 4, 5, 4, roads=2),
+    _Most(2, 3, 3, 5, 3, roads=1),
+    _Most(2, 3, 3, 4, 3),
+    _Most(2, 2, 2, 3, 2),
+    _Most(1, 1, 1, 2, 1),
+)
 
 
 def report_lines(diagnosis: Diagnosis, page: Page) -> list[Text]:
@@ -206,12 +214,12 @@ def report_lines(diagnosis: Diagnosis, page: Page) -> list[Text]:
 
 
 def _report_lines(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
-    parts = [_head(diagnosis, page)]
+    parts = [_head(diagnosis, page), _beforehand(diagnosis, page)]
     origin = diagnosis.origin
     if origin is not None:
         parts += [
             [*_spots(origin, page), *_numbers(diagnosis, origin, page)],
-            _road(diagnosis.road, page, most),
+            _road(diagnosis.road, origin, page, most),
             _causes(origin, diagnosis, page, most),
             _more_origins(diagnosis, page, most),
         ]
@@ -219,7 +227,14 @@ def _report_lines(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
     lines: list[Text] = []
     for part in parts:
         lines += [Text(), *part] if part and lines else part
-    return lines
+    explained = wording.repeated_calls(line.plain for line in lines)
+    return [*lines, *(_paragraph(explained, page, "dim") if explained else [])]
+
+
+def _beforehand(diagnosis: Diagnosis, page: Page) -> list[Text]:
+    """What must be known before any number is read."""
+    blocks = [_block("note", said, page, label_style="bold yellow") for said in diagnosis.beforehand]
+    return [line for block in blocks for line in block]
 
 
 def _head(diagnosis: Diagnosis, page: Page) -> list[Text]:
@@ -253,7 +268,7 @@ def _wrap(text: str, width: int) -> list[str]:
 
 def _spots(origin: Origin, page: Page) -> list[Text]:
     """Both sides of an origin: path, kind and source line in columns, or below one another where they are long; then
-    the code of that line."""
+    the code of that line, or of the line next to wrong code between layers."""
     room = page.width - 2 - _LABEL
     sides = [("reference", origin.reference), ("candidate", origin.candidate)]
     columns = [[page.clean(text) for text in _spot_columns(spot, page)] for _, spot in sides]
@@ -274,7 +289,14 @@ def _spots(origin: Origin, page: Page) -> list[Text]:
             line = Text.assemble(indent, short, "  ", (_fit_source(source, room - cell_len(short) - 2, page), "blue"))
             line.rstrip()
             lines.append(line)
-        if spot and spot.text:
+        if spot and spot.called_at:
+            near = page.fit(f"code around {wording.file_name(spot.called_at)}", room)
+            lines.append(Text.assemble(indent, (near, "blue")))
+            left = room - cell_len(near) - 2
+            if left > 0:
+                lines[-1].append("  " + page.fit(spot.called_text or "", left, "head"), "dim")
+                lines[-1].rstrip()
+        elif spot and spot.text:
             lines.append(Text.assemble(indent, (page.fit(spot.text, room, "head"), "dim")))
     return lines
 
@@ -307,7 +329,7 @@ def _cell(text: str, width: int) -> str:
 
 def _numbers(diagnosis: Diagnosis, origin: Origin, page: Page) -> list[Text]:
     lines = []
-    for at, said in enumerate(wording.measured(origin.difference, origin.fed_by)):
+    for at, said in enumerate(wording.measured(origin)):
         lines += _block("" if at else "measured", said, page)
     story = wording.what_happened(diagnosis, origin)
     if story:
@@ -318,31 +340,33 @@ def _numbers(diagnosis: Diagnosis, origin: Origin, page: Page) -> list[Text]:
 # ---- the road ------------------------------------------------------------------------------------------------------
 
 
-def _road(road: Sequence[RoadStep], page: Page, most: _Most) -> list[Text]:
+def _road(road: Sequence[RoadStep], origin: Origin, page: Page, most: _Most, label: str | None = None) -> list[Text]:
     """The last steps that agree, the origin, how it grows; the bars are logarithmic."""
     if not road:
         return []
-    steps = _shorter(road, most)
+    if label is None:
+        label = "road back" if origin.phase == "backward" else "the road"
+    steps = _shorter(road, most) if label else [step for step in _shorter(road, most) if step is not None]
     number_width, state_width = 9, 11
     beside = page.width >= _ROAD_BESIDE_LABEL
     room = page.width - 2 - (_LABEL if beside else 0) - 2 - 2 - number_width - 2 - state_width
-    names = ["" if step is None else _step_name(step) for step in steps]
+    names = ["" if step is None else wording.step_name(step, origin) for step in steps]
     need = max(cell_len(page.clean(name)) for name in names)
     bar_room = 0 if room < 22 else min(max(room - need - 2, room // 4), 24)
     name_width = min(need, room - (bar_room + 2 if bar_room else 0))
     scale = _scale([step.difference for step in steps if step is not None], bar_room)
-    lines = [] if beside else [_label("the road")]
+    lines = [] if beside or not label else [_label(label)]
     for at, (step, name) in enumerate(zip(steps, names, strict=True)):
-        label = _label("the road" if at == 0 else "") if beside else Text("  ")
+        margin = _label(label if at == 0 else "") if beside else Text("  ")
         if step is None:
-            lines.append(Text.assemble(label, ("  " + page.dots, "dim")))
+            lines.append(Text.assemble(margin, ("  " + page.dots, "dim")))
             continue
         style = _STATE_STYLE.get(step.state, "dim")
         here = step.state == "starts here"
         bar = _cell(page.bar * scale(step.difference), bar_room) + "  " if bar_room else ""
         lines.append(
             Text.assemble(
-                label,
+                margin,
                 ("> " if here else "  ", style),
                 (_cell(page.fit(name, name_width), name_width) + "  ", "bold" if here else ""),
                 (bar, style),
@@ -364,15 +388,11 @@ def _shorter(road: Sequence[RoadStep], most: _Most) -> list[RoadStep | None]:
     return [*steps, *after[: most.after - 1], None, after[-1]]
 
 
-def _step_name(step: RoadStep) -> str:
-    return wording.spot_name(step.reference or step.candidate)
-
-
 def _step_number(difference: Difference | None) -> str:
     if difference is None:
         return "-"
-    if difference.problem in {"shape", "structure", "nan"}:
-        return {"shape": "shape", "structure": "structure", "nan": "NaN"}[difference.problem]
+    if difference.problem in {"shape", "structure", "nan", "missing"}:
+        return "NaN" if difference.problem == "nan" else difference.problem
     return wording.number(difference.relative_l2)
 
 
@@ -381,7 +401,7 @@ def _scale(differences: Sequence[Difference | None], width: int) -> Callable[[Di
     known = [d for d in differences if d is not None]
     finite = [math.log10(d.size) for d in known if 0 < d.size < math.inf]
     low = min([*finite, *(math.log10(d.tolerance) for d in known if d.tolerance > 0)], default=0.0)
-    high = max(finite, default=0.0)
+    high = max([*finite, *(0.0 for d in known if math.isinf(d.size))], default=0.0)
 
     def length(difference: Difference | None) -> int:
         if difference is None or difference.size <= 0 or width <= 0:
@@ -403,14 +423,28 @@ def _causes(origin: Origin, diagnosis: Diagnosis, page: Page, most: _Most) -> li
             return []
         return _block("cause", "none that the rules know; compare the code at the two lines above", page)
     lines = []
-    for cause in origin.causes[: most.causes]:
+    causes = wording.causes_to_tell(origin)
+    edits = set()
+    for cause in causes[: most.causes]:
         sentence = wording.cause_sentence(cause)
         if sentence not in diagnosis.reason:
-            lines += _block(wording.cause_label(cause), sentence, page, label_style="bold magenta")
-        if cause.edit:
-            label = "next" if origin.place == "input" else "edit"
-            lines += _block(label, page.near(cause.edit), page, style="green", label_style="bold green")
-    return [*lines, *_left_out(len(origin.causes) - most.causes, page)]
+            lines += _block(wording.cause_label(cause, origin), sentence, page, label_style="bold magenta")
+        if cause.edit and cause.edit not in edits:
+            lines += _edit("next" if origin.place == "input" else "edit", page.near(cause.edit), page)
+        edits.add(cause.edit)
+    return [*lines, *_left_out(len(causes) - most.causes, page)]
+
+
+def _edit(label: str, edit: str, page: Page) -> list[Text]:
+    """What to write: on one line, or the place, the old code and the new one below each other."""
+    style = ("green", "bold green")
+    room = page.width - 2 - _LABEL
+    place, _, change = edit.partition("  ")
+    old, arrow, new = change.partition("  ->  ")
+    if not arrow or cell_len(page.clean(edit)) <= room:
+        return _block(label, edit, page, *style)
+    lines = [*_block(label, place, page, *style), *_block("", old, page, style[0])]
+    return [*lines, *_block(f"{'->':>{_LABEL - 2}}", new, page, *style)]
 
 
 def _left_out(count: int, page: Page) -> list[Text]:
@@ -418,20 +452,22 @@ def _left_out(count: int, page: Page) -> list[Text]:
 
 
 def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
-    """The other independent origins, a line each."""
-    others = diagnosis.origins[1:]
-    room = page.width - 2 - _LABEL
-    lines = []
-    for at, origin in enumerate(others[: most.origins]):
-        before, path, after = wording.also(diagnosis, origin)
-        path = page.fit(path, max(room * 2 // 3 - cell_len(before), 16))
-        said = page.fit(f"{before}{path}{page.clean(after)}", room, "head")
-        lines.append(Text.assemble(_label("also" if at == 0 else ""), said))
-    return [*lines, *_left_out(len(others) - most.origins, page)]
+    """The other independent origins, those with the same cause together; of some the road, in short."""
+    groups = wording.further(diagnosis)
+    roads = {id(o): road for o, road in zip(diagnosis.origins[1:], diagnosis.other_roads, strict=False) if road}
+    lines: list[Text] = []
+    for group in groups[: most.origins]:
+        said = _few_lines(*wording.also(diagnosis, group), page.width - 2 - _LABEL, page)
+        lines += [Text.assemble(_label("" if at or lines else "also"), part) for at, part in enumerate(said)]
+        road = roads.get(id(group.origins[0]), ())
+        if road and most.roads and not group.like_first:
+            most = replace(most, roads=most.roads - 1)
+            lines += _road(road, group.origins[0], page, _Most(1, 1, 0, 0, 0), "")
+    return [*lines, *_left_out(len(groups) - most.origins, page)]
 
 
 def _coverage(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
-    covered, alignment = diagnosis.coverage, diagnosis.alignment
+    covered = diagnosis.coverage
     said = wording.coverage(diagnosis)
     lines = _paragraph(said, page)
     hint = "all of them: tracer diff --every"
@@ -439,30 +475,31 @@ def _coverage(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
         gap = page.width - 2 - cell_len(said) - cell_len(hint)
         lines = [Text.assemble(f"  {said}{' ' * gap}", (hint, "dim"))] if gap >= 2 else lines
         lines += [] if gap >= 2 else _paragraph(hint, page, "dim")
-    for begin, names in wording.alone(alignment.alone_reference, alignment.alone_candidate):
-        said = begin + _as_many(names, page.width - 2 - len(begin), page)
-        lines.append(Text("  " + page.fit(said, page.width - 2)))
+    for begin, names in wording.alone(diagnosis.alignment):
+        listed = _few_lines(begin, names, page.width - 4, page)
+        lines += [Text(("    " if at else "  ") + part) for at, part in enumerate(listed)]
     for phase in wording.unjudged_phases(covered):
         lines += _paragraph(phase, page, "yellow")
-    for note in diagnosis.notes[: most.notes]:
+    notes = wording.notes_after(diagnosis)
+    for note in notes[: most.notes]:
         lines += _paragraph(f"note: {note}", page)
-    left = len(diagnosis.notes) - most.notes
+    left = len(notes) - most.notes
     if left > 0:
         lines += _paragraph(f"and {left} more notes: --json has all", page, "dim")
     return lines
 
 
-def _as_many(names: Sequence[str], room: int, page: Page) -> str:
-    """As many names as fit on what is left of a line, at least one."""
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    said = page.fit(names[0], max(room - len(more), 12)) + more
-    for count in range(2, len(names) + 1):
-        more = f" and {len(names) - count} more" if count < len(names) else ""
-        longer = page.clean(", ".join(names[:count])) + more
-        if cell_len(longer) > room:
-            break
-        said = longer
-    return said
+def _few_lines(begin: str, names: Sequence[str], room: int, page: Page) -> list[str]:
+    """A sentence in three lines, or two with as many names as these hold and how many more there are."""
+    most = 2 if names else 3
+    shown = [page.fit(name, room - 14) for name in names]
+    lines: list[str] = []
+    for count in range(len(shown), min(len(shown), 1) - 1, -1):
+        more = f" and {len(shown) - count} more" if count < len(shown) else ""
+        lines = _wrap(page.clean(begin + ", ".join(shown[:count]) + more), room)
+        if len(lines) <= most:
+            return lines
+    return [*lines[: most - 1], page.fit(" ".join(lines[most - 1 :]), room, "ends" if names else "head")]
 
 
 def _paragraph(text: str, page: Page, style: str = "") -> list[Text]:

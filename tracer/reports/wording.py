@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tracer.trace.schema import Plain
 
 if TYPE_CHECKING:
-    from tracer.divergence.alignment import Alone
-    from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, Spot, TraceSide
+    from tracer.divergence.alignment import Alignment, Alone
+    from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, RoadStep, Spot, TraceSide
     from tracer.divergence.metrics import Difference
 
 
@@ -70,6 +72,17 @@ def place_name(origin: Origin) -> str:
     return spot_name(origin.reference or origin.candidate)
 
 
+def step_name(step: RoadStep, origin: Origin) -> str:
+    """A step of the road by the reference's path; that code between layers is meant, and not what its layer gives."""
+    name = spot_name(step.reference or step.candidate)
+    return f"code of {name}" if origin.place == "between" and step.state == "starts here" else name
+
+
+def notes_after(diagnosis: Diagnosis) -> list[str]:
+    """The notes that nobody needs to know before the numbers."""
+    return [note for note in diagnosis.notes if note not in diagnosis.beforehand]
+
+
 def side(trace: TraceSide) -> str:
     """A trace by its framework and net: "torch ViT"."""
     return f"{trace.framework} {trace.net}".strip()
@@ -105,23 +118,30 @@ def _when(origin: Origin) -> str:
 def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     """What kind of place an origin is, for a reader who has not met the words; "" where all of it is said already."""
     parts = []
-    if origin.sentence and origin.sentence != diagnosis.reason:
-        parts.append(_sentence(origin.sentence))
+    new = origin.sentence if origin.sentence != diagnosis.reason else ""
     if origin.place == "between":
-        parts.append(f"The layers agree; the code of {place_name(origin)} that runs between or after them does not.")
+        said = f"The layers agree, what the code of {place_name(origin)} makes of them does not"
+        parts.append(_sentence(f"{said}: {new}" if new else said))
+    elif new:
+        parts.append(_sentence(new))
     if origin.faded and "fade" not in origin.sentence:
         parts.append("It fades: no output of the net shows it.")
     return " ".join(parts)
 
 
-def measured(difference: Difference | None, fed_by: float | None) -> list[str]:
+def measured(origin: Origin) -> list[str]:
     """The numbers of an origin, a line each: what decided, then where and how much."""
+    difference = origin.difference
     if difference is None:
         return []
-    return [line for line in (*_problem(difference), _deciding(difference, fed_by), _detail(difference)) if line]
+    lines = [*_problem(difference, origin), _deciding(difference, origin.fed_by), _detail(difference, origin)]
+    lines = [line for line in lines if line]
+    if len(lines) > 1 and lines[-1] == f"in {part_name(origin)}":
+        lines[-2:] = [", ".join(lines[-2:])]
+    return lines
 
 
-def _problem(difference: Difference) -> list[str]:
+def _problem(difference: Difference, origin: Origin) -> list[str]:
     ours, theirs = difference.shapes or ((), ())
     said = []
     if difference.problem == "shape" and difference.shapes:
@@ -131,7 +151,7 @@ def _problem(difference: Difference) -> list[str]:
     elif difference.problem == "structure":
         said.append("the results are nested differently")
     elif difference.problem == "missing":
-        said.append("one side recorded no value here")
+        said.append(f"one side has no {'gradient' if origin.phase == 'backward' else 'value'} here")
     elif difference.problem and difference.problem != "nan":
         said.append(difference.problem)
     if difference.mask_differs or difference.nan_reference or difference.nan_candidate:
@@ -141,7 +161,7 @@ def _problem(difference: Difference) -> list[str]:
 
 
 def _deciding(difference: Difference, fed_by: float | None) -> str:
-    if difference.relative_l2 is None or not math.isfinite(difference.relative_l2):
+    if difference.relative_l2 is None or not math.isfinite(difference.relative_l2) or difference.problem == "missing":
         return ""
     said = f"relative L2 {number(difference.relative_l2)}, tolerance {number(difference.tolerance)}"
     if fed_by is not None and math.isfinite(fed_by):
@@ -149,20 +169,40 @@ def _deciding(difference: Difference, fed_by: float | None) -> str:
     return said
 
 
-def _detail(difference: Difference) -> str:
+def _detail(difference: Difference, origin: Origin) -> str:
     said = []
+    part = part_name(origin) if difference.problem != "structure" else ""
     if difference.max_abs and math.isfinite(difference.max_abs):
         at = f" at {list(difference.max_at)}" if difference.max_at else ""
-        said.append(f"at most {number(difference.max_abs)} apart{at}")
+        said.append(f"at most {number(difference.max_abs)} apart{at}" + (f" of {part}" if part else ""))
+    elif part:
+        said.append(f"in {part}")
     if difference.beyond:
         said.append(f"{_percent(difference.beyond)} beyond tolerance")
-    if difference.leaf and difference.problem != "structure":
-        said.append(f"in leaf {difference.leaf}")
     if difference.layout:
         said.append(f"layout {difference.layout}")
     if difference.from_statistics:
         said.append("from the recorded statistics")
     return ", ".join(said)
+
+
+_PARTS = {"in": "input", "out": "output", "grad_out": "the gradient of output", "grad_in": "the gradient of input"}
+
+
+def part_name(origin: Origin) -> str:
+    """Which tensor of several an origin is about, as Python would pick it: "output[0]", "output['boxes'][1]", "input[0]
+    of head" where another layer is given it and not named yet; "" where there is only one."""
+    leaf = origin.difference.leaf if origin.difference is not None else ""
+    if not leaf:
+        return ""
+    side = origin.point.side if origin.point is not None else "in" if origin.place == "input" else "out"
+    if side == "grad_param":
+        return f"the gradient of {leaf}"
+    picks = "".join(f"[{key}]" if key.isdigit() else f"[{key!r}]" for key in leaf.split("."))
+    here = origin.reference.path if origin.reference is not None else ""
+    other = origin.point.reference if origin.point is not None and origin.point.reference.path != here else None
+    named = other is None or str(other) in origin.sentence
+    return f"{_PARTS[side]}{picks}" + ("" if named else f" of {other}")
 
 
 def _percent(share: float) -> str:
@@ -178,23 +218,110 @@ def cause_sentence(cause: Cause) -> str:
     return f"{cause.name} is {plain(cause.reference)} in the reference and {plain(cause.candidate)} in the candidate"
 
 
-def cause_label(cause: Cause) -> str:
-    """What a cause is called: "cause" when it was proven, "likely" when it fits, "known" for what the frameworks are
-    known to do differently at such a layer, whether it matters here or not."""
-    return "cause" if cause.proven else "known" if cause.kind == "framework" else "likely"
+def cause_label(cause: Cause, origin: Origin) -> str:
+    """What a cause is called: "cause" when it was proven or none is known, "likely" when it fits, "known" for what the
+    frameworks are known to do differently at such a layer, whether it matters here or not."""
+    if cause.proven or _is_none(cause, origin):
+        return "cause"
+    return "known" if cause.kind == "framework" else "likely"
 
 
-def also(diagnosis: Diagnosis, origin: Origin) -> tuple[str, str, str]:
-    """A further origin in one line: what stands before its name, the name (it may be shortened), what follows."""
-    first = diagnosis.origin
-    when = "" if first is not None and first.phase == origin.phase else f"{_when(origin)} "
-    where = {"between": "between the layers of ", "output": "output of ", "input": "input of "}.get(origin.place, "")
-    difference = origin.difference
-    numbers = ""
-    if difference is not None:
-        numbers = difference.problem or number(difference.relative_l2)
-    why = cause_sentence(origin.causes[0]) if origin.causes else ""
-    return when + where, place_name(origin), "".join(f"  {part}" for part in (numbers, why) if part)
+def _is_none(cause: Cause, origin: Origin) -> bool:
+    """Does the cause only say that code differs in an unknown way?"""
+    return origin.place == "between" and (cause.kind, cause.name) == ("code", "forward")
+
+
+def causes_to_tell(origin: Origin) -> list[Cause]:
+    """Each cause once, without what the numbers say already; parameters of which the same is to be said in one
+    sentence; that none is known only where none is."""
+    together: dict[object, list[Cause]] = {}
+    for cause in _distinct(origin):
+        nameless = re.sub(rf"\b{re.escape(cause.name)}\b", "", cause_sentence(cause))
+        key = cause.edit, _MEASURED.sub("", nameless)
+        together.setdefault(key if cause.kind == "parameter" else cause_sentence(cause) + cause.edit, []).append(cause)
+    return [_with(first, [cause.name for cause in more]) for first, *more in together.values()]
+
+
+def _distinct(origin: Origin) -> list[Cause]:
+    said = measured(origin)
+    told: dict[tuple[str, str], Cause] = {}
+    for cause in origin.causes:
+        sentence = cause_sentence(cause)
+        if not any(line.startswith(sentence) for line in said):
+            told.setdefault((sentence, cause.edit), cause)
+    known = [cause for cause in told.values() if not _is_none(cause, origin)]
+    return known or list(told.values())
+
+
+def _with(cause: Cause, names: Sequence[str]) -> Cause:
+    """The cause of a parameter, and of which others it holds too."""
+    if not names:
+        return cause
+    more = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return replace(cause, sentence=f"{cause_sentence(cause)}; likewise {more}")
+
+
+_MEASURED = re.compile(r"\d\.\d+e[+-]\d+")
+
+
+@dataclass(frozen=True)
+class Likewise:
+    """Further origins that one sentence tells: `like_first` that they have the first origin's cause."""
+
+    origins: tuple[Origin, ...]
+    like_first: bool
+
+
+def further(diagnosis: Diagnosis) -> list[Likewise]:
+    """The origins after the first, those with the same cause together, in the order of the first of each."""
+    groups: dict[object, list[Origin]] = {}
+    first = _why(diagnosis.origins[0]) if diagnosis.origins else None
+    for at, origin in enumerate(diagnosis.origins[1:]):
+        groups.setdefault(_why(origin) or at, []).append(origin)
+    return [Likewise(tuple(those), key == first) for key, those in groups.items()]
+
+
+def _why(origin: Origin) -> tuple[str, ...]:
+    """What makes two origins the same to a reader: the place, and the first cause apart from how large it is."""
+    causes = _distinct(origin)
+    if not causes or _is_none(causes[0], origin):
+        return ()
+    return origin.phase, origin.place, causes[0].kind, _MEASURED.sub("", cause_sentence(causes[0]))
+
+
+def also(diagnosis: Diagnosis, group: Likewise) -> tuple[str, list[str]]:
+    """Further origins in a sentence: where, how large, and why; then the names of those that are no different."""
+    first, *more = group.origins
+    if group.like_first:
+        edits = {
+            cause.edit for origin in (diagnosis.origins[0], *group.origins) for cause in causes_to_tell(origin)[:1]
+        }
+        same = "the same edit" if len(edits) == 1 and edits != {""} else "the same"
+        return f"{same} at {_layers(len(group.origins))}: ", [_named(o, len(edits) > 1) for o in group.origins]
+    begun = diagnosis.origin
+    when = "" if begun is not None and begun.phase == first.phase else f"{_when(first)} "
+    where = {"between": "between the layers of ", "output": "output of ", "input": "input of "}.get(first.place, "")
+    numbers = number(first.difference.relative_l2) if first.difference is not None else ""
+    if first.difference is not None and first.difference.problem:
+        numbers = "NaN" if first.difference.problem == "nan" else first.difference.problem
+    why = "".join(cause_sentence(cause) for cause in causes_to_tell(first)[:1])
+    said = "  ".join(part for part in (f"{when}{where}{place_name(first)}", numbers, why) if part)
+    return said + (f"; the same at {_layers(len(more))}: " if more else ""), [place_name(origin) for origin in more]
+
+
+def _layers(count: int) -> str:
+    return "1 more layer" if count == 1 else f"{count} more layers"
+
+
+def _named(origin: Origin, with_line: bool) -> str:
+    """An origin by its path, and where the edit is to be made."""
+    source = origin.candidate.source if origin.candidate is not None and with_line else None
+    return place_name(origin) + (f" ({file_name(source)})" if source else "")
+
+
+def file_name(source: str) -> str:
+    """A source line without the folders: "vit.py:41"."""
+    return re.split(r"[/\\]", source)[-1]
 
 
 def coverage(diagnosis: Diagnosis) -> str:
@@ -215,14 +342,57 @@ def coverage(diagnosis: Diagnosis) -> str:
     return ", ".join(parts)
 
 
-def alone(reference: Sequence[Alone], candidate: Sequence[Alone]) -> list[tuple[str, list[str]]]:
-    """What found no partner, for each side that has such: a sentence's begin ("2 only in the reference: ") and the
-    names."""
-    return [
-        (f"{len(those)} only in the {name}: ", [f"{call_name(a.id.path, a.id.call)} ({a.kind})" for a in those])
-        for name, those in (("reference", reference), ("candidate", candidate))
-        if those
-    ]
+def alone(alignment: Alignment) -> list[tuple[str, list[str]]]:
+    """What found no partner: sentences' begins ("2 layers only in the reference: ") with names. Containers whose inside
+    is all paired are only counted, and named only where nothing else is alone."""
+    lines = []
+    borders: list[Alone] = []
+    for name, those, paths in (
+        ("reference", alignment.alone_reference, _paths(alignment, 0)),
+        ("candidate", alignment.alone_candidate, _paths(alignment, 1)),
+    ):
+        containers = _borders(those, paths)
+        borders += containers
+        layers = [one for one in those if one not in containers]
+        if layers:
+            count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
+            lines.append((f"{count} only in the {name}: ", [_alone_name(one) for one in layers]))
+    if borders:
+        count = "1 container" if len(borders) == 1 else f"{len(borders)} containers"
+        said = f"{count} without counterpart, all inside paired"
+        lines.append((said, []) if lines else (f"{said}: ", [_alone_name(one) for one in borders]))
+    return lines
+
+
+def _alone_name(one: Alone) -> str:
+    return f"{call_name(one.id.path, one.id.call)} ({one.kind})"
+
+
+def _paths(alignment: Alignment, side: int) -> set[str]:
+    """The paths of all that is paired on one side."""
+    pairs = {(pair.reference, pair.candidate)[side].path for pair in alignment.pairs}
+    return pairs | {call.path for group in alignment.groups for call in (group.reference, group.candidate)[side]}
+
+
+def _borders(those: Sequence[Alone], paired: set[str]) -> list[Alone]:
+    """Containers of paired layers with no lone layer inside: the other net only draws its borders elsewhere."""
+    holds_paired = {above for path in paired for above in _above(path)}
+    holders = [one for one in those if one.id.path in holds_paired]
+    spoiled = {above for one in those if one not in holders for above in _above(one.id.path)}
+    return [one for one in holders if one.id.path not in spoiled]
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]
+
+
+def repeated_calls(lines: Iterable[str]) -> str:
+    """What "#1" behind a path means, where it is used."""
+    return "path#1 is the second call of a layer" if any(_CALL.search(line) for line in lines) else ""
+
+
+_CALL = re.compile(r"[\w)]#\d")
 
 
 def unjudged_phases(covered: Coverage) -> list[str]:
