@@ -141,6 +141,15 @@ def test_a_pin_that_names_nothing_is_refused_with_the_nearest_name():
         aligned(Twist(framework="torch"), Twist(), pins=[("blocks.0.fc11", "blocks.0.fc1")])
 
 
+@pytest.mark.parametrize("path", ["foo", "encoder.fc1", "fc11"])
+def test_a_pin_far_from_any_path_says_how_to_find_them(path):
+    """Whatever was typed, the error leads to the list of paths; a known or nearly known last part leads to its paths."""
+    with pytest.raises(RuleError) as caught:
+        aligned(Twist(framework="torch"), Twist(), pins=[(path, "blocks.0.fc1")])
+    assert "tracer show FILE" in caught.value.then
+    assert ("blocks.0.fc1" in caught.value.then) == (path != "foo")
+
+
 def test_confidence_is_between_zero_and_one_and_reasons_are_given():
     """Each pair says why, and how sure it is."""
     _, found = aligned(Twist(framework="torch"), Twist(rename=renamed))

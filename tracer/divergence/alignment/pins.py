@@ -39,9 +39,20 @@ def _pin(graph: CallGraph, text: str, side: str) -> CallId:
         return id_
     if path in graph.layers and not number:
         return CallId(path)
-    near = difflib.get_close_matches(path, list(graph.layers), n=3)
+    near = _nearest(path, list(graph.layers))
     raise RuleError(
         f"the pin names a call that the {side} has not",
         where=text,
-        then=f"nearest: {', '.join(near)}" if near else "`tracer show` lists the paths",
+        then=f"`tracer show FILE` of the {side}'s trace lists the paths"
+        + (f"; nearest: {', '.join(near)}" if near else ""),
     )
+
+
+def _nearest(path: str, known: Sequence[str]) -> list[str]:
+    """Up to three paths: those spelled nearly so, those that end alike, those whose last part nearly does."""
+    last = path.rpartition(".")[2]
+    ending = [other for other in known if other.rpartition(".")[2] == last]
+    whole = difflib.get_close_matches(path, known, n=3)
+    ends = difflib.get_close_matches(last, {other.rpartition(".")[2] for other in known}, n=3)
+    alike = [other for end in ends for other in known if other.rpartition(".")[2] == end]
+    return list(dict.fromkeys([*whole, *ending, *alike]))[:3]
