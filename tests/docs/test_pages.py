@@ -48,6 +48,13 @@ def test_every_block_has_a_known_language(page: Page) -> None:
     assert {block.language for block in page.blocks if "not run" not in block.marks} <= RUN | READ | PROSE
 
 
+@pytest.mark.parametrize("page", named(PAGES))
+def test_no_command_hides_in_prose(page: Page) -> None:
+    """A command is shown in a block that runs."""
+    prose = [line for block in page.blocks if block.language == "text" for line in block.text.splitlines()]
+    assert not [line for line in prose if line.startswith(("$ ", "tracer ", "python ", "pip ", "import "))]
+
+
 @pytest.mark.parametrize("page", named([page for page in PAGES if any(b.language in READ for b in page.blocks)]))
 def test_data_in_pages_is_well_formed(page: Page) -> None:
     """TOML and JSON in the pages can be read."""
