@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import h5py
@@ -39,6 +39,7 @@ _NUMPY = [
     np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 ]
 _NAMES: dict[str, np.dtype[Any]] = {dtype.name: dtype for dtype in [*_NUMPY, *_FLOATS]}
+_DTYPES = frozenset(_NAMES.values())
 
 
 def named_dtype(name: str) -> np.dtype[Any] | None:
@@ -48,7 +49,7 @@ def named_dtype(name: str) -> np.dtype[Any] | None:
 
 def unstorable(array: Array) -> str | None:
     """Why an array cannot be kept in a trace; None when it can."""
-    if array.dtype.newbyteorder("=").name not in _NAMES:
+    if array.dtype not in _DTYPES and array.dtype.newbyteorder("=").name not in _NAMES:
         return f"arrays of {array.dtype} have no place in a trace"
     if array.ndim > _MOST_AXES:
         return f"{array.ndim} axes are more than HDF5's {_MOST_AXES}"
@@ -69,6 +70,7 @@ def hdf5_type(dtype: np.dtype[Any]) -> h5t.TypeID:
     return kind
 
 
+@lru_cache(maxsize=1024)
 def layer_group(step: int, path: str) -> str:
     """The group of one layer in one step."""
     return f"/steps/{step}/layers/{escape(path)}"
@@ -90,6 +92,7 @@ def value_place(step: int, path: str, index: int, side: Side, leaf: str) -> str:
     return f"{place}/{escape(leaf)}" if leaf else place
 
 
+@lru_cache(maxsize=1024)
 def escape(name: str) -> str:
     """A name as one link of HDF5, which splits at `/`, ends at NUL and takes `.` for the group itself.
 

@@ -14,9 +14,11 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import orjson
 
 from tracer.trace import schema
 from tracer.trace.schema import (
@@ -79,6 +81,10 @@ def decode_header(text: str | bytes) -> Header | int | None:
 
 
 def _json(plain: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(plain).decode()
+    except TypeError:  # integers beyond 64 bits, lone surrogates
+        pass
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
         text.encode()
@@ -120,8 +126,15 @@ def values_of(row: Row) -> tuple[Value, ...]:
 
 
 @cache
-def _written(kind: Any) -> tuple[tuple[str, Any], ...]:
-    return tuple((f.name, _default(f)) for f in fields(kind))
+def _written(kind: type) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Any], ...]] | None:
+    """How the fields of a dataclass are read, all at once, and what they are; None for another type."""
+    if not is_dataclass(kind):
+        return None
+    known = tuple((f.name, _default(f)) for f in fields(kind))
+    names = [name for name, _ in known]
+    if len(names) < 2:  # `attrgetter` gives no tuple of one
+        return lambda thing: tuple(getattr(thing, name) for name in names), known
+    return attrgetter(*names), known
 
 
 def _default(f: Field[Any]) -> Any:
@@ -131,17 +144,22 @@ def _default(f: Field[Any]) -> Any:
 
 
 def _plain(thing: Any, depth: int) -> Any:
-    if thing is None or thing is True or thing is False or type(thing) is str:
+    kind = type(thing)
+    if kind is str or thing is None or kind is bool:
         return thing
-    if type(thing) is int:
+    if kind is int:
         return thing if thing.bit_length() < 4096 else hex(thing)
-    if type(thing) is float:
+    if kind is float:
         return thing if math.isfinite(thing) else {"$float": repr(thing)}
     if depth > _DEEPEST:
         return "..."
-    if is_dataclass(thing):
-        pairs = ((name, getattr(thing, name), default) for name, default in _written(cast("Any", type(thing))))
-        return {name: _plain(value, depth + 1) for name, value, default in pairs if _tells(value, default)}
+    written = _written(cast("Any", kind))
+    if written is not None:
+        plain = {}
+        for (name, default), value in zip(written[1], written[0](thing), strict=True):
+            if value is not default and _tells(value, default):
+                plain[name] = _plain(value, depth + 1)
+        return plain
     if isinstance(thing, Mapping):
         return {_key(key): _plain(value, depth + 1) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
@@ -158,7 +176,7 @@ def _plain(thing: Any, depth: int) -> Any:
 
 def _tells(value: Any, default: Any) -> bool:
     """Does the field have to be written? (1 == True and 1.0 == 1, but they are not the same in JSON.)"""
-    return value is not default and (type(value) is not type(default) or bool(value != default))
+    return type(value) is not type(default) or bool(value != default)
 
 
 def _key(key: Any) -> str:

@@ -54,6 +54,7 @@ _COMMIT_GROWTH = 1 << 18
 full the file keeps at least the rest. As the file grows, the clock comes first."""
 
 _ROWS_AT_ONCE = 1024
+_BYTES_AT_ONCE = 8 << 20
 _BOUNCE = 4 << 20
 _REMEMBERED = 256
 _HUGE = 4 << 20
@@ -103,6 +104,7 @@ class TraceWriter:
         self._limit = queue_bytes
         self._queue: deque[tuple[Row, Sequence[Array | Measured | None], int]] = deque()
         self._waiting = 0
+        self._full = False
         self._changed = threading.Condition()
         self._ending = False
         self._thread: threading.Thread | None = None
@@ -121,7 +123,10 @@ class TraceWriter:
             return measured(array)
         with self._changed:
             while self._waiting and self._waiting + array.nbytes > self._limit and self.failure is None:
+                self._full = True
+                self._changed.notify_all()
                 self._changed.wait(1.0)
+            self._full = False
         copy = self._pool.empty(array)
         np.copyto(copy, array)
         return copy
@@ -166,7 +171,8 @@ class TraceWriter:
                 return
             self._queue.append((row, arrays, size))
             self._waiting += size
-            self._changed.notify_all()
+            if self._plenty():
+                self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
                 self._thread.start()
@@ -204,26 +210,45 @@ class TraceWriter:
     # The writer's thread
     # ---------------------------------------------------------------------------------------------------------------
 
+    def _plenty(self) -> bool:
+        """Is there enough to wake for? (Each time both threads are awake, one waits for Python's lock.)"""
+        return self._full or self._ending or self._waiting >= _BYTES_AT_ONCE or len(self._queue) >= _ROWS_AT_ONCE
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._queue and not self._ending:
-                    self._changed.wait(None if self.failure is not None else max(0.0, self._file.due()))
+                if not self._plenty():
+                    self._changed.wait(max(0.0, self._file.due()))
                 if not self._queue and self._ending:
                     return
-                item = self._queue.popleft() if self._queue else None
-            try:
-                if item is not None and self.failure is None:
-                    self._file.append(encode(self._filled(item[0], item[1])))
-                if self.failure is None and self._file.due() <= 0:
-                    self._file.commit()
-            except BaseException as error:
-                self.failure = error
-            if item is not None:
-                size, item = item[2], None
-                with self._changed:
+            while (size := self._take()) is not None:
+                with self._changed:  # the copies are gone: there is room for the next
                     self._waiting -= size
-                    self._changed.notify_all()
+                    if self._full:
+                        self._changed.notify_all()
+            self._try(self._commit_when_due)
+
+    def _take(self) -> int | None:
+        """Write the next row; the bytes of its copies, None where there is no row."""
+        with self._changed:
+            if not self._queue:
+                return None
+            row, arrays, size = self._queue.popleft()
+        self._try(lambda: self._file.append(encode(self._filled(row, arrays))))
+        self._try(self._commit_when_due)
+        return size
+
+    def _commit_when_due(self) -> None:
+        if self._file.due() <= 0:
+            self._file.commit()
+
+    def _try(self, work: Callable[[], None]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            work()
+        except BaseException as error:
+            self.failure = error
 
     def _filled(self, row: Row, arrays: Sequence[Array | Measured | None]) -> Row:
         """The row with statistics, digests and places of its values; their arrays are in the file."""
