@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +42,7 @@ from tracer.trace.schema import (
     Plain,
     Returned,
     Source,
+    Sums,
     Value,
 )
 from tracer.trace.statistics import digest
@@ -333,6 +335,7 @@ class Recorder:
         self._removers: list[Callable[[], None]] = []
         self._callers = Callers(_package_folders(watcher.name))
         self._autocast: Callable[[], str | None] = getattr(watcher, "autocast", lambda: None)
+        self._sums: Callable[[Any], Sums | None] = getattr(watcher, "sums", lambda _: None)
         self._memory_of: Callable[[Any], Any] = getattr(watcher, "memory_of", lambda _: None)
         self._before_in_place: Callable[[Any], Any] = getattr(watcher, "before_in_place", lambda _: None)
         self._on_part: Callable[..., Any] = getattr(watcher, "on_part", lambda *_: None)
@@ -647,7 +650,7 @@ class Recorder:
         if array is None:
             array = self._watcher.array(tensor)
         missing = array.reason if isinstance(array, Unreadable) else None
-        kept = None if isinstance(array, Unreadable) else self._writer.copy(array)
+        kept = None if isinstance(array, Unreadable) else self._writer.copy(array, partial(self._sums, tensor))
         seen = b"" if isinstance(array, Unreadable) else _print_of(array)
         if version is None and not isinstance(array, Unreadable):
             version = kept.digest if isinstance(kept, Measured) and kept.digest else digest(array)
@@ -764,7 +767,7 @@ class Recorder:
             if isinstance(read, Unreadable):
                 missing = read.reason
             else:
-                array = self._writer.copy(read)
+                array = self._writer.copy(read, partial(self._sums, gradient))
                 if memory is not None:
                     self._held.append((gradient, memory, array))
         value = Value(

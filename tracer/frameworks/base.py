@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tracer.trace.schema import Plain, Source
+from tracer.trace.schema import Plain, Source, Sums
 
 # --------------------------------------------------------------------------------------------------------------------
 # Tables: what a framework calls things
@@ -320,6 +320,10 @@ class Watcher(Protocol):
 
     def autocast(self) -> str | None:
         """The dtype that operations are cast to at this moment ("bfloat16"); None when they are not."""
+
+    def sums(self, tensor: Any) -> Sums | None:
+        """Minimum, maximum, sum and sum of squares, those of float64 to 2e-7; None where `array` is the quicker
+        way to them. Never raises."""
 
     def memory_of(self, tensor: Any) -> Hashable | None:
         """What two tensors share only if they are the same numbers in the same memory, as long as one of them is

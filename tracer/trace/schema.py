@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 FORMAT = "tracer"
 VERSION = 1
@@ -34,6 +34,15 @@ Side = Literal["input", "output", "grad_input", "grad_output"]
 Keep = Literal["values", "statistics"]
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 """What JSON can say: settings and scalars are kept as this and nothing else."""
+
+
+class Sums(NamedTuple):
+    """What a framework's own threads can say of all elements of a tensor; not finite where an element is not."""
+
+    minimum: float
+    maximum: float
+    total: float
+    squares: float
 
 
 @dataclass(frozen=True, slots=True)

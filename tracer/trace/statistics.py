@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from tracer.trace.schema import SAMPLE, Statistics
+from tracer.trace.schema import SAMPLE, Statistics, Sums
 
 Array = np.ndarray[Any, Any]
 
@@ -61,9 +61,14 @@ class Moments(NamedTuple):
 
 
 @np.errstate(all="ignore")
-def statistics(array: Array) -> Statistics:
-    """Statistics of all elements of `array`, of any shape and of any boolean, integer, float or complex dtype."""
+def statistics(array: Array, sums: Sums | None = None) -> Statistics:
+    """Statistics of all elements of `array`, of any shape and of any boolean, integer, float or complex dtype. What is
+    known already in `sums` is not taken again, where it is all of it finite and no square overflowed or vanished."""
     flat = flatten(array)
+    if sums is not None and flat.size and _SINGLE_TINY < sums.squares < math.inf and math.isfinite(sums.total):
+        low, high, total, squares = sums
+        known = Moments(flat.size, 0, 0, total, squares, low, high, total / flat.size, math.sqrt(squares))
+        return _statistics(flat, [known])
     return _statistics(flat, [_moments(flat)])
 
 

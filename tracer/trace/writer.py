@@ -40,6 +40,7 @@ from tracer.trace.schema import (
     Returned,
     Row,
     Statistics,
+    Sums,
     Value,
 )
 from tracer.trace.statistics import Array, digest, measure, raw, statistics
@@ -73,13 +74,13 @@ class Measured(NamedTuple):
         return 0
 
 
-def measured(array: Array) -> Measured:
-    """Statistics and digest of an array."""
+def measured(array: Array, sums: Sums | None = None) -> Measured:
+    """Statistics and digest of an array, of which `sums` are perhaps known."""
     problem = layout.unstorable(array)
     if problem is not None:
         return Measured(None, None, problem)
     whole = np.ascontiguousarray(array)
-    return Measured(statistics(whole), digest(whole))
+    return Measured(statistics(whole, sums), digest(whole))
 
 
 class TraceWriter:
@@ -115,12 +116,13 @@ class TraceWriter:
     # The net's thread
     # ---------------------------------------------------------------------------------------------------------------
 
-    def copy(self, array: Array) -> Array | Measured:
+    def copy(self, array: Array, sums: Callable[[], Sums | None] = lambda: None) -> Array | Measured:
         """What `write` takes of an array that may change: a private copy in C order; its measures, taken here and now,
         where no values are kept. (A thread that measures would take a core from the net, whose own threads then wait
-        for each other.) Waits while too many bytes wait for the disk."""
+        for each other.) `sums` asks the framework what it can say of the array. Waits while too many bytes wait for
+        the disk."""
         if not self._keep:
-            return measured(array)
+            return measured(array, sums())
         with self._changed:
             while self._waiting and self._waiting + array.nbytes > self._limit and self.failure is None:
                 self._full = True
