@@ -588,6 +588,8 @@ class Recorder:
         return self._watcher.is_tensor(value)
 
     def _leaves(self, tree: Any) -> list[Leaf]:
+        if self._is_tensor(tree):
+            return [Leaf("", tree)]
         found = list(islice(leaves(tree), _MOST_LEAVES + 1))
         if len(found) > _MOST_LEAVES:
             self.uncaptured[f"results of more than {_MOST_LEAVES} leaves were recorded up to there"] = None

@@ -154,8 +154,8 @@ def test_a_closed_output_is_no_failure(pair):
 def test_control_c_is_quiet_and_130(pair, tmp_path):
     """A diff that is interrupted while it reads."""
     code = (
-        "import os, signal, sys; from tracer import api, cli; "
-        "api.diff = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT); "
+        "import os, signal, sys, time; from tracer import api, cli; "
+        "api.diff = lambda *_, **__: (os.kill(os.getpid(), signal.SIGINT), time.sleep(30)); "
         "raise SystemExit(cli.run(cli.cli, sys.argv[1:], 'tracer'))"
     )
     command = [sys.executable, "-c", code, "diff", str(pair.reference), str(pair.slip)]

@@ -183,9 +183,7 @@ class TorchWatcher:
     def facts(self, tensor: Any) -> TensorFacts:
         """Shape, dtype and device without reading data. A nested tensor, or one of a lazy module, has no shape."""
         try:
-            shape = tuple(tensor.shape)
-            if not all(type(size) is int for size in shape):
-                shape = tuple(int(size) for size in shape)
+            shape = tuple(map(int, tensor.shape))  # sizes may be symbols that stand for a number
         except Exception:
             shape = ()
         device = tensor.device
