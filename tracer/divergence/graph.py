@@ -15,9 +15,12 @@ from typing import Any, Literal
 
 import networkx as nx
 
-from tracer.divergence.metrics import same_values
+from tracer.divergence.metrics import one_by_one, same_values
 from tracer.divergence.rules import Meaning, UserRule, meaning
 from tracer.trace.schema import ROOT, Call, Layer, Parameter, Skeleton, Value
+
+_NEAR = 8
+"""How many calls before another are looked at for what code may have taken."""
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +48,13 @@ class Feed:
     by: CallId | None
     by_leaf: str = ""
     altered: CallId | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """A leaf of what the net itself was given."""
+
+    leaf: str
 
 
 @dataclass(frozen=True)
@@ -169,9 +179,20 @@ class CallGraph:
         return next((v for v in values if v.leaf == leaf), None)
 
     @cached_property
+    def _origins(self) -> Mapping[CallId, frozenset[CallId | Given]]:
+        return _Sources(self).all()
+
+    @cached_property
     def sources(self) -> Mapping[CallId, frozenset[CallId]]:
         """For each unit the units that fed it, as narrowly as can be told; what alignment looks at."""
-        return _Sources(self).all()
+        return {id_: frozenset(x for x in origins if isinstance(x, CallId)) for id_, origins in self._origins.items()}
+
+    @cached_property
+    def given(self) -> Mapping[CallId, frozenset[str]]:
+        """For each unit the leaves of the net's own input that reached it through no other unit."""
+        return {
+            id_: frozenset(x.leaf for x in origins if isinstance(x, Given)) for id_, origins in self._origins.items()
+        }
 
     @cached_property
     def flow(self) -> nx.DiGraph:
@@ -241,10 +262,10 @@ class _Sources:
 
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
-        self.memo: dict[tuple[CallId, str, str], frozenset[CallId]] = {}
+        self.memo: dict[tuple[CallId, str, str], frozenset[CallId | Given]] = {}
         self.taken = self._taken()
 
-    def all(self) -> dict[CallId, frozenset[CallId]]:
+    def all(self) -> dict[CallId, frozenset[CallId | Given]]:
         return {
             id_: frozenset().union(*(self._of(feed, id_) for feed in self.graph.feeds(id_))) for id_ in self.graph.units
         }
@@ -260,7 +281,24 @@ class _Sources:
                     child = self._child_of(node.parent, feed.by)
                     if child is not None:
                         taken.setdefault(node.parent, set()).add(child)
+                elif feed.kind == "code" and feed.by == node.parent:
+                    plain = self._plain(feed.by, feed.value, self.graph.before(id_))
+                    if plain is not None and plain[0] != node.parent:
+                        taken.setdefault(node.parent, set()).add(plain[0])
         return taken
+
+    def _plain(self, scope: CallId, value: Value, earlier: Sequence[CallId]) -> tuple[CallId, str] | None:
+        """The call inside `scope`, or `scope` for its input, whose numbers code handed on: the same in another shape,
+        else each by itself through a function."""
+        made = [(child, v) for child in reversed(earlier) for v in self.graph.nodes[child].outputs]
+        given = [(scope, v) for v in self.graph.nodes[scope].inputs]
+        for id_, v in (*made, *given):
+            if same_values(v.statistics, value.statistics):
+                return id_, v.leaf
+        for id_, v in (*made[:_NEAR], *given):
+            if v.shape == value.shape and one_by_one(v.statistics, value.statistics):
+                return id_, v.leaf
+        return None
 
     def _child_of(self, scope: CallId, id_: CallId) -> CallId | None:
         """The call directly inside `scope` that is, or lies around, `id_`."""
@@ -272,16 +310,16 @@ class _Sources:
                 return id_
             id_ = parent
 
-    def _of(self, feed: Feed, consumer: CallId | None) -> frozenset[CallId]:
+    def _of(self, feed: Feed, consumer: CallId | None) -> frozenset[CallId | Given]:
         if feed.by is None:
-            return frozenset()
+            return frozenset({Given(feed.value.leaf)})
         if feed.kind == "call":
             return self._output(feed.by, feed.by_leaf)
         if feed.kind == "input":
             return self._input(feed.by, feed.by_leaf)
         return self._code(feed, consumer)
 
-    def _output(self, id_: CallId, leaf: str) -> frozenset[CallId]:
+    def _output(self, id_: CallId, leaf: str) -> frozenset[CallId | Given]:
         node = self.graph.nodes[id_]
         if node.unit:
             return frozenset({id_})
@@ -292,7 +330,7 @@ class _Sources:
             self.memo[key] = frozenset().union(*(self._of(f, None) for f in feeds))
         return self.memo[key]
 
-    def _input(self, id_: CallId, leaf: str) -> frozenset[CallId]:
+    def _input(self, id_: CallId, leaf: str) -> frozenset[CallId | Given]:
         key = (id_, "input", leaf)
         if key not in self.memo:
             self.memo[key] = frozenset()
@@ -300,21 +338,17 @@ class _Sources:
             self.memo[key] = frozenset().union(*(self._of(f, id_) for f in feeds))
         return self.memo[key]
 
-    def _code(self, feed: Feed, consumer: CallId | None) -> frozenset[CallId]:
+    def _code(self, feed: Feed, consumer: CallId | None) -> frozenset[CallId | Given]:
         scope = feed.by
         if scope is None:
             return frozenset()
         node = self.graph.nodes[scope]
         earlier = node.children if consumer is None else self.graph.before(self._child_of(scope, consumer) or consumer)
-        for child in reversed(earlier):
-            for value in self.graph.nodes[child].outputs:
-                if same_values(value.statistics, feed.value.statistics):
-                    return self._output(child, value.leaf)
-        for value in node.inputs:
-            if same_values(value.statistics, feed.value.statistics):
-                return self._input(scope, value.leaf)
+        plain = self._plain(scope, feed.value, earlier)
+        if plain is not None:
+            return self._input(*plain) if plain[0] == scope else self._output(*plain)
         open_ = [child for child in earlier if child not in self.taken.get(scope, set())] or list(earlier[-1:])
-        made = [self._output(child, v.leaf) for child in open_ for v in self.graph.nodes[child].outputs]
+        made = [self._output(child, v.leaf) for child in open_[-_NEAR:] for v in self.graph.nodes[child].outputs]
         if feed.altered is not None:
             made.append(self._output(feed.altered, ""))
         handed = [self._input(scope, value.leaf) for value in node.inputs] if len(open_) < 2 else []

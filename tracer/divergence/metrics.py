@@ -351,6 +351,21 @@ def same_values(a: Statistics | None, b: Statistics | None, *, within: float = 1
     )
 
 
+def one_by_one(a: Statistics | None, b: Statistics | None) -> bool:
+    """Is `b` most likely `a` after a function of each number by itself, one that rises or first falls and then rises
+    (an activation, a factor, a shift)? Told by the sampled elements."""
+    if a is None or b is None or a.count != b.count or len(a.sample) < 16 or len(a.sample) != len(b.sample):
+        return False
+    if not np.isfinite((*a.sample, *b.sample)).all() or 2 * len(set(a.sample)) < len(a.sample):
+        return False
+    made = np.array(b.sample)[np.argsort(a.sample, kind="stable")]
+    steps = np.diff(made)
+    turn = int(np.argmin(made))
+    rounding = 1e-6 * float(np.abs(made).max())
+    rises = bool((steps[:turn] <= rounding).all() and (steps[turn:] >= -rounding).all())
+    return rises and bool(made[-1] - made[0] > rounding)
+
+
 def is_constant(a: Statistics | None) -> bool:
     """Do all elements have one value (so that equality says nothing)?"""
     return a is None or a.count == 0 or (a.minimum == a.maximum)

@@ -1,16 +1,19 @@
 """Two graphs -> pairs and groups, each with its reason and confidence; what stands alone.
 
 The walk: (1) *evidence*: how well each unit of one side could be each unit of the other, by op, shapes, settings,
-parameter fingerprints and, weakest, names; never by what ran through them. (2) the heaviest pairing that keeps the
-order of execution, found by dynamic programming. (3) what was left over is paired again by itself (branches that run
-in another order), where the neighbours agree. (4) within layers that run side by side (query, key, value) the best
-assignment replaces the order. (5) doubtful pairs whose neighbours do not agree are let go. (6) containers follow what
-lies inside them, layers that never fired follow their parents.
+parameter fingerprints and, weakest, names; never by what ran through them. (2) *anchors*: pairs that weights, names or
+a place like no other make sure, where what lies around them agrees; in whatever order the port runs them. (3) the
+heaviest pairing of the rest that keeps the order of execution, found by dynamic programming. (4) what was left over is
+paired again by itself (branches that run in another order), where the neighbours agree. (5) within layers that run side
+by side (query, key, value) the best assignment replaces the order. (6) doubtful pairs whose neighbours do not agree are
+let go. (7) containers follow what lies inside them, layers that never fired follow their parents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from tracer.divergence.alignment.assignment import assign, confidences, same_op
 from tracer.divergence.alignment.evidence import Evidence
@@ -34,10 +37,31 @@ def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, 
         RuleError: a pin names what is in neither trace, or one side twice.
     """
     pinned = read_pins(reference, candidate, pins)
+    if _rank(candidate) < _rank(reference):  # so that ties fall alike, whichever net is the reference
+        turned = _pairs(candidate, reference, {b: a for a, b in pinned.items()})
+        made = [replace(pair, reference=pair.candidate, candidate=pair.reference) for pair in turned]
+    else:
+        made = _pairs(reference, candidate, pinned)
+    order = {id_: n for n, id_ in enumerate(reference.nodes)}
+    layer_order = {path: n for n, path in enumerate(reference.layers)}
+    made.sort(key=lambda p: (order.get(p.reference, len(order)), layer_order.get(p.reference.path, 0)))
+    return Alignment(
+        pairs=tuple(made),
+        alone_reference=_alone(reference, {p.reference for p in made}),
+        alone_candidate=_alone(candidate, {p.candidate for p in made}),
+    )
+
+
+def _rank(graph: CallGraph) -> tuple[Any, ...]:
+    return (len(graph.nodes), [(id_, node.layer.kind) for id_, node in graph.nodes.items()])
+
+
+def _pairs(reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, CallId]) -> list[Pair]:
     evidence = Evidence(reference, candidate, pinned)
     matching = assign(evidence)
     certain = {i: j for i, j in matching.items() if same_op(evidence, i, j)}
-    pieces = one_against_pieces(reference, candidate, evidence.calls(certain))
+    weighed = {i: j for i, j in matching.items() if i not in certain and evidence.fingerprints[i, j] >= 1}
+    pieces = one_against_pieces(reference, candidate, evidence.calls(certain), evidence.calls(weighed))
     whole = {p.reference for p in pieces} | {p.candidate for p in pieces}
     inside = inside_of(reference, whole) | inside_of(candidate, whole)
     matching = {
@@ -50,15 +74,7 @@ def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, 
     made = [Pair(evidence.rows[i], evidence.columns[j], *said[i]) for i, j in matching.items()]
     made += containers(reference, candidate, pairs, pinned)
     made += pieces
-    made += silent_layers(reference, candidate, made)
-    order = {id_: n for n, id_ in enumerate(reference.nodes)}
-    layer_order = {path: n for n, path in enumerate(reference.layers)}
-    made.sort(key=lambda p: (order.get(p.reference, len(order)), layer_order.get(p.reference.path, 0)))
-    return Alignment(
-        pairs=tuple(made),
-        alone_reference=_alone(reference, {p.reference for p in made}),
-        alone_candidate=_alone(candidate, {p.candidate for p in made}),
-    )
+    return made + silent_layers(reference, candidate, made)
 
 
 def _alone(graph: CallGraph, paired: set[CallId]) -> tuple[Alone, ...]:

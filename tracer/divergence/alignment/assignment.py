@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from tracer.divergence.alignment.anchors import anchors
 from tracer.divergence.alignment.evidence import WEIGHTS, Evidence, kind_word, parameter_shapes
 from tracer.divergence.graph import CallGraph, CallId
 
 
 def assign(evidence: Evidence) -> dict[int, int]:
     """For each row (unit of the reference) that has a partner its column (unit of the candidate)."""
-    matching = _anchors(evidence)
+    matching = anchors(evidence)
     matching |= _monotone_around(evidence, matching)
     for _ in range(5):
         more = _leftovers(evidence, matching)
@@ -25,46 +26,20 @@ def assign(evidence: Evidence) -> dict[int, int]:
     return _keep_certain(evidence, _side_by_side(evidence, matching))
 
 
-def _anchors(evidence: Evidence) -> dict[int, int]:
-    """Pairs that belong together whatever the order in which the port runs them: units of one op that hold the same
-    numbers, as no other two do, where the whole name is the same, or the units around them that hold the same numbers
-    agree and no name speaks against it. (Swapped weights make such pairs too; their surroundings disagree.)"""
-    same = (evidence.fingerprints >= 1) & (evidence.scores > 0)
-    alone = (same.sum(axis=1, keepdims=True) == 1) & (same.sum(axis=0, keepdims=True) == 1)
-    named = evidence.naming >= 0.99
-    pinned = evidence.scores > 1e5
-    found = {int(i): int(j) for i, j in zip(*np.nonzero(pinned), strict=True)}
-    found |= {int(i): int(j) for i, j in zip(*np.nonzero(same & alone & named), strict=True)}
-    rivals = ((named & (evidence.structure > 0)).any(axis=1), (named & (evidence.structure > 0)).any(axis=0))
-    unnamed = {
-        int(i): int(j)
-        for i, j in zip(*np.nonzero(same & alone & ~named), strict=True)
-        if not (rivals[0][i] or rivals[1][j]) and int(i) not in found
-    }
-    trial = found | unnamed
-    inverse = {j: i for i, j in trial.items()}
-    for i, j in unnamed.items():
-        before, after = evidence.around(i, j, trial, inverse)
-        if before + after > 0 and min(before, after) >= 0:
-            found[i] = j
-    return found
-
-
-def _monotone_around(evidence: Evidence, anchors: Mapping[int, int]) -> dict[int, int]:
+def _monotone_around(evidence: Evidence, sure: Mapping[int, int]) -> dict[int, int]:
     """The heaviest pairing in order of what the anchors leave, their neighbourhood speaking for and against."""
     scores = evidence.scores.copy()
-    inverse = {j: i for i, j in anchors.items()}
-    for i, j in zip(*np.nonzero(scores > 0), strict=True) if anchors else ():
-        if i in anchors or j in inverse:
-            continue
-        before, after = evidence.neighbours(int(i), int(j), anchors, inverse)
-        scores[i, j] = max(scores[i, j] + before + after, 0.05 if before + after >= 0 else 0.0)
-    kept = _in_order(anchors)
-    for i, j in anchors.items():
+    inverse = {j: i for i, j in sure.items()}
+    if sure:
+        agreement = evidence.agreement(sure)
+        least = np.where(agreement >= 0, np.float32(0.05), np.float32(0.0))
+        scores = np.where(scores > 0, np.maximum(scores + agreement, least), np.float32(0.0))
+    kept = _in_order(sure)
+    for i, j in sure.items():
         own = scores[i, j]
         scores[i, :], scores[:, j] = 0.0, 0.0
         scores[i, j] = own if i in kept else 0.0
-    return {i: j for i, j in _monotone(scores).items() if i not in anchors and j not in inverse}
+    return {i: j for i, j in _monotone(scores).items() if i not in sure and j not in inverse}
 
 
 def _in_order(pairs: Mapping[int, int]) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from tracer.trace.schema import Layer, Statistics
 WEIGHTS = {"fingerprint": 3.0, "name": 2.0, "order": 1.5}
 """Equal parameters weigh more than names or order alone, and less than both together: swapped weights do not swap the
 layers, yet three projections of one shape, renamed and run in another order, are told apart by their weights."""
+
+Steps = Sequence[list[int]]
+"""For each unit the numbers of the units one step away."""
 
 
 class Evidence:
@@ -32,6 +35,12 @@ class Evidence:
         self.fingerprints = _fingerprint_scores(left, right)
         self.naming = _name_scores([n.layer for n in left], [n.layer for n in right])
         index = _equal_codes([n.call.index for n in left], [n.call.index for n in right])
+        self.same_index = index > 0
+        self.alike = _equal_codes([_sort(n) for n in left], [_sort(n) for n in right]) > 0
+        entries = _entries(reference, candidate)
+        sides = ((reference, self.row_of, entries[0]), (candidate, self.column_of, entries[1]))
+        (before_r, after_r), (before_c, after_c) = (_steps(*side) for side in sides)
+        self.before, self.after = (before_r, before_c), (after_r, after_c)
         possible = self.structure > 0
         self.scores = np.where(
             possible,
@@ -55,51 +64,101 @@ class Evidence:
         self, i: int, j: int, matching: Mapping[int, int], inverse: Mapping[int, int]
     ) -> tuple[float, float]:
         """How much of what feeds, and of what is fed by, the two is paired with each other; -1..1 each, 0 where
-        there is nothing paired to look at."""
-        r, c = self.rows[i], self.columns[j]
+        there is nothing paired to look at. What the net itself was given is paired from the start."""
         return (
-            self._agree(self.reference.flow.predecessors(r), self.candidate.flow.predecessors(c), matching, inverse),
-            self._agree(self.reference.flow.successors(r), self.candidate.flow.successors(c), matching, inverse),
+            _agree(self.before[0][i], self.before[1][j], matching, inverse),
+            _agree(self.after[0][i], self.after[1][j], matching, inverse),
         )
 
     def around(self, i: int, j: int, matching: Mapping[int, int], inverse: Mapping[int, int]) -> tuple[float, float]:
         """Like `neighbours`, but looking through units that are not in the matching to the nearest that are."""
-        ours, theirs = self.reference.flow, self.candidate.flow
-        r, c = self.rows[i], self.columns[j]
-        known_r = {self.rows[k] for k in matching}
-        known_c = {self.columns[k] for k in inverse}
+        (ours, theirs), (below, under) = self.before, self.after
         return (
-            self._agree(_nearest(ours.pred, r, known_r), _nearest(theirs.pred, c, known_c), matching, inverse),
-            self._agree(_nearest(ours.succ, r, known_r), _nearest(theirs.succ, c, known_c), matching, inverse),
+            _agree(nearest(ours, i, matching), nearest(theirs, j, inverse), matching, inverse),
+            _agree(nearest(below, i, matching), nearest(under, j, inverse), matching, inverse),
         )
 
-    def _agree(
-        self, left: Iterable[CallId], right: Iterable[CallId], matching: Mapping[int, int], inverse: Mapping[int, int]
-    ) -> float:
-        ours, theirs = {self.row_of[x] for x in left}, {self.column_of[x] for x in right}
-        mapped = {matching[i] for i in ours if i in matching}
-        back = {inverse[j] for j in theirs if j in inverse}
-        if not mapped and not back:
-            return 0.5 if not ours and not theirs else 0.0
-        hits = len(mapped & theirs)
-        return 1.0 if hits else (-1.0 if mapped and back else 0.0)
+    def agreement(self, matching: Mapping[int, int]) -> np.ndarray[Any, Any]:
+        """Both numbers of `neighbours` together, of every unit with every unit."""
+        fed = _agreement(*self.before, *self.after, matching)
+        return np.asarray(fed + _agreement(*self.after, *self.before, matching))
 
 
-def _nearest(step: Mapping[CallId, Iterable[CallId]], start: CallId, known: set[CallId]) -> list[CallId]:
+def _steps(graph: CallGraph, at: Mapping[CallId, int], entry: Mapping[str, int]) -> tuple[Steps, Steps]:
+    """For each unit the numbers of those that fed it, entries of the net below zero, and of those that it fed."""
+    before = [
+        [*sorted(at[x] for x in graph.sources[id_]), *sorted(entry[x] for x in graph.given[id_] if x in entry)]
+        for id_ in at
+    ]
+    after: list[list[int]] = [[] for _ in at]
+    for i, sources in enumerate(before):
+        for k in sources:
+            if k >= 0:
+                after[k].append(i)
+    return before, after
+
+
+def _entries(reference: CallGraph, candidate: CallGraph) -> tuple[dict[str, int], dict[str, int]]:
+    """One number below zero for what both nets were given, leaf by leaf: by name, or, where as many of the same sizes
+    came, by place."""
+    ours, theirs = (
+        {v.leaf: int(np.prod(v.shape)) for v in graph.nodes[graph.roots[0]].inputs} if graph.roots else {}
+        for graph in (reference, candidate)
+    )
+    if ours.keys() == theirs.keys():
+        numbers = {leaf: -1 - n for n, leaf in enumerate(ours)}
+        return numbers, numbers
+    if list(ours.values()) == list(theirs.values()):
+        return ({leaf: -1 - n for n, leaf in enumerate(x)} for x in (ours, theirs))  # type: ignore[return-value]
+    return {}, {}
+
+
+def _agree(
+    ours: Sequence[int], theirs: Sequence[int], matching: Mapping[int, int], inverse: Mapping[int, int]
+) -> float:
+    mapped = {i if i < 0 else matching[i] for i in ours if i < 0 or i in matching}
+    back = {j if j < 0 else inverse[j] for j in theirs if j < 0 or j in inverse}
+    if not mapped and not back:
+        return 0.5 if not ours and not theirs else 0.0
+    return 1.0 if not mapped.isdisjoint(theirs) else (-1.0 if mapped and back else 0.0)
+
+
+def _agreement(
+    ours: Steps, theirs: Steps, back: Steps, under: Steps, matching: Mapping[int, int]
+) -> np.ndarray[Any, Any]:
+    """`_agree` of every row with every column; `ours` and `theirs` lead to the neighbours, `back` and `under` away."""
+    paired = set(matching.values())
+    known = np.array([any(k < 0 or k in matching for k in steps) for steps in ours], bool)
+    told = np.array([any(k < 0 or k in paired for k in steps) for steps in theirs], bool)
+    none, no = (np.array([not steps for steps in side], bool) for side in (ours, theirs))
+    found = np.where(np.logical_and.outer(known, told), -1.0, 0.0).astype(np.float32)
+    found[np.logical_and.outer(none, no)] = 0.5
+    for i, j in matching.items():
+        if back[i] and under[j]:
+            found[np.ix_(back[i], under[j])] = 1.0
+    by_entry: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for side, steps_of in enumerate((ours, theirs)):
+        for n, steps in enumerate(steps_of):
+            for k in steps:
+                if k < 0:
+                    by_entry[k][side].append(n)
+    for rows, columns in by_entry.values():
+        found[np.ix_(rows, columns)] = 1.0
+    return found
+
+
+def nearest(steps: Steps, start: int, known: Mapping[int, Any]) -> list[int]:
     """The nearest units in one direction that are known, looking through at most a few that are not."""
-    found: list[CallId] = []
-    seen, todo = {start}, list(step[start])
-    for _ in range(64):
-        if not todo:
-            break
-        at = todo.pop(0)
+    found: list[int] = []
+    seen, todo = {start}, list(steps[start])
+    for at in todo:
         if at in seen:
             continue
         seen.add(at)
-        if at in known:
+        if at < 0 or at in known:
             found.append(at)
-        else:
-            todo.extend(step[at])
+        elif len(seen) <= 64:
+            todo.extend(steps[at])
     return found
 
 
@@ -129,6 +188,11 @@ def _signature(node: Node) -> tuple[Any, ...]:
         tuple(v.shape for v in node.outputs),
         settings,
     )
+
+
+def _sort(node: Node) -> tuple[Any, ...]:
+    """The op, or the class where no rule knows it, with the sizes of its parameters."""
+    return (node.meaning.op or kind_word(node), tuple(sorted(shape for _, shape in parameter_shapes(node))))
 
 
 def parameter_shapes(node: Node) -> tuple[tuple[str, tuple[int, ...]], ...]:

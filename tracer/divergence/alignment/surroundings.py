@@ -11,15 +11,51 @@ from tracer.divergence.alignment.pairs import Pair
 from tracer.divergence.graph import CallGraph, CallId, Node, names
 from tracer.trace.schema import ROOT
 
+_PIECES = "a layer against its pieces"
 
-def one_against_pieces(reference: CallGraph, candidate: CallGraph, pairs: dict[CallId, CallId]) -> list[Pair]:
+
+def one_against_pieces(
+    reference: CallGraph, candidate: CallGraph, pairs: Mapping[CallId, CallId], weighed: Mapping[CallId, CallId]
+) -> list[Pair]:
     """A unit on one side that is a container on the other (a layer against the pieces it is made of): paired where
-    what feeds it and what it feeds are paired, and the shapes are equal."""
-    found = _one_against_many(reference, candidate, pairs)
-    back = _one_against_many(candidate, reference, {b: a for a, b in pairs.items()})
-    return [Pair(a, b, "a layer against its pieces, fed by and feeding the same", 0.6) for a, b in found] + [
-        Pair(b, a, "a layer against its pieces, fed by and feeding the same", 0.6) for a, b in back
-    ]
+    what feeds it and what it feeds are paired, and the shapes are equal; or where a piece holds the very parameters
+    of the unit (`weighed`: units of other kinds with equal parameters)."""
+    found = [Pair(a, b, f"{_PIECES}, equal parameters", 0.9) for a, b in _holding(reference, candidate, pairs, weighed)]
+    known = dict(pairs) | {p.reference: p.candidate for p in found}
+    forth = _one_against_many(reference, candidate, known)
+    back = _one_against_many(candidate, reference, {b: a for a, b in known.items()})
+    around = f"{_PIECES}, fed by and feeding the same"
+    return [*found, *(Pair(a, b, around, 0.6) for a, b in forth), *(Pair(b, a, around, 0.6) for a, b in back)]
+
+
+def _holding(
+    reference: CallGraph, candidate: CallGraph, pairs: Mapping[CallId, CallId], weighed: Mapping[CallId, CallId]
+) -> list[tuple[CallId, CallId]]:
+    taken = set(pairs.values())
+    found = []
+    for a, b in weighed.items():
+        ours = _made_of(reference, a, candidate.nodes[b], set(pairs))
+        theirs = _made_of(candidate, b, reference.nodes[a], taken)
+        if (ours is None) != (theirs is None):
+            found.append((ours or a, theirs or b))
+    return found
+
+
+def _made_of(graph: CallGraph, piece: CallId, other: Node, paired: set[CallId]) -> CallId | None:
+    """The container that means what the unit `other` does, where `piece`, which holds its parameters, is but a part
+    of it: nothing else inside has a partner or parameters, and it does more than to call the piece."""
+    if graph.nodes[piece].meaning.op:
+        return None
+    for id_ in graph.ancestors(piece):
+        node = graph.nodes[id_]
+        inside = set(_inside(graph, id_)) - {piece}
+        if node.parent is None or inside & paired or any(graph.nodes[u].meaning.parameters for u in inside):
+            return None
+        handed_on = all(f.kind == "input" and f.by == id_ for f in graph.feeds(piece))
+        handed_out = all(f.kind == "call" and f.by == piece for f in graph.output_feeds(id_))
+        if not (handed_on and handed_out):
+            return id_ if [v.shape for v in node.outputs] == [v.shape for v in other.outputs] else None
+    return None
 
 
 def _one_against_many(one: CallGraph, many: CallGraph, pairs: Mapping[CallId, CallId]) -> list[tuple[CallId, CallId]]:
