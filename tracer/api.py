@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracer.divergence.metrics import Progress, Tolerance
-from tracer.errors import RecordingError
+from tracer.errors import RecordingError, RuleError
 from tracer.recorder import Options, Patterns, Session, record_while, run_and_record
 from tracer.trace.reader import Trace
 from tracer.trace.schema import Keep
@@ -67,7 +67,7 @@ def record(
     options = Options.of(keep, only, skip, depth, note)
     args, named = _arguments(inputs)
     more = {key: _numbers(value) for key, value in (kwargs or {}).items()}
-    path = Path(out).absolute()  # the net may change the folder
+    path = _file(out, "out").absolute()  # the net may change the folder
     with _progress() as progress:
         run_and_record(net, args, {**named, **more}, path, options, backward=backward, progress=progress)
     return Trace(path)
@@ -88,7 +88,7 @@ def recording(
     Nothing is put back, for the run is the user's own. Options and errors are those of `record`. Every call of the
     net is a further call of its root; the first gradient of each parameter is kept.
     """
-    return record_while(net, Path(out).absolute(), Options.of(keep, only, skip, depth, note))
+    return record_while(net, _file(out, "out").absolute(), Options.of(keep, only, skip, depth, note))
 
 
 def diff(
@@ -96,7 +96,7 @@ def diff(
     candidate: str | os.PathLike[str] | Trace,
     *,
     tolerance: Tolerance | None = None,
-    pins: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    pins: Mapping[str, str] | str | Sequence[str | tuple[str, str]] = (),
     only: str | Sequence[str] = (),
     every: bool = False,
     rules: str | os.PathLike[str] | Sequence[UserRule] = (),
@@ -108,7 +108,8 @@ def diff(
         reference: the trace of the net that is right: a file, or a `Trace`, which stays open.
         candidate: the trace of its port.
         tolerance: what counts as equal; without it what rounding explains, by op and dtype.
-        pins: pairs of layers that belong together, reference to candidate; "path", or "path#1" for one call.
+        pins: pairs of layers that belong together, the reference's first: a mapping, pairs, or texts "A=B"; a side is
+            "path", or "path#1" for one call.
         only: globs of paths; other layers are not judged.
         every: judge every pair and keep a row for each, instead of as few as the verdict needs.
         rules: your own layers in common words, or the TOML file that has them.
@@ -116,29 +117,94 @@ def diff(
 
     Raises:
         TraceFileError: a file is no trace, or cannot be read.
-        RuleError: a pin or rule that does not hold.
+        RuleError: a tolerance, pin, filter or rule that does not hold.
     """
     from tracer.divergence.diagnosis import diagnose
     from tracer.divergence.rules import load_rules
     from tracer.reports.report import Report
 
-    own_rules = load_rules(Path(rules)) if isinstance(rules, str | os.PathLike) else tuple(rules)
+    tolerance, pairs = _tolerance(tolerance), _pairs(pins)
+    own_rules = load_rules(Path(rules)) if isinstance(rules, str | os.PathLike) else _rules(rules)
+    globs = _globs(only)
     with ExitStack() as opened:
         ours, theirs = (
-            trace if isinstance(trace, Trace) else opened.enter_context(Trace(trace))
-            for trace in (reference, candidate)
+            trace if isinstance(trace, Trace) else opened.enter_context(Trace(_file(trace, name)))
+            for trace, name in ((reference, "reference"), (candidate, "candidate"))
         )
         diagnosis = diagnose(
             ours,
             theirs,
             tolerance=tolerance,
-            pins=tuple(pins.items()) if isinstance(pins, Mapping) else tuple(pins),
-            only=(only,) if isinstance(only, str) else tuple(only),
+            pins=pairs,
+            only=globs,
             every=every,
             rules=own_rules,
             progress=progress,
         )
     return Report(diagnosis)
+
+
+def _file(value: Any, name: str) -> Path:
+    """The path that an argument is to be."""
+    if isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str):
+        return Path(value)
+    if name == "out":
+        raise RuleError("out= names no file", where=_given(value), then='give a path, as out="pt.h5"')
+    then = 'give the file that tracer.record(net, inputs, out="pt.h5") wrote, or the Trace that it returned'
+    raise RuleError(f"the {name} is no trace", where=_given(value), then=then)
+
+
+def _tolerance(value: Any) -> Tolerance | None:
+    if value is None or isinstance(value, Tolerance):
+        return value
+    raise RuleError(
+        "tolerance= does not say of what it is the tolerance",
+        where=_given(value),
+        then="give tracer.Tolerance(rtol=1e-3), a relative L2, or tracer.Tolerance(atol=1e-5), a largest difference",
+    )
+
+
+def _pairs(pins: Any) -> tuple[tuple[str, str], ...]:
+    """Pins in any form as pairs of paths; the first "=" of a text parts them."""
+    if isinstance(pins, Mapping):
+        given: list[Any] = list(pins.items())
+    else:
+        given = list(pins) if isinstance(pins, Iterable) and not isinstance(pins, str) else [pins]
+    pairs = []
+    for pin in given:
+        pair = tuple(pin.split("=", 1)) if isinstance(pin, str) else tuple(pin) if isinstance(pin, Sequence) else ()
+        if len(pair) != 2 or not all(isinstance(path, str) and path for path in pair):
+            then = 'give pins={"reference.path": "candidate.path"}, or texts "reference.path=candidate.path"'
+            raise RuleError("a pin does not name two paths", where=_given(pin), then=then)
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
+
+
+def _globs(only: Any) -> tuple[str, ...]:
+    globs = (only,) if isinstance(only, str) else tuple(only) if isinstance(only, Iterable) else (only,)
+    for glob in globs:
+        if not isinstance(glob, str):
+            raise RuleError(
+                "only= is no glob of paths", where=_given(glob), then='give one or several, as "blocks.2.*"'
+            )
+    return globs
+
+
+def _rules(rules: Any) -> tuple[UserRule, ...]:
+    from tracer.divergence.rules import UserRule
+
+    given = tuple(rules) if isinstance(rules, Iterable) else (rules,)
+    for rule in given:
+        if not isinstance(rule, UserRule):
+            then = "give the path of a TOML file, or a list of tracer.divergence.rules.UserRule"
+            raise RuleError("rules= holds what is no rule", where=_given(rule), then=then)
+    return given
+
+
+def _given(value: Any) -> str:
+    """What was given instead, short: a number or a text as it is, anything else by its class."""
+    short = value is None or isinstance(value, str | numbers.Number | tuple)
+    return repr(value)[:80] if short else f"an object of class {type(value).__module__}.{type(value).__qualname__}"
 
 
 def _progress() -> AbstractContextManager[Progress | None]:

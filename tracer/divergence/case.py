@@ -9,12 +9,14 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from tracer.divergence.alignment import Alignment, align
+from tracer.divergence.alignment.pins import nearest_paths
 from tracer.divergence.causes import QUIET_SETTINGS, differing_settings
 from tracer.divergence.comparison import ArrayReader, Bank, Comparison
 from tracer.divergence.flow import Flow, Point, forward_flow
 from tracer.divergence.graph import CallGraph, Node, call_graph
 from tracer.divergence.metrics import Tolerance, rounding
 from tracer.divergence.rules import SettingDifference, UserRule
+from tracer.errors import RuleError
 from tracer.trace.schema import Skeleton
 
 SIDES = ("reference", "candidate")
@@ -70,8 +72,13 @@ def open_case(
     only: Sequence[str],
     rules: Sequence[UserRule],
 ) -> Case:
-    """Build the graphs, align them, and lay out the points; reads no array."""
+    """Build the graphs, align them, and lay out the points; reads no array.
+
+    Raises:
+        RuleError: a pin or a glob of `only` that names nothing.
+    """
     traces = (reference, candidate)
+    _known(only, list(dict.fromkeys(path for trace in traces for path in trace.skeleton.layers)))
     graphs = (call_graph(reference.skeleton, 0, rules), call_graph(candidate.skeleton, 0, rules))
     alignment = align(*graphs, pins)
     flow = forward_flow(*graphs, alignment)
@@ -114,6 +121,14 @@ def _other_dtype_throughout(graphs: tuple[CallGraph, CallGraph], alignment: Alig
             if rounding(a.dtype) and rounding(b.dtype):
                 count[a.dtype != b.dtype] += 1
     return count[True] > max(count[False], 1)
+
+
+def _known(only: Sequence[str], paths: Sequence[str]) -> None:
+    for glob in only:
+        if not any(fnmatchcase(path, glob) for path in paths):
+            near = nearest_paths(glob, paths)
+            then = "`tracer show FILE` lists the paths" + (f"; nearest: {', '.join(near)}" if near else "")
+            raise RuleError("only= or --only matches no layer of either net", where=glob, then=then)
 
 
 def _within(flow: Flow, only: Sequence[str]) -> frozenset[Point] | None:

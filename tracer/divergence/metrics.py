@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tracer.errors import RuleError
 from tracer.trace.schema import Statistics
 
 Array = np.ndarray[Any, Any]
@@ -123,10 +124,19 @@ class Tolerance:
     Args:
         rtol: a relative L2 that is used for every value instead.
         atol: a largest absolute difference that is always accepted.
+
+    Raises:
+        RuleError: one of them is no number from 0 on.
     """
 
     rtol: float | None = None
     atol: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            real = isinstance(value, float | int | np.integer | np.floating) and not isinstance(value, bool)
+            if value is not None and not (real and value >= 0):
+                raise RuleError(f"{name} is no number from 0 on", where=f"{name}={value!r}", then="give one, as 1e-3")
 
     def noise(self, op: str, dtype: str, frameworks: tuple[str, str]) -> float:
         """Relative L2 that rounding alone gives one call of `op` ("" is code that no rule knows)."""

@@ -39,7 +39,7 @@ def _pin(graph: CallGraph, text: str, side: str) -> CallId:
         return id_
     if path in graph.layers and not number:
         return CallId(path)
-    near = _nearest(path, list(graph.layers))
+    near = nearest_paths(path, list(graph.layers))
     raise RuleError(
         f"the pin names a call that the {side} has not",
         where=text,
@@ -48,7 +48,7 @@ def _pin(graph: CallGraph, text: str, side: str) -> CallId:
     )
 
 
-def _nearest(path: str, known: Sequence[str]) -> list[str]:
+def nearest_paths(path: str, known: Sequence[str]) -> list[str]:
     """Up to three paths: those spelled nearly so, those that end alike, those whose last part nearly does."""
     last = path.rpartition(".")[2]
     ending = [other for other in known if other.rpartition(".")[2] == last]
