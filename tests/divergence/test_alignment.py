@@ -135,6 +135,32 @@ def test_a_pin_overrules_everything_else():
     assert (pinned.candidate.path, pinned.reason, pinned.confidence) == ("blocks.0.k", "pinned", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("pins", "said"),
+    [
+        ([("blocks.0.q", "blocks.0.k"), ("blocks.0.q", "blocks.0.v")], "same reference call"),
+        ([("blocks.0.q", "blocks.0.k"), ("blocks.0.v", "blocks.0.k")], "same candidate call"),
+        ([("(root)", "blocks.0.k")], "whole net"),
+        ([("blocks.0.k", "(root)")], "whole net"),
+        ([("blocks.0.q#x", "blocks.0.q")], "no number of a call"),
+        ([("blocks.0.q#", "blocks.0.q")], "no number of a call"),
+    ],
+)
+def test_pins_that_cannot_be_are_refused(pins, said):
+    """A call has one partner, a net is no layer of the other, and a call's number is one; each says what to do."""
+    with pytest.raises(RuleError, match=said) as told:
+        aligned(Twist(framework="torch"), Twist(), pins=pins)
+    assert told.value.where
+    assert told.value.then
+
+
+@pytest.mark.parametrize("pins", [[("(root)", "(root)")], [("blocks.0.q", "blocks.0.k")] * 2])
+def test_pins_that_say_nothing_new_are_taken(pins):
+    """The two nets, or the same pin again."""
+    _, found = aligned(Twist(framework="torch"), Twist(), pins=pins)
+    assert any(p.reference.path == pins[0][0] and p.candidate.path == pins[0][1] for p in found.pairs)
+
+
 def test_a_pin_that_names_nothing_is_refused_with_the_nearest_name():
     """The error says which side, what was asked, and what comes near."""
     with pytest.raises(RuleError, match=r"blocks\.0\.fc1"):

@@ -9,6 +9,7 @@ from tests.divergence.worlds import Tensor, World
 from tracer.divergence.alignment import align
 from tracer.divergence.diagnosis import diagnose
 from tracer.divergence.graph import call_graph
+from tracer.reports.wording import coverage, headline
 
 RNG = np.random.default_rng(3)
 WIDTH = 6
@@ -198,6 +199,14 @@ def test_an_argument_that_only_the_containers_code_uses_is_judged():
 def test_a_part_of_a_clean_pair_agrees(pattern):
     """What is left out still feeds what is looked at."""
     assert diagnose(masked("torch", 0.0), masked("mindspore", 0.0), only=[pattern]).verdict == "agree"
+
+
+def test_agreement_of_a_part_is_not_said_of_the_whole():
+    """The first line says that only a part was looked at, and the counts are of that part."""
+    found = diagnose(masked("torch", 0.0), masked("mindspore", 0.0), only=["pool*"])
+    assert headline(found) == "agree in what --only names, forward"
+    assert found.coverage.judged <= found.coverage.named < found.coverage.aligned
+    assert f"of the {found.coverage.named} aligned pairs that --only pool* names" in coverage(found)
 
 
 def test_a_part_after_the_fault_is_unsure():

@@ -13,7 +13,7 @@ from tracer.divergence.alignment.pins import nearest_paths
 from tracer.divergence.causes import QUIET_SETTINGS, differing_settings
 from tracer.divergence.comparison import ArrayReader, Bank, Comparison
 from tracer.divergence.flow import Flow, Point, forward_flow
-from tracer.divergence.graph import CallGraph, Node, call_graph
+from tracer.divergence.graph import CallGraph, CallId, Node, call_graph
 from tracer.divergence.metrics import Tolerance, rounding
 from tracer.divergence.rules import SettingDifference, UserRule
 from tracer.errors import RuleError
@@ -53,6 +53,11 @@ class Case:
     settings: Mapping[Point, tuple[SettingDifference, ...]]
     suspects: frozenset[Point]
     within: frozenset[Point] | None
+    only: tuple[str, ...] = ()
+
+    def looks_at(self, reference: CallId, candidate: CallId) -> bool:
+        """Is a pair among those that --only names, or are all looked at?"""
+        return matches(reference.path, candidate.path, self.only)
 
     def nodes(self, point: Point) -> tuple[Node, Node]:
         """Both calls of a point."""
@@ -107,7 +112,9 @@ def open_case(
         other_dtype = not coarse and comparison.other_dtype(point)
         if telling or other_dtype or (ours.meaning.mode and ours.call.training != theirs.call.training):
             suspects.add(point)
-    return Case(traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), _within(flow, only))
+    return Case(
+        traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), _within(flow, only), tuple(only)
+    )
 
 
 def _other_dtype_throughout(graphs: tuple[CallGraph, CallGraph], alignment: Alignment) -> bool:
@@ -134,6 +141,9 @@ def _known(only: Sequence[str], paths: Sequence[str]) -> None:
 def _within(flow: Flow, only: Sequence[str]) -> frozenset[Point] | None:
     if not only:
         return None
-    return frozenset(
-        p for p in flow.graph if any(fnmatchcase(p.reference.path, g) or fnmatchcase(p.candidate.path, g) for g in only)
-    )
+    return frozenset(p for p in flow.graph if matches(p.reference.path, p.candidate.path, only))
+
+
+def matches(reference: str, candidate: str, globs: Sequence[str]) -> bool:
+    """Does one of the globs name a pair by either path? All are named where there is none."""
+    return not globs or any(fnmatchcase(reference, glob) or fnmatchcase(candidate, glob) for glob in globs)

@@ -588,6 +588,6 @@ def _odd(value: Value | Parameter) -> int:
     return 0 if value.statistics is None else value.statistics.nan + value.statistics.inf
 
 
-def points_read(comparison: Comparison) -> int:
-    """How many pairs were judged at any of their sides."""
-    return len({(p.reference, p.candidate) for p in comparison.read if comparison.known(p) is not None})
+def pairs_read(comparison: Comparison) -> set[tuple[CallId, CallId]]:
+    """The pairs that were judged at any of their sides."""
+    return {(p.reference, p.candidate) for p in comparison.read if comparison.known(p) is not None}

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tracer.divergence.alignment import Alignment
-from tracer.divergence.case import SIDES, Case, TraceLike, open_case
+from tracer.divergence.alignment import Alignment, Pair
+from tracer.divergence.case import SIDES, Case, TraceLike, matches, open_case
 from tracer.divergence.causes import Cause
-from tracer.divergence.comparison import points_read
+from tracer.divergence.comparison import pairs_read
 from tracer.divergence.flow import Flow
 from tracer.divergence.metrics import Progress, Tolerance
 from tracer.divergence.notes import beforehand, notes
@@ -50,6 +50,14 @@ class Coverage:
     phases: Mapping[str, str]
     screened: int = 0
     """Pairs of which the recorded statistics were held against each other, without reading arrays."""
+    only: tuple[str, ...] = ()
+    """The globs that alone were looked at. Then `judged`, `screened` and `unjudgeable` count pairs that they name."""
+    named: int = 0
+    """How many pairs they name; of `aligned` where all were looked at."""
+
+    def looks_at(self, pair: Pair) -> bool:
+        """Is a pair among those that were looked at?"""
+        return matches(pair.reference.path, pair.candidate.path, self.only)
 
 
 @dataclass(frozen=True)
@@ -240,15 +248,22 @@ def _told(
     flows = {"backward": backward or case.flow}
     roads = [road_through(case, flows.get(o.phase, case.flow), o) for o in origins[:_MOST_ROADS]]
     first = beforehand(case)
-    alignment, pairs = case.alignment, case.alignment.pairs
-    judgeable = {(p.reference, p.candidate) for p in case.flow.graph if case.comparison.screened(p) is not None}
+    alignment = case.alignment
+    pairs = [p for p in alignment.pairs if case.looks_at(p.reference, p.candidate)]
+    judgeable = {
+        (p.reference, p.candidate)
+        for p in case.flow.graph
+        if case.looks_at(p.reference, p.candidate) and case.comparison.screened(p) is not None
+    }
     coverage = Coverage(
-        judged=points_read(case.comparison),
-        aligned=len(pairs) + len(alignment.groups),
+        judged=sum(case.looks_at(*pair) for pair in pairs_read(case.comparison)),
+        aligned=len(alignment.pairs) + len(alignment.groups),
         alone=len(alignment.alone_reference) + len(alignment.alone_candidate),
         unjudgeable=sum((p.reference, p.candidate) not in judgeable for p in pairs),
         phases=phases,
         screened=len(judgeable),
+        only=case.only,
+        named=len(pairs) + (0 if case.only else len(alignment.groups)),
     )
     return Diagnosis(
         verdict,

@@ -196,6 +196,7 @@ def _coverage(coverage: Coverage) -> Json:
         "unjudgeable": coverage.unjudgeable,
         "phases": dict(coverage.phases),
         "screened": coverage.screened,
+        **({"only": list(coverage.only), "named": coverage.named} if coverage.only else {}),
     }
 
 

@@ -93,6 +93,8 @@ def headline_parts(diagnosis: Diagnosis) -> tuple[str, str]:
     origin = diagnosis.origin
     if diagnosis.verdict == "agree":
         phases = [name for name, state in diagnosis.coverage.phases.items() if state.startswith("judged")]
+        if diagnosis.coverage.only:
+            return ", ".join(["agree in what --only names", *([_and(phases)] if phases else [])]), ""
         return "agree" + (f" in {_and(phases)}" if phases else ""), ""
     if diagnosis.verdict == "unsure":
         return f"unsure: {diagnosis.reason}", ""
@@ -325,12 +327,17 @@ def file_name(source: str) -> str:
 
 
 def coverage(diagnosis: Diagnosis) -> str:
-    """How much was judged: "judged 41 of 152 aligned pairs, 3 could not be judged, no layer alone"."""
+    """How much was judged: "judged 41 of 152 aligned pairs, 3 could not be judged, no layer alone"; of what --only
+    names, where it was given."""
     covered = diagnosis.coverage
     screened = covered.screened - covered.judged
-    silent = sum(pair.reference.call < 0 for pair in diagnosis.alignment.pairs)
+    silent = sum(pair.reference.call < 0 and covered.looks_at(pair) for pair in diagnosis.alignment.pairs)
     unjudgeable = max(covered.unjudgeable - silent, 0)
-    parts = [f"judged {covered.judged} of {covered.aligned} aligned pairs"]
+    if covered.only:
+        of = f"the {covered.named} aligned pairs that --only {_and(covered.only)} names"
+        parts = [f"judged {covered.judged} of {of}"]
+    else:
+        parts = [f"judged {covered.judged} of {covered.aligned} aligned pairs"]
     if screened > 0:
         parts[0] += f" ({screened} more by their statistics)"
     if silent:
