@@ -52,6 +52,28 @@ def test_a_fault_in_every_block_is_named_at_the_first():
     assert any("approximate" in note and "blocks.1.act" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("theirs", [Twist(act=gelu_tanh, only_block=0), Twist(act=gelu_tanh, functional_act=True)])
+def test_the_road_and_the_table_tell_one_truth(theirs):
+    """Of the same pair both give the same state, numbers and tolerance, at the origin the origin's."""
+    found = diff(theirs, every=True)
+    rows = {(row.reference.path, row.reference.call): row for row in found.rows if row.phase == "forward"}
+    assert {step.state for step in found.road} >= {"starts here", "carried on"}
+    for step in found.road:
+        row = rows[step.reference.path, step.reference.call]
+        assert (row.state, row.difference) == (step.state, step.difference)
+    origin = rows[found.origin.reference.path, found.origin.reference.call]
+    assert (origin.difference, origin.fed_by) == (found.origin.difference, found.origin.fed_by)
+    for row in rows.values():
+        if row.state == "agrees" and row.difference is not None:
+            assert row.difference.size <= row.difference.tolerance
+
+
+def test_the_table_has_what_only_names():
+    """What was not to be looked at has no row."""
+    found = diff(Twist(), every=True, only=["blocks.0.*"])
+    assert {row.reference.path.rpartition(".")[0] for row in found.rows} == {"blocks.0"}
+
+
 def test_a_functional_fault_is_between_layers_and_named_by_the_container():
     """No layer is blamed for what code between layers did; the lone layer is told."""
     found = diff(Twist(act=gelu_tanh, functional_act=True, only_block=1))

@@ -393,13 +393,22 @@ def _compared(causes: tuple[Cause, ...], ours: str, theirs: str) -> tuple[Cause,
 
 
 def carries(case: Case, point: Point, begin: Begin | Origin) -> bool:
-    """Does a point downstream of an origin still show it, above what fed the origin?"""
+    """Does a point downstream of an origin still show it?"""
     difference = case.comparison.judge(point)
     if difference is None:
         return False
+    accepted = not difference.problem and case.comparison.tolerance.accepts(difference.max_abs)
+    shows = difference.size > limit_after(case, point, begin) and not accepted
+    return shows or bool(case.comparison.diverged(point))
+
+
+def limit_after(case: Case, point: Point, begin: Begin | Origin) -> float:
+    """The relative L2 up to which a point downstream of an origin does not show it: what fed the origin, or rounding,
+    may have made it. Never wider than what the point's own road allows."""
     fed = begin.fed_by if begin.fed_by is not None and math.isfinite(begin.fed_by) else 0.0
     own = begin.difference.tolerance if begin.difference is not None else 0.0
-    return difference.size > max(MARGIN * fed, own) or bool(case.comparison.diverged(point))
+    rounded = max(MARGIN * fed, own, case.comparison.noise.get(point, 0.0))
+    return min(rounded, case.comparison.allowed(point))
 
 
 def _shown_by(case: Case, begin: Begin, scope: CallId) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +10,9 @@ import networkx as nx
 
 from tracer.divergence.case import Case
 from tracer.divergence.flow import Flow, Point, Side
+from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import MARGIN, Difference
-from tracer.divergence.places import Origin, PhaseName, Spot, carries, spot
+from tracer.divergence.places import Origin, PhaseName, Spot, carries, limit_after, spot
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,25 @@ def _units(case: Case, flow: Flow, side: Side) -> list[Point]:
 
 
 def _step(case: Case, point: Point, origin: Origin, below: set[Point]) -> RoadStep:
-    difference = case.comparison.judge(point)
-    state: Literal["agrees", "starts here", "carried on", "unknown"] = "agrees"
-    if difference is None:
-        state = "unknown"
-    elif point in below and carries(case, point, origin):
-        state = "carried on"
+    difference, state = _seen(case, point, [(origin, below)])
     return RoadStep(spot(case, 0, point.reference), spot(case, 1, point.candidate), difference, state)
+
+
+def _seen(
+    case: Case, point: Point, origins: Iterable[tuple[Origin, set[Point]]]
+) -> tuple[Difference | None, Literal["agrees", "carried on", "unknown"]]:
+    """What a point is told to be, on the road and in the table alike: of the first of the origins that it shows, held
+    against what would not show it. With each origin come the points downstream of it."""
+    difference = case.comparison.judge(point)
+    if difference is None:
+        return None, "unknown"
+    after = [origin for origin, below in origins if point in below]
+    carried = next((origin for origin in after if carries(case, point, origin)), None)
+    for origin in [carried] if carried is not None else after[:1]:
+        limit = min(difference.tolerance, limit_after(case, point, origin))
+        difference = case.comparison.held_against(point, difference, limit)
+    beyond = carried is not None or bool(case.comparison.diverged(point))
+    return difference, "carried on" if beyond else "agrees"
 
 
 def _shows(case: Case, point: Point, origin: Origin) -> bool:
@@ -98,28 +111,30 @@ def _agrees(case: Case, point: Point) -> bool:
 
 
 def pair_rows(case: Case, backward: Flow | None, origins: Sequence[Origin]) -> tuple[PairRow, ...]:
-    """One row for each pair and pass; what was not judged says so."""
-    starts = {
-        ("backward" if o.phase == "backward" else "forward", o.reference.path, o.reference.call)
-        for o in origins
-        if o.reference is not None
-    }
+    """One row for each pair that is looked at and pass; what was not judged says so. Of a layer it tells what the pass
+    made there: its output, or the gradient handed back, else the one that came. Where an origin is, its numbers."""
     rows: list[PairRow] = []
-    passes: list[tuple[PhaseName, Side, Side, Flow | None]] = [
-        ("forward", "out", "in", case.flow),
-        ("backward", "grad_out", "grad_in", backward),
+    passes: list[tuple[PhaseName, tuple[Side, Side], Flow | None]] = [
+        ("forward", ("out", "in"), case.flow),
+        ("backward", ("grad_in", "grad_out"), backward),
     ]
-    for phase, side, fed_side, flow in passes:
+    for phase, (made, came), flow in passes:
         if flow is None:
             continue
+        of_pass = [o for o in origins if (o.phase == "backward") == (phase == "backward")]
+        below = [(o, nx.descendants(flow.graph, o.point)) for o in of_pass if o.point is not None]
         for pair in case.alignment.pairs:
-            point = Point(pair.reference, pair.candidate, side)
-            known, fed = case.comparison.known(point), case.comparison.known(point.at(fed_side))
-            state = "not judged"
-            if (phase, pair.reference.path, pair.reference.call) in starts:
-                state = "starts here"
-            elif known is not None:
-                state = "carried on" if case.comparison.diverged(point) else "agrees"
+            if not case.looks_at(pair.reference, pair.candidate):
+                continue
+            point = Point(pair.reference, pair.candidate, made)
+            known, fed = case.comparison.known(point), case.comparison.known(point.at(came))
+            if known is None and phase == "backward":
+                point, known, fed = point.at(came), fed, None
+            difference, state = (None, "not judged") if known is None else _seen(case, point, below)
+            fed_by = None if fed is None else fed.size
+            here = next((o for o in of_pass if _is_at(o, pair.reference)), None)
+            if here is not None:
+                difference, state, fed_by = here.difference, "starts here", here.fed_by
             node = case.graphs[0].nodes.get(pair.reference)
             rows.append(
                 PairRow(
@@ -127,11 +142,16 @@ def pair_rows(case: Case, backward: Flow | None, origins: Sequence[Origin]) -> t
                     spot(case, 1, pair.candidate),
                     node.meaning.op if node else "",
                     phase,
-                    known,
-                    None if fed is None else fed.size,
+                    difference,
+                    fed_by,
                     state,
                     pair.reason,
                     pair.confidence,
                 )
             )
     return tuple(rows)
+
+
+def _is_at(origin: Origin, id_: CallId) -> bool:
+    at = origin.reference
+    return at is not None and (at.path, at.call) == (id_.path, id_.call if id_.call >= 0 else None)
