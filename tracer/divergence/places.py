@@ -16,6 +16,7 @@ from tracer.divergence.flow import Flow, Point
 from tracer.divergence.graph import CallId, names
 from tracer.divergence.metrics import MARGIN, Difference, rounding
 from tracer.divergence.origins import Begin
+from tracer.divergence.stretch import stretch
 from tracer.trace.schema import Source
 
 PhaseName = Literal["start", "forward", "backward"]
@@ -362,7 +363,9 @@ def _origin(
     if faded:
         said.append("the difference fades before it reaches an output of the net")
     spots = spot(case, 0, ours, shown_by), spot(case, 1, theirs, shown_by)
-    causes = _compared(causes, *(_line(case, side, id_, spots[side]) for side, id_ in enumerate((ours, theirs))))
+    called = any((c.kind, c.name) == ("code", "call") for c in causes)  # there the line of the call is the wrong one
+    code = None if called else shown_by
+    causes = _compared(causes, *(_line(case, side, id_, spots[side], code) for side, id_ in enumerate((ours, theirs))))
     return Origin(
         phase,
         place,
@@ -376,8 +379,13 @@ def _origin(
     )
 
 
-def _line(case: Case, side: int, id_: CallId, at: Spot) -> str:
-    """The line to look at where code differs: of code between layers that next to it, of a layer its class."""
+def _line(case: Case, side: int, id_: CallId, at: Spot, shown_by: Point | None) -> str:
+    """Where to look where code differs: of code between layers the lines it stands on, else that next to it; of a layer
+    its class."""
+    if shown_by is not None:
+        found = stretch(case.graphs[side], id_, shown_by, shown_by.reference if side == 0 else shown_by.candidate)
+        if found is not None:
+            return found
     if at.called_at is not None:
         return at.called_at
     layer = case.graphs[side].layers.get(id_.path)
@@ -389,6 +397,9 @@ def _compared(causes: tuple[Cause, ...], ours: str, theirs: str) -> tuple[Cause,
     if not ours or not theirs or any(c.edit for c in causes):
         return causes
     kinds = {"code", "shape", "layout", "nan"}
+    for words, again in (("the code ", "that "), ("the lines ", "those ")):
+        if ours.startswith(words) and theirs.startswith(words):
+            ours = again + ours.removeprefix(words)
     return tuple(replace(c, edit=f"compare {theirs} with {ours}") if c.kind in kinds else c for c in causes)
 
 
