@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -276,16 +277,29 @@ def compare_blocks(
 
 @dataclass(frozen=True)
 class Layout:
-    """How a candidate of shape `shape` is brought to the reference's: a permutation of its axes, then a reshape."""
+    """How a candidate is brought to the reference's shape: seen as `split` (None: as it is), its axes permuted, and
+    the result reshaped."""
 
     name: str
     permutation: tuple[int, ...] | None = None
+    split: Shape | None = None
 
     def apply(self, candidate: Array, shape: Shape) -> Array:
         """The candidate in the reference's shape, C order."""
-        turned = candidate if self.permutation is None else np.transpose(candidate, self.permutation)
-        return np.ascontiguousarray(turned).reshape(shape)
+        return np.ascontiguousarray(self._turned(candidate)).reshape(shape)
 
+    def at(self, candidate: Array, places: Array) -> Array:
+        """The candidate's elements that stand at flat C-order places of the reference; nothing is copied for it."""
+        turned = self._turned(candidate)
+        return turned[np.unravel_index(places, turned.shape)] if turned.shape else np.resize(turned, places.shape)
+
+    def _turned(self, candidate: Array) -> Array:
+        seen = candidate if self.split is None else candidate.reshape(self.split)
+        return seen if self.permutation is None else np.transpose(seen, self.permutation)
+
+
+SQUEEZED = "size-1 axes"
+REORDERED = "the same numbers in another order"
 
 _KNOWN_TURNS = {
     (0, 3, 1, 2): "NHWC -> NCHW",
@@ -293,23 +307,82 @@ _KNOWN_TURNS = {
     (0, 4, 1, 2, 3): "NDHWC -> NCDHW",
     (0, 2, 3, 4, 1): "NCDHW -> NDHWC",
 }
+_MOST_TURNS = 48
 
 
 def layouts(reference: Shape, candidate: Shape) -> Iterator[Layout]:
     """Ways in which a candidate of another shape may hold the same numbers, the likeliest first; none when the counts
-    differ. The caller tries which of them fits."""
+    differ. Axes of size 1 mean nothing; else axes are permuted, and neighbours joined to one or one taken apart. The
+    caller tries which of them fits."""
     if math.prod(reference) != math.prod(candidate):
         return
-    if [n for n in reference if n != 1] == [n for n in candidate if n != 1]:
-        yield Layout("size-1 axes")
+    ours, theirs = (tuple(n for n in shape if n != 1) for shape in (reference, candidate))
+    if ours == theirs:
+        yield Layout(SQUEEZED)
         return
-    if len(reference) == len(candidate) <= 5:
-        turns = [
-            p for p in itertools.permutations(range(len(candidate))) if tuple(candidate[i] for i in p) == reference
-        ]
-        for turn in sorted(turns, key=lambda p: p not in _KNOWN_TURNS)[:12]:
-            yield Layout(_KNOWN_TURNS.get(turn, f"axes {turn}"), turn)
-    yield Layout("reshaped")
+    plain = Layout("reshaped")
+    in_order = _joins(theirs, ours) or _joins(ours, theirs)
+    if in_order:
+        yield plain
+    turns = _turns(candidate, reference) if len(reference) == len(candidate) else []
+    if turns:
+        yield from (Layout(_KNOWN_TURNS.get(turn, f"axes {turn}"), turn) for turn in turns)
+    elif len(theirs) >= len(ours):
+        yield from (Layout(f"axes {turn}, reshaped", turn, theirs) for turn in _turns(theirs, ours))
+    else:
+        for turn in _turns(ours, theirs):
+            back = tuple(int(n) for n in np.argsort(turn))
+            yield Layout(f"axes {back}, reshaped", back, tuple(ours[n] for n in turn))
+    if not in_order:
+        yield plain
+
+
+def _turns(fine: Shape, coarse: Shape) -> list[tuple[int, ...]]:
+    """The permutations, but for none at all, of a shape's axes after which joining neighbours gives another shape;
+    those that keep most neighbours together come first."""
+    if len(fine) > 5:
+        return []
+    found = [p for p in itertools.permutations(range(len(fine))) if _joins([fine[n] for n in p], coarse)]
+    found.sort(key=lambda p: (p not in _KNOWN_TURNS, sum(b != a + 1 for a, b in itertools.pairwise(p))))
+    return [p for p in found if p != tuple(range(len(fine)))][:_MOST_TURNS]
+
+
+def _joins(fine: Sequence[int], coarse: Shape) -> bool:
+    """Is each axis of one shape the product of neighbouring axes of the other, in order? Of two with equally many
+    axes, each is one axis."""
+    if len(fine) == len(coarse):
+        return tuple(fine) == coarse
+    ends = set(itertools.accumulate(fine, operator.mul))
+    return all(end in ends for end in itertools.accumulate(coarse, operator.mul))
+
+
+_SAMPLED = 4096
+_TELLING = 0.5
+"""The share of the spread that two arrays have in common from which their layout is sure."""
+
+
+def fitting(ours: Array, theirs: Array) -> list[tuple[Layout, bool]]:
+    """The layouts in which a candidate may hold what a reference of another shape does, the best first; and is it sure
+    that this is the one, however far apart the numbers are? Told by how elements at some thousand places go together,
+    which a wrong factor or an error does not hide and another order does."""
+    possible = list(layouts(ours.shape, theirs.shape))
+    if len(possible) == 1 and possible[0].name == SQUEEZED:
+        return [(possible[0], True)]
+    places = np.random.default_rng(0).integers(0, max(ours.size, 1), min(ours.size, _SAMPLED))
+    here = _as_float(np.ravel(ours)[places])
+    shared = [_shared(here, _as_float(layout.at(theirs, places))) for layout in possible]
+    ranked = sorted(range(len(possible)), key=lambda n: -round(shared[n], 6))
+    return [(possible[n], shared[n] >= _TELLING) for n in ranked]
+
+
+def _shared(a: Array, b: Array) -> float:
+    """The square of the correlation of two samples; 0 where one is constant."""
+    finite = np.isfinite(a) & np.isfinite(b)
+    if np.count_nonzero(finite) < 2:
+        return 0.0
+    a, b = (side[finite] - side[finite].mean() for side in (a, b))
+    sizes = _squares(a) * _squares(b)
+    return float(abs(np.vdot(a, b)) ** 2 / sizes) if sizes > 0 else 0.0
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 
 from tracer.divergence.bisection import climb, feeding, first_divergences
 from tracer.divergence.comparison import Comparison
 from tracer.divergence.flow import Flow, Point
-from tracer.divergence.metrics import MARGIN, Difference, Progress
+from tracer.divergence.metrics import MARGIN, SQUEEZED, Difference, Progress
 
 _NORMS = {"layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm"}
 _KINKS = {"relu", "relu6", "leaky_relu", "prelu", "hardtanh", "hardswish", "hardsigmoid", "max_pool", "elu", "selu"}
@@ -134,12 +134,31 @@ class OriginSearch:
         """The point itself where it introduces its difference, else those upstream that do."""
         found: dict[Point, Begin] = {}
         if self.introduces(point):
-            return {point: self.begin(point)}
+            begin = self._handed_in_another_layout(point) or self.begin(point)
+            return {begin.point: begin}
         if self.comparison.diverged(point):
             for above in climb(self.flow.graph, point, self.diverged):
                 if above != point and self.introduces(above):
-                    found[above] = self.begin(above)
+                    begin = self._handed_in_another_layout(above) or self.begin(above)
+                    found[begin.point] = begin
         return found
+
+    def _handed_in_another_layout(self, point: Point) -> Begin | None:
+        """What came in at a layer that gives something else altogether, although nothing of the layer differs: equal
+        numbers, but in axes that mean something else. Then the code that made them is at fault."""
+        difference, came = self.comparison.judge(point), point.at("in")
+        if point.side != "out" or point in self.suspects or came not in self.flow.graph or difference is None:
+            return None
+        given = self.comparison.judge(came)
+        if given is None or given.diverged or given.layout in {"", SQUEEZED} or difference.size < _BORDER:
+            return None
+        nodes = (
+            self.comparison.reference.graph.nodes[point.reference],
+            self.comparison.candidate.graph.nodes[point.candidate],
+        )
+        if not all(node.unit for node in nodes) or self.comparison.parameters(point.reference, point.candidate):
+            return None
+        return Begin(came, replace(given, problem="shape"), 0.0)
 
     def begin(self, point: Point) -> Begin:
         """The judgement of a point together with what fed it."""
