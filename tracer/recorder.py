@@ -205,6 +205,7 @@ class _Frame:
     path: str
     index: int
     again: bool
+    written: bool = False
     began: float = 0.0
     spent: float = 0.0
     inputs: tuple[bytes, ...] = ()
@@ -380,7 +381,7 @@ class Recorder:
             words = _error_words(error)
             if error is not self._raising:
                 self._raising, self.stopped = error, f"{_call_words(frame)}: {words}"
-            if frame.order is not None:
+            if frame.order is not None and frame.written:
                 self._writer.write(Returned(self._step, frame.order, failed=words))
         except Exception as own:
             self._fail(own)
@@ -436,7 +437,7 @@ class Recorder:
             self.stopped = f"{where}: {_error_words(error)}"
         while self._stack:
             frame = self._stack.pop()
-            if frame.order is not None and not frame.again:
+            if frame.order is not None and frame.written:
                 self._writer.write(Returned(self._step, frame.order, failed=_error_words(error)))
 
     @property
@@ -486,6 +487,7 @@ class Recorder:
                 ),
                 arrays,
             )
+            frame.written = True
         if layer is not None and self._watcher.in_place(layer):
             frame.in_place = [
                 (leaf.path, before)
@@ -559,7 +561,7 @@ class Recorder:
             frame = self._stack.pop()
             if frame.path == path:
                 return frame
-            if frame.order is not None and not frame.again:
+            if frame.order is not None and frame.written:
                 self._writer.write(Returned(self._step, frame.order, failed="it never returned"))
 
     def _match(self, frame: _Frame, output: Sequence[Leaf]) -> None:
@@ -682,7 +684,9 @@ class Recorder:
             known[key] = _Made(old.alive, maker, version, seen)
             return
         try:
-            alive: Any = weakref.ref(tensor, lambda _: known.pop(key, None))
+            alive: Any = weakref.ref(
+                tensor, partial(known.pop, key)
+            )  # no code of ours that an interrupt could be lost in
         except TypeError:
             alive = tensor  # then it is held, so that its id is not given to another
         known[key] = _Made(alive, maker, version, seen)
@@ -858,6 +862,8 @@ class Options:
         Raises:
             RuleError: an option that is none.
         """
+        if note is not None and not isinstance(note, str):
+            raise RuleError(f"note={note!r} is no text", then="give a sentence, or str(...) of what you have")
         if keep == "values":
             return Options("values", Choice.of(only, skip, depth), note)
         if keep == "statistics":
@@ -903,7 +909,7 @@ def run_and_record(
         notes = dict.fromkeys((*done, *words, *more, *prepared))
         with _watching(watcher, net, out, options, tuple(notes), cotangent=True, progress=progress) as watched:
             restore = watcher.preserve(net)
-            gradients = Gradients()
+            gradients = None
             try:
                 _, gradients = watcher.run(net, args, kwargs, cotangent if backward else None)
                 watched.recorder.whole_parameter_gradients(gradients.parameters, watched.parameters)
@@ -914,9 +920,11 @@ def run_and_record(
                 tell("writing the rest", 0, 0)
 
 
-def _why_no_backward(gradients: Gradients, *, asked: bool) -> str | None:
+def _why_no_backward(gradients: Gradients | None, *, asked: bool) -> str | None:
     if not asked:
         return "it was not asked for: backward=False"
+    if gradients is None:
+        return "the run ended before it"
     if gradients.error is not None:
         return f"the framework could not run it: {_error_words(gradients.error)}"
     return gradients.skipped
@@ -954,6 +962,8 @@ def _watching(
     table = watcher.layers(net)
     if not table:
         raise RecordingError("The net has no layer", then="give a net")
+    if len({path for path, _, _ in table}) < len(table):
+        raise RecordingError(f"A layer has the net's own path, {ROOT}", then="give that layer another name")
     options.choice.check(table)
     layers = {path: layer for path, layer, _ in table}
     left_out = {path: why for path, layer in layers.items() if (why := options.choice.why_not(path, layer))}

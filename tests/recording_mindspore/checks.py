@@ -6,6 +6,7 @@ first operation; so no check runs inside pytest's own process. Each check return
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from listening import Listening, copied, listen  # noqa: E402
 from mindspore import nn, ops  # noqa: E402
 from nets import NETS, IDS, Block, ManyConsumers, _net, _tensor  # noqa: E402
 
+import tracer  # noqa: E402
 from tracer.errors import RecordingError  # noqa: E402
 from tracer.frameworks.base import Unreadable, leaves  # noqa: E402
 from tracer.frameworks.mindspore import watcher  # noqa: E402
@@ -264,6 +266,21 @@ def run_goes_backward_from_the_cotangent():
         expected = cotangent(rank, leaf.value.size).reshape(leaf.value.shape).astype(np.float32)
         assert np.array_equal(heard.output_gradients["(root)", 0, leaf.path], expected), leaf.path
     assert {id(p) for p in net.trainable_params()} == set(gradients.parameters)
+
+
+@check
+def a_copy_of_a_watched_cell_is_a_cell_of_its_own():
+    net, x = nn.SequentialCell(nn.Dense(6, 6), nn.ReLU()), _tensor(4, 6)
+    out = Path(os.environ.get("TMPDIR", "/tmp")) / f"copy{os.getpid()}.h5"
+    with tracer.recording(net, out=out):
+        net(x)
+        other = copy.deepcopy(net)
+        other[0].bias.set_data(other[0].bias + 1)
+        inside = other(x).asnumpy()
+    assert len(tracer.Trace(out)["0"].calls) == 1
+    assert same(inside, other(x).asnumpy())
+    assert not same(inside, net(x).asnumpy())
+    out.unlink()
 
 
 @check

@@ -334,12 +334,16 @@ class MindSporeWatcher:
     def _hook(self, path: str, cell: Any, listener: Listener) -> Callable[[], None]:
         """Put the hooks on one cell; returns how to take them off."""
 
-        def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def before(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if called is not cell:  # a copy of it, made while it is watched
+                return None
             self._calls += 1
             self._open.append((path, cell))
             return self._guarded(listener.enter, path, args, kwargs)
 
-        def after(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        def after(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            if called is not cell:
+                return
             try:
                 _wait()
             except Exception as error:
@@ -365,7 +369,7 @@ class MindSporeWatcher:
         handles = [cell.register_forward_pre_hook(before, with_kwargs=True), _add_forward_hook(cell, after)]
         owns = construct is not None and "_run_construct" not in vars(cell)
         if owns:
-            object.__setattr__(cell, "_run_construct", run)
+            object.__setattr__(cell, "_run_construct", _Construct(run, cell))
 
         def unhook() -> None:
             if owns:
@@ -460,9 +464,8 @@ class MindSporeWatcher:
         def one(value: Any) -> Any:
             if isinstance(value, mindspore.Tensor):
                 return value
-            if isinstance(value, np.generic):
-                return value.item()
-            if isinstance(value, np.ndarray):
+            if isinstance(value, np.ndarray | np.generic):
+                value = np.asarray(value)
                 if value.dtype.kind in "OUSMm":
                     return value
                 if value.dtype == np.float64 and own != "float64":
@@ -600,6 +603,19 @@ def _attributes_of_every_cell() -> frozenset[str]:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+class _Construct:
+    """Runs a cell's construct while it is watched. A copy of the cell, made meanwhile, gets its own construct."""
+
+    def __init__(self, run: Callable[..., Any], cell: Any) -> None:
+        self._run, self._cell = run, cell
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return types.MethodType(type(self._cell)._run_construct, memo[id(self._cell)])  # noqa: SLF001
 
 
 def _remove(handle: Any) -> None:

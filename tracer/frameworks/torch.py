@@ -14,6 +14,7 @@ Runs on torch 2.x, on CPU and accelerators. What shaped it, all measured:
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import os
 import platform
@@ -190,7 +191,8 @@ class TorchWatcher:
         name = self._devices.get(device)
         if name is None:
             name = self._devices[device] = str(device)
-        return TensorFacts(shape, self._dtype_name(tensor.dtype), name, bool(tensor.requires_grad))
+        dtype = "float32" if tensor.is_quantized else self._dtype_name(tensor.dtype)  # as `array` gives it
+        return TensorFacts(shape, dtype, name, bool(tensor.requires_grad))
 
     def array(self, tensor: Any) -> Array | Unreadable:
         """The data; waits for the device. Shares memory with a CPU tensor, and its strides, so copy before the net
@@ -334,7 +336,7 @@ class TorchWatcher:
             def hook(path: str, module: Any) -> Callable[..., Any]:
                 if _reads_once(torch, module):
                     self._once.add(id(module))
-                before, after = _hooks(path, listener, running, self._begin)
+                before, after = _hooks(path, module, listener, running, self._begin)
                 stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(after, with_kwargs=True, **_always()).remove)
                 return before
@@ -581,15 +583,19 @@ def _reads_once(torch: Any, module: Any) -> bool:
 
 
 def _hooks(
-    path: str, listener: Listener, running: _Running | None, begin: Callable[[Any], None]
+    path: str, own: Any, listener: Listener, running: _Running | None, begin: Callable[[Any], None]
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def before(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if module is not own:
+            return None
         begin(module)
         if running is not None:
             running.enter(path, listener)
         return listener.enter(path, args, kwargs)
 
-    def after(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def after(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if module is not own:
+            return
         if running is not None:
             running.leave(path)
         error = sys.exc_info()[1] if output is None else None
@@ -598,7 +604,25 @@ def _hooks(
         else:
             listener.leave(path, args, kwargs, output)
 
-    return before, after
+    return _Hook(before), _Hook(after)
+
+
+class _Hook(functools.partial[Any]):
+    """A hook that stays with its module: copies of the module, made while it is watched, get one that does nothing."""
+
+    def __deepcopy__(self, memo: Any) -> Callable[..., None]:
+        return _nothing
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[()]]:
+        return _of_a_copy, ()
+
+
+def _nothing(*_: Any) -> None:
+    """The hook of a copy."""
+
+
+def _of_a_copy() -> Callable[..., None]:
+    return _nothing
 
 
 class _Running:

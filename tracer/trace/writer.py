@@ -357,29 +357,31 @@ class _Pool:
         self._spare = spare
         self._size = 0
         self._lock = threading.Lock()
+        self._lent: dict[int, tuple[weakref.ref[Array], mmap.mmap]] = {}
+        self._returned: deque[weakref.ref[Array]] = deque()
 
     def empty(self, like: Array) -> Array:
         """An array in C order, of the same shape and dtype; its buffer comes back when nobody holds it any more."""
         if like.nbytes < layout.DIRECT_FROM or like.dtype.hasobject:
             return np.empty(like.shape, like.dtype)
         size = _rounded(like.nbytes)
-        buffer = self._take(size) or _pages(size)
+        with self._lock:
+            self._collect()
+            free = self._free.get(size, [])
+            self._size -= size if free else 0
+            buffer = free.pop() if free else _pages(size)
         lease = np.frombuffer(buffer, np.uint8)
-        weakref.finalize(lease, self._give, buffer).atexit = False
+        # What is called at the lease's end is no code of ours: an interrupt that fell into it would be lost.
+        end = weakref.ref(lease, self._returned.append)
+        with self._lock:
+            self._lent[id(end)] = end, buffer
         array: Array = lease[: like.nbytes].view(like.dtype).reshape(like.shape)
         return array
 
-    def _take(self, size: int) -> mmap.mmap | None:
-        with self._lock:
-            free = self._free.get(size)
-            if not free:
-                return None
-            self._size -= size
-            return free.pop()
-
-    def _give(self, buffer: mmap.mmap) -> None:
-        with self._lock:
-            if self._size + len(buffer) <= self._spare:
+    def _collect(self) -> None:
+        while self._returned:
+            _, buffer = self._lent.pop(id(self._returned.popleft()), (None, None))
+            if buffer is not None and self._size + len(buffer) <= self._spare:
                 self._size += len(buffer)
                 self._free.setdefault(len(buffer), []).append(buffer)
 
