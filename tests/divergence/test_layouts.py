@@ -157,3 +157,45 @@ def test_the_same_numbers_in_an_order_that_no_axes_tell_are_known():
     """Windows are cut out of an axis, which no permutation of recorded axes undoes."""
     found = diff(net("windows"), every=True)
     assert [row.difference.layout for row in found.rows if row.reference.path == "n"] == [REORDERED]
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_results_in_each_other_s_place_are_said_so(width):
+    """A tuple whose parts were swapped, of other shapes or of one."""
+    rng = np.random.default_rng(1)
+    weights = [rng.normal(size=(n, 4)).astype(np.float32) for n in (8, width)]
+
+    def pair(swapped):
+        world = World()
+
+        def forward(x):
+            parts = [
+                world.call(path, "Linear", lambda t, w=w: t.array @ w.T, x, parameters={"weight": w})
+                for path, w in zip("ab", weights, strict=True)
+            ]
+            return tuple(parts[::-1] if swapped else parts)
+
+        world.call(ROOT, "Net", forward, X)
+        return world
+
+    origin = diff(pair(True), pair(False)).origin
+    assert (origin.reference.path, origin.causes[0].kind, origin.causes[0].name) == (ROOT, "code", "order")
+    assert origin.causes[0].sentence == "output[0] is the reference's output[1], output[1] is the reference's output[0]"
+
+
+def test_arguments_in_each_other_s_place_are_said_so():
+    """A call that is given its two arguments the wrong way round."""
+
+    def attention(swapped):
+        world = World()
+
+        def forward(x):
+            a, b = Tensor(np.sin(x.array)), Tensor(np.cos(x.array))
+            given = (b, a) if swapped else (a, b)
+            return world.call("mix", "Mix", lambda q, k: q.array - 2 * k.array, *given)
+
+        world.call(ROOT, "Net", forward, X)
+        return world
+
+    causes = diff(attention(True), attention(False)).origin.causes
+    assert causes[0].sentence == "input[0] is the reference's input[1], input[1] is the reference's input[0]"

@@ -58,6 +58,7 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
         *setting_causes(comparison, ours, theirs),
         *parameter_causes(differences, comparison, missing=True),
         *_nan_causes(difference),
+        *_exchanged_causes(comparison, point),
         *_shape_causes(difference),
         *(() if forward else _frozen_causes(comparison, point, difference)),
     ]
@@ -367,6 +368,20 @@ def _shape_causes(difference: Difference) -> list[Cause]:
     return [Cause("shape", "shape", list(r), list(c), sentence=f"shape {r} in the reference, {c} in the candidate")]
 
 
+def _exchanged_causes(comparison: Comparison, point: Point) -> list[Cause]:
+    """Parts of a result, or arguments, that stand in each other's place."""
+    if point.side not in {"in", "out"}:
+        return []
+    word = "input" if point.side == "in" else "output"
+    said = [f"{_part(word, mine)} is the reference's {_part(word, its)}" for its, mine in comparison.exchanged(point)]
+    return [Cause("code", "order", sentence=", ".join(said))] if said else []
+
+
+def _part(word: str, leaf: str) -> str:
+    """A part of a result as Python picks it: output[0]['mask']."""
+    return word + "".join(f"[{key}]" if key.isdigit() else f"[{key!r}]" for key in leaf.split(".") if key)
+
+
 def _frozen_causes(comparison: Comparison, point: Point, difference: Difference) -> list[Cause]:
     """Parameters that only one side trains."""
     if point.side != "grad_param" or difference.problem != "missing":
@@ -404,11 +419,13 @@ def code_causes(comparison: Comparison, point: Point, difference: Difference) ->
         gone = difference.problem == "missing"
         said = "no gradient comes back here" if gone else "the gradient changes in code between layers"
         return (Cause("code", "backward", sentence=f"{said}: detach, stop_gradient or another function?"),)
+    exchanged = _exchanged_causes(comparison, point)
+    found += exchanged
     found += _lone_layers(comparison, point)
     found += _nan_causes(difference)
     found += _shape_causes(difference)
     found += _dtype_causes(difference, comparison, comparison.candidate.graph.nodes[point.candidate], code=True)
-    found += explain_values(comparison, point)
+    found += [] if exchanged else explain_values(comparison, point)
     if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
         unseen = "; the traces keep no values here that could show how" if difference.from_statistics else ""
         said = f"none that is known fits{unseen}"

@@ -272,6 +272,23 @@ class Comparison:
             return None
         return max(found, key=lambda d: (d.diverged, d.size))
 
+    def exchanged(self, point: Point) -> tuple[tuple[str, str], ...]:
+        """The (reference, candidate) leaves of a point that hold the same numbers though each is paired with another,
+        which it differs from: parts of a tuple in each other's place."""
+        ours, theirs = self.values(point)
+        allowed = self.allowed(point)
+        return tuple(
+            (other.leaf, c.leaf)
+            for r, c in match_leaves(ours, theirs)[0]
+            if len(ours) > 1 and not is_constant(c.statistics) and not self._same(r, c, allowed)
+            for other in ours
+            if other.leaf != r.leaf and other.shape == c.shape and self._same(other, c, allowed)
+        )
+
+    def _same(self, r: Value, c: Value, allowed: float) -> bool:
+        difference = self._difference(r, c, allowed)
+        return difference is not None and not difference.diverged
+
     def _returned(self, point: Point) -> bool:
         ours, theirs = self.reference.graph.nodes[point.reference], self.candidate.graph.nodes[point.candidate]
         return ours.call.returned and theirs.call.returned
