@@ -11,6 +11,7 @@ from tracer.divergence.causes import Cause
 from tracer.divergence.comparison import match_leaves
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import Node
+from tracer.divergence.left_out import few, notes_left_out
 from tracer.divergence.metrics import layouts, rounding
 from tracer.divergence.places import Origin
 from tracer.divergence.rules import mode_matters, random_now
@@ -27,7 +28,7 @@ def beforehand(case: Case) -> tuple[str, ...]:
 
 def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]) -> tuple[str, ...]:
     """What differs besides the origins and what `beforehand` says: layouts, inputs, parameters, settings, flags."""
-    found = [*_layouts(case), *_input_counts(case), *_result_forms(case)]
+    found = [*notes_left_out(case), *_layouts(case), *_input_counts(case), *_result_forms(case)]
     if quiet_parameters:
         found.append(f"parameters differ without effect on the output at {few(quiet_parameters)}")
     found += _quiet_settings(case, origins)
@@ -168,10 +169,3 @@ def _environments(case: Case) -> list[str]:
 def is_on(flag: object) -> bool:
     """Is a flag set, in whatever words a framework says it?"""
     return str(flag).lower() not in {"none", "false", "off", "0", ""}
-
-
-def few(paths: Iterable[str]) -> str:
-    """The first three, and how many more."""
-    listed = list(paths)
-    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-    return ", ".join(listed[:3]) + more

@@ -14,6 +14,7 @@ from tracer.divergence.case import SIDES, Case
 from tracer.divergence.causes import Cause, code_causes, layer_causes, parameter_causes, setting_causes
 from tracer.divergence.flow import Flow, Point
 from tracer.divergence.graph import CallId, names
+from tracer.divergence.left_out import causes_left_out, left_out_at, reasons
 from tracer.divergence.metrics import MARGIN, Difference, rounding
 from tracer.divergence.origins import Begin
 from tracer.divergence.stretch import stretch
@@ -53,6 +54,8 @@ class Origin:
     faded: bool = False
     sentence: str = ""
     point: Point | None = None
+    left_out: tuple[str, ...] = ()
+    """Layers that the recording left out there."""
 
 
 def spot(case: Case, side: int, id_: CallId, shown_by: Point | None = None) -> Spot:
@@ -158,7 +161,7 @@ def forward_origins(case: Case, begins: Iterable[Begin]) -> tuple[tuple[Origin, 
         if origin.reference is not None and (origin.reference.path, origin.reference.call) not in named:
             found.append(((order[begin.point.reference], True), origin))
     named |= {(o.reference.path, o.reference.call) for _, o in found if o.reference is not None}
-    blamed = {path for path, _ in named}
+    blamed = {path for path, _ in named} | (set(reasons(case, 0)) if named else set())
     ordered = _once(origin for _, origin in sorted(found, key=lambda f: f[0]))
     return ordered, tuple(path for path in quiet if path not in blamed)
 
@@ -360,6 +363,10 @@ def _origin(
         )
     )
     said = [_shown_by(case, begin, ours)] if shown_by is not None else []
+    hidden = left_out_at(case, ours, theirs, begin.point) if phase != "start" else None
+    if hidden is not None:
+        causes = causes_left_out(case, hidden, causes)
+        said.append(hidden.sentence)
     if faded:
         said.append("the difference fades before it reaches an output of the net")
     spots = spot(case, 0, ours, shown_by), spot(case, 1, theirs, shown_by)
@@ -376,6 +383,7 @@ def _origin(
         faded,
         "; ".join(s for s in said if s),
         begin.point,
+        () if hidden is None else hidden.paths,
     )
 
 

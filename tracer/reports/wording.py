@@ -122,7 +122,8 @@ def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     parts = []
     new = origin.sentence if origin.sentence != diagnosis.reason else ""
     if origin.place == "between":
-        said = f"The layers agree, what the code of {place_name(origin)} makes of them does not"
+        which = "layers that were recorded" if origin.left_out else "layers"
+        said = f"The {which} agree, what the code of {place_name(origin)} makes of them does not"
         parts.append(_sentence(f"{said}: {new}" if new else said))
     elif new:
         parts.append(_sentence(new))
