@@ -67,12 +67,30 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
         [] if tells else _framework_causes(comparison, ours, theirs, difference, telling=telling, forward=forward)
         for telling in (True, False)
     )
+    unknown = [] if found else _unknown_mode(comparison, ours, theirs)
+    inside = [c for c in unknown if _modes_inside(comparison, ours, theirs)]
+    code = [] if found or inside else [_code_of_layer(forward)]
+    return (*found, *inside, *fitting, *code, *general, *(c for c in unknown if c not in inside))
+
+
+def _unknown_mode(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
+    """The training flag of a class that no rule knows: whether it matters cannot be told from outside."""
     r, c = ours.call.training, theirs.call.training
-    if not found and not (ours.meaning.op or theirs.meaning.op) and r is not None and c is not None and r != c:
-        said = f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode; no rule knows this class"
-        found.append(Cause("mode", "training", r, c, edit=_mode_edit(comparison, r), sentence=said))
-    code = [] if found else [_code_of_layer(forward)]
-    return (*found, *fitting, *code, *general)
+    if ours.meaning.op or theirs.meaning.op or r is None or c is None or r == c:
+        return []
+    said = f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode"
+    inside = _modes_inside(comparison, ours, theirs)
+    said += "; a layer inside depends on it" if inside else "; this matters if its code asks for self.training"
+    return [Cause("mode", "training", r, c, edit=_mode_edit(comparison, r), sentence=said)]
+
+
+def _modes_inside(comparison: Comparison, ours: Node, theirs: Node) -> bool:
+    """Does a layer inside, whose calls were not recorded, depend on the training flag?"""
+    return any(
+        (node.layer.path == ROOT or path.startswith(f"{node.layer.path}.")) and mode_matters(means)
+        for side, node in ((comparison.reference, ours), (comparison.candidate, theirs))
+        for path, means in side.graph.meanings.items()
+    )
 
 
 def _code_of_layer(forward: bool) -> Cause:

@@ -524,15 +524,20 @@ class ParameterDifference:
 
 
 def match_leaves(ours: Sequence[Value], theirs: Sequence[Value]) -> tuple[list[tuple[Value, Value]], str]:
-    """Pair the leaves of two results: by where they sit, else in order. Second: what is left over, in words."""
+    """Pair the leaves of two results: by where they sit, else those of one name, and the rest in order. Second: what
+    is left over, in words."""
     if [v.leaf for v in ours] == [v.leaf for v in theirs]:
         return list(zip(ours, theirs, strict=True)), ""
-    named = {v.leaf: v for v in theirs}
-    common = [v for v in ours if v.leaf in named]
-    if len(common) == min(len(ours), len(theirs)):
-        pairs = [(v, named[v.leaf]) for v in common]
-    else:
-        pairs = list(zip(ours, theirs, strict=False))
+    partners = {v.leaf: v for v in theirs}
+    common = [v for v in ours if v.leaf in partners]
+    if len(common) < min(len(ours), len(theirs)):
+        # a place tells nothing where an argument is handed over by its name on the other side; a name always does
+        partners = {leaf: v for leaf, v in partners.items() if not leaf.split(".")[0].isdigit()}
+        names = {v.leaf for v in ours}
+        mine = [v for v in ours if v.leaf not in partners]
+        other = [v for v in theirs if v.leaf not in partners or v.leaf not in names]
+        partners |= {r.leaf: c for r, c in zip(mine, other, strict=False)}
+    pairs = [(v, partners[v.leaf]) for v in ours if v.leaf in partners]
     if len(ours) == len(theirs):
         return pairs, ""
     return pairs, f"{len(ours)} tensors against {len(theirs)}"

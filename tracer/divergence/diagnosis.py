@@ -20,9 +20,11 @@ from tracer.divergence.places import (
     Spot,
     forward_origins,
     given_origin,
+    given_scalar_origin,
     loss_origin,
     name_origin,
     raised_origin,
+    returned_scalar_origin,
 )
 from tracer.divergence.road import PairRow, RoadStep, pair_rows, road_through
 from tracer.divergence.rules import UserRule
@@ -127,13 +129,15 @@ def diagnose(
     nothing = _nothing_to_judge(case)
     if nothing:
         return _told(case, "unsure", nothing, phases={"forward": "not judged", "backward": "not judged"})
-    given = given_origin(case)
+    given = given_origin(case) or given_scalar_origin(case)
     if given is not None:
         why = "not judged: the inputs differ"
         return _told(case, "unsure", given.sentence, (given,), phases={"forward": why, "backward": why})
     forward = search_forward(case, every=every, progress=progress)
     begins, edge = _inside_of_only(case, forward.search.begins)
     origins, quiet = forward_origins(case, begins)
+    scalar = None if origins or edge else returned_scalar_origin(case)
+    origins = (scalar,) if scalar is not None else origins
     if edge and not origins:
         why = f"what --only names is given other numbers: {edge[0].point.reference} before it differs already"
         return _told(case, "unsure", why, phases={"forward": forward.said, "backward": "not judged: see forward"})

@@ -15,6 +15,7 @@ from tracer.divergence.left_out import few, notes_left_out
 from tracer.divergence.metrics import layouts, rounding
 from tracer.divergence.places import Origin
 from tracer.divergence.rules import mode_matters, random_now
+from tracer.divergence.scalars import one_sided_inputs
 
 _FLAGS = ("tf32_matmul", "autocast", "deterministic")
 
@@ -45,6 +46,10 @@ def _other_dtypes(case: Case) -> list[str]:
         for r, c in match_leaves(*case.comparison.values(point))[0] if point in case.flow.graph and point else ():
             if r.dtype != c.dtype and rounding(r.dtype) and rounding(c.dtype):
                 found[r.dtype, c.dtype][id_.path] = None
+    for point in case.flow.sinks:  # code may have changed the type of what the net returns after its last layer
+        for r, c in match_leaves(*case.comparison.values(point))[0]:
+            if r.dtype != c.dtype and rounding(r.dtype) and rounding(c.dtype) and (r.dtype, c.dtype) not in found:
+                found[r.dtype, c.dtype][point.reference.path] = None
     return [
         f"dtype is {r} in the reference and {c} in the candidate at {few(paths)}" for (r, c), paths in found.items()
     ]
@@ -103,7 +108,8 @@ def _random(case: Case) -> list[str]:
 
 def _input_counts(case: Case) -> list[str]:
     counts = [tuple(map(len, case.comparison.values(point))) for point in case.flow.given[:1]]
-    return [f"the nets were given {ours} and {theirs} tensors" for ours, theirs in counts if ours != theirs]
+    said = [f"the nets were given {ours} and {theirs} tensors" for ours, theirs in counts if ours != theirs]
+    return [*said, *(line for point in case.flow.given[:1] for line in one_sided_inputs(case, point))]
 
 
 def _result_forms(case: Case) -> list[str]:
@@ -112,7 +118,9 @@ def _result_forms(case: Case) -> list[str]:
     for point in case.flow.sinks:
         ours, theirs = ([v.leaf for v in side] for side in case.comparison.values(point))
         if len(ours) == len(theirs) and _form(ours) != _form(theirs):
-            said.append(f"the reference returns {_form(ours)}, the candidate {_form(theirs)}; compared in order")
+            named = [leaf for leaf in ours if leaf in theirs and not leaf.split(".")[0].isdigit()]
+            how = "in order" if not named else "by name" if len(named) == len(ours) else "by name, the rest in order"
+            said.append(f"the reference returns {_form(ours)}, the candidate {_form(theirs)}; compared {how}")
     return said
 
 

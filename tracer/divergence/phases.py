@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import networkx as nx
 
 from tracer.divergence.case import SIDES, Case
+from tracer.divergence.comparison import match_leaves
 from tracer.divergence.flow import Flow, Point, backward_flow
+from tracer.divergence.graph import CallGraph
 from tracer.divergence.metrics import Progress, rounding
 from tracer.divergence.origins import OriginSearch, Search
 
@@ -102,11 +104,30 @@ def _no_backward(case: Case) -> str | None:
         why = trace.skeleton.end.backward
         if why is not None:
             return f"the {word} has none ({why})"
+    if any(_other_ranks(case, point) for point in case.flow.sinks):
+        return "the outputs come in another order, so the cotangents differ"
     if any(_other_shapes(case, point) for point in case.flow.sinks):
         return "the outputs have other shapes, so the cotangents differ"
     if not any(bank.parameter_gradients for bank in (case.comparison.reference, case.comparison.candidate)):
-        return "no gradient was recorded"
+        bare = [word for graph, word in zip(case.graphs, SIDES, strict=True) if not _has_gradients(graph)]
+        if bare:  # without parameters to show it, a gradient that one side did not ask for is no finding
+            return "no gradient was recorded" + (f" in the {bare[0]}" if len(bare) == 1 else "")
     return None
+
+
+def _has_gradients(graph: CallGraph) -> bool:
+    """Was a gradient of any value recorded?"""
+    calls = (node.call for node in graph.nodes.values())
+    return any(v.kind == "tensor" for call in calls for v in (*call.grad_inputs, *call.grad_outputs))
+
+
+def _other_ranks(case: Case, point: Point) -> bool:
+    """Has an output another place among the float leaves, by which its cotangent was made?"""
+    if not all(trace.skeleton.header.cotangent for trace in case.traces):
+        return False
+    ours, theirs = ([v for v in side if rounding(v.dtype)] for side in case.comparison.values(point))
+    pairs, _ = match_leaves(ours, theirs)
+    return any(ours.index(r) != theirs.index(c) for r, c in pairs)
 
 
 def _other_shapes(case: Case, point: Point) -> bool:

@@ -17,6 +17,7 @@ from tracer.divergence.graph import CallId, names
 from tracer.divergence.left_out import causes_left_out, left_out_at, reasons
 from tracer.divergence.metrics import MARGIN, Difference, rounding
 from tracer.divergence.origins import Begin
+from tracer.divergence.scalars import argument, differing_inputs, differing_results
 from tracer.divergence.stretch import stretch
 from tracer.trace.schema import Source
 
@@ -109,6 +110,34 @@ def given_origin(case: Case) -> Origin | None:
     return None
 
 
+def given_scalar_origin(case: Case) -> Origin | None:
+    """The first argument of the net that is no tensor, where both sides were given it and it differs."""
+    for point in case.flow.given[:1]:
+        found = differing_inputs(case, point)
+        if found is not None:
+            name, values = argument(found.leaf), (found.reference, found.candidate)
+            sentence = f"the nets were given different inputs ({name} is {values[0]!r} and {values[1]!r})"
+            edit = f"record both nets with the same {name}"
+            cause = Cause("parameter", name, *values, edit=edit, sentence=sentence)
+            spots = spot(case, 0, point.reference), spot(case, 1, point.candidate)
+            said = f"{sentence}: nothing can be said of the nets"
+            return Origin("start", "input", *spots, found.difference, None, (cause,), sentence=said, point=point)
+    return None
+
+
+def returned_scalar_origin(case: Case) -> Origin | None:
+    """A leaf of the net's output that is no tensor, where it differs though all tensors agree."""
+    for point in case.flow.sinks:
+        found = None if case.within is not None and point not in case.within else differing_results(case, point)
+        if found is not None:
+            name = f"output {found.leaf}".strip()
+            said = f"{name} is {found.reference!r} in the reference and {found.candidate!r} in the candidate"
+            cause = Cause("code", name, found.reference, found.candidate, sentence=said)
+            begin = Begin(point, found.difference or Difference(None, 0.0, leaf=found.leaf), None)
+            return _origin(case, case.flow, begin, "forward", "output", point.reference, point.candidate, (cause,))
+    return None
+
+
 def loss_origin(case: Case, flow: Flow, begins: Iterable[Begin]) -> Origin | None:
     """The gradients that came in at an output of the net, where they differ: then the losses differ, and nothing can
     be said of what the net made of them."""
@@ -189,11 +218,13 @@ def _other_parameters(case: Case) -> tuple[list[Begin], tuple[str, ...]]:
     for pair in case.alignment.pairs:
         if pair.reference.path in seen or (pair.reference.call < 0 and _part_of_unit(case, pair.reference.path)):
             continue
+        point = Point(pair.reference, pair.candidate, "out")
+        if case.within is not None and point not in case.within:
+            continue
         seen.add(pair.reference.path)
         differences = case.comparison.parameters(pair.reference, pair.candidate)
         if all(d.difference is None for d in differences):
             continue
-        point = Point(pair.reference, pair.candidate, "out")
         difference = case.comparison.judge(point) if point in case.flow.graph else None
         if difference is not None and case.comparison.diverged(point):
             fed = case.comparison.known(point.at("in"))
@@ -402,7 +433,7 @@ def _line(case: Case, side: int, id_: CallId, at: Spot, shown_by: Point | None) 
 
 def _compared(causes: tuple[Cause, ...], ours: str, theirs: str) -> tuple[Cause, ...]:
     """Causes that no call written otherwise would mend: which lines to compare."""
-    if not ours or not theirs or any(c.edit for c in causes):
+    if not ours or not theirs or any(c.edit for c in causes if c.kind != "mode"):
         return causes
     kinds = {"code", "shape", "layout", "nan"}
     for words, again in (("the code ", "that "), ("the lines ", "those ")):

@@ -101,7 +101,9 @@ def headline_parts(diagnosis: Diagnosis) -> tuple[str, str]:
     if origin is None:
         return "diverged", ""
     if origin.place == "output":
-        return f"diverged {_when(origin)}: the net's output is built differently", ""
+        built = "the net's output is built differently"
+        other = "the net returns another value" if origin.causes and origin.causes[0].kind == "code" else ""
+        return f"diverged {_when(origin)}: {other or built}", ""
     if origin.phase == "start" and origin.place == "layer":
         return "diverged at the start, in the parameters of ", place_name(origin)
     words = {"between": "between the layers of", "input": "in the input of"}

@@ -109,7 +109,8 @@ def _entries(reference: CallGraph, candidate: CallGraph) -> tuple[dict[str, int]
         numbers = {leaf: -1 - n for n, leaf in enumerate(ours)}
         return numbers, numbers
     if list(ours.values()) == list(theirs.values()):
-        return ({leaf: -1 - n for n, leaf in enumerate(x)} for x in (ours, theirs))  # type: ignore[return-value]
+        mine, other = ({leaf: -1 - n for n, leaf in enumerate(side)} for side in (ours, theirs))
+        return mine, other
     return {}, {}
 
 
