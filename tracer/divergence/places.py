@@ -19,6 +19,7 @@ from tracer.divergence.metrics import MARGIN, Difference, rounding
 from tracer.divergence.origins import Begin
 from tracer.divergence.scalars import argument, differing_inputs, differing_results
 from tracer.divergence.stretch import stretch
+from tracer.divergence.ties import tie_causes
 from tracer.trace.schema import Source
 
 PhaseName = Literal["start", "forward", "backward"]
@@ -251,6 +252,8 @@ def name_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Origi
     if code:
         return _code_origin(case, flow, begin, phase)
     causes = layer_causes(case.comparison, point, begin.difference)
+    ties = tie_causes(case, point) if phase == "backward" else ()
+    causes = (*ties, *(c for c in causes if not ties or c.kind not in {"code", "framework"}))
     other = {d.name for d in case.comparison.parameters(point.reference, point.candidate) if d.difference is not None}
     weights = [c for c in causes if c.kind == "parameter" and c.name in other]
     if phase == "forward" and weights and not [c for c in causes if c.kind in {"mode", "dtype", "setting"}]:
@@ -428,7 +431,16 @@ def _line(case: Case, side: int, id_: CallId, at: Spot, shown_by: Point | None) 
     if at.called_at is not None:
         return at.called_at
     layer = case.graphs[side].layers.get(id_.path)
-    return str(layer.source) if layer is not None and layer.source is not None else at.source or ""
+    lines = [str(layer.source)] if layer is not None and layer.source is not None else []
+    lines += [at.source] if at.source else []
+    own = [line for line in lines if not _INSTALLED.search(line)]
+    if layer is not None and layer.bases and layer.bases[0].partition(".")[0] in {"torch", "mindspore"}:
+        lines = []  # nobody mends the framework
+    return next(iter([*own, *lines]), "")
+
+
+_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
+"""What is in a path of a package that pip installed."""
 
 
 def _compared(causes: tuple[Cause, ...], ours: str, theirs: str) -> tuple[Cause, ...]:
