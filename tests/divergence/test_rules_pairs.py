@@ -294,7 +294,7 @@ def test_two_nets_of_one_framework(reference: str, candidate: str, edit: str) ->
         (
             "nn.BatchNorm2d(4)",
             "nn.BatchNorm2d(4, momentum=0.1)",
-            "momentum is 0.1 in the reference (PyTorch's default) and 0.1 in the candidate; MindSpore's momentum 0.1 means 0.9 in PyTorch",
+            "momentum is 0.1 in the reference; the candidate's 0.1 means 0.9 in PyTorch's convention",
         ),
         ("nn.LeakyReLU(0.1)", "nn.LeakyReLU(0.3)", "negative_slope is 0.1 in the reference and 0.3 in the candidate (alpha)"),
     ],

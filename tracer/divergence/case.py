@@ -89,6 +89,7 @@ def open_case(
     flow = forward_flow(*graphs, alignment)
     doubtful = frozenset(p.reference for p in alignment.pairs if p.confidence < _CERTAIN)
     lone = (alignment.alone_reference, alignment.alone_candidate)
+    partnered = (alignment.candidate_of, alignment.reference_of)
     banks = [
         Bank(
             trace,
@@ -96,8 +97,9 @@ def open_case(
             trace.skeleton.steps[0].parameter_gradients if trace.skeleton.steps else {},
             frozenset(a.id for a in alone),
             doubtful,
+            partners,
         )
-        for trace, graph, alone in zip(traces, graphs, lone, strict=True)
+        for trace, graph, alone, partners in zip(traces, graphs, lone, partnered, strict=True)
     ]
     coarse = _other_dtype_throughout(graphs, alignment)
     comparison = Comparison(banks[0], banks[1], tolerance, flow.code, coarse=coarse)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from tracer.divergence.comparison import Comparison, ParameterDifference, match_leaves
+from tracer.divergence.comparison import Bank, Comparison, ParameterDifference, match_leaves
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.metrics import Array, Difference, is_constant, layouts, same_values
@@ -21,6 +21,7 @@ from tracer.divergence.rules import (
     SettingDifference,
     cast_line,
     composite_line,
+    edit_in_words,
     edit_line,
     known_differences,
     mode_matters,
@@ -193,7 +194,7 @@ def parameter_causes(
         if (d.difference is None) != missing:
             continue
         if d.difference is None:
-            if d.name == "bias":
+            if d.name == "bias" and comparison.known_class(d):
                 continue  # said as the setting `bias`
             side = "reference" if d.candidate is None else "candidate"
             found.append(
@@ -214,7 +215,7 @@ def parameter_causes(
                     d.name,
                     list(shapes[0]),
                     list(shapes[1]),
-                    edit=_load(d, "", "turned into its shape"),
+                    edit=_load(comparison, d, "", "turned into its shape"),
                     sentence=f"{d.name} has shape {shapes[0]} in the reference and {shapes[1]} in the candidate",
                 )
             )
@@ -230,7 +231,7 @@ def _value_cause(d: ParameterDifference, comparison: Comparison) -> Cause:
     if d.difference is not None and d.difference.mask_differs:
         counts = f"{d.difference.nan_reference} in the reference, {d.difference.nan_candidate} in the candidate"
         said = f"{d.name} has elements that are not finite ({counts})"
-        return Cause("parameter", d.name, sentence=said, edit=_load(d))
+        return Cause("parameter", d.name, sentence=said, edit=_load(comparison, d))
     apart = "" if size is None else f" (relative L2 {size:.1e})"
     what, how, elsewhere = "", "", ""
     if r is not None and c is not None:
@@ -245,16 +246,22 @@ def _value_cause(d: ParameterDifference, comparison: Comparison) -> Cause:
             what = "nothing in the reference holds these numbers: never loaded, or trained further?"
         what += f"; {r.dtype} against {c.dtype}" if r.dtype != c.dtype else ""
     said = f"{d.name} holds other numbers{apart}" + (f"; {what}" if what else "")
-    return Cause("parameter", d.name, sentence=said, edit=_load(d, elsewhere, how))
+    return Cause("parameter", d.name, sentence=said, edit=_load(comparison, d, elsewhere, how))
 
 
-def _load(d: ParameterDifference, elsewhere: str = "", how: str = "") -> str:
-    """What to load into what; of all parameters of a layer in the same words."""
+def _load(comparison: Comparison, d: ParameterDifference, elsewhere: str = "", how: str = "") -> str:
+    """What to load into what; of all parameters of a layer that the rules know in the same words, of the user's own
+    each by its name."""
     ours, theirs = d.places
+    turned = f", {how}" if how else ""
+    if not comparison.known_class(d) and d.reference is not None and d.candidate is not None:
+        given = f": it was given {elsewhere}" if elsewhere else ""
+        names = _dotted(ours, d.reference.name), _dotted(theirs, d.candidate.name)
+        return f"load the reference's {names[0]} into {names[1]}{turned}{given}"
     given = f": it was given those of {elsewhere.rpartition('.')[0] or ROOT}" if elsewhere else ""
     if elsewhere and elsewhere.rpartition(".")[0] == ours:
         given = ": they were exchanged with each other"
-    return f"load the weights of the reference's {ours} into {theirs}{', ' + how if how else ''}{given}"
+    return f"load the weights of the reference's {ours} into {theirs}{turned}{given}"
 
 
 def _own_parameter(d: ParameterDifference, comparison: Comparison) -> str:
@@ -309,11 +316,44 @@ def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cau
             d.reference,
             d.candidate,
             sentence=d.sentence,
-            edit=composite.get(d.name) or _edit(theirs, d.edit),
+            edit=(composite.get(d.name) or _edit(theirs, d.edit)) + _only_here(comparison, ours, theirs, d),
         )
         for d in differing_settings(ours, theirs, comparison.frameworks)
         if d.name not in QUIET_SETTINGS
     ]
+
+
+_ONLY_HERE = "other layers that this line makes need other values"
+"""Follows an edit where the line stands for several layers that differ, as in a loop."""
+
+
+def for_one_layer(cause: Cause) -> bool:
+    """Is the edit right for one layer only of those that its line makes?"""
+    return _ONLY_HERE in cause.edit
+
+
+def _only_here(comparison: Comparison, ours: Node, theirs: Node, difference: SettingDifference) -> str:
+    """Says so where the line to edit makes further layers, and the reference has other values there."""
+    made = theirs.layer.made_at
+    if made is None or not difference.edit:
+        return ""
+    partners = {c.path: r.path for c, r in comparison.candidate.partners.items()}
+    wanted = _value_in_common(comparison.reference.graph, ours.layer.path, difference.name)
+    for path, layer in comparison.candidate.graph.layers.items():
+        same_line = layer.made_at is not None and (layer.made_at.file, layer.made_at.line) == (made.file, made.line)
+        if not same_line or layer.kind != theirs.layer.kind or path not in partners:
+            continue
+        if _value_in_common(comparison.reference.graph, partners[path], difference.name) not in (None, wanted):
+            return f"  # for {theirs.layer.path}; {_ONLY_HERE}"
+    return ""
+
+
+def _value_in_common(graph: CallGraph, path: str, name: str) -> Plain:
+    """A setting of a layer in torch's words, None where it has none."""
+    means = graph.meanings[path]
+    if not means.op:
+        return _own_settings(graph.layers[path]).get(name)
+    return means.settings[name].value if name in means.settings else None
 
 
 QUIET_SETTINGS = frozenset({"momentum"})
@@ -357,6 +397,8 @@ def _own_settings(layer: Layer) -> dict[str, Plain]:
 def _edit(node: Node, call: str) -> str:
     """The edit with its place. Where the line that was found says already what the edit asks, the layer was made anew
     or altered elsewhere; then only the call to write is given."""
+    if call.startswith("set "):
+        return edit_in_words(node.layer, call)
     line = edit_line(node.layer, call) if call else ""
     before, arrow, after = line.partition("  ->  ")
     return f"{node.layer.path} = {call}" if arrow and before.endswith(after) else line
@@ -438,17 +480,28 @@ def code_causes(comparison: Comparison, point: Point, difference: Difference) ->
         said = "no gradient comes back here" if gone else "the gradient changes in code between layers"
         return (Cause("code", "backward", sentence=f"{said}: detach, stop_gradient or another function?"),)
     exchanged = _exchanged_causes(comparison, point)
+    lone = _lone_layers(comparison, point)
     found += exchanged
-    found += _lone_layers(comparison, point)
+    found += [c for c in lone if c.kind == "mode"]
     found += _nan_causes(difference)
-    found += _shape_causes(difference)
     found += _dtype_causes(difference, comparison, comparison.candidate.graph.nodes[point.candidate], code=True)
+    # what the numbers show goes before what may have made them so
     found += [] if exchanged else explain_values(comparison, point)
+    found += [c for c in lone if c.kind != "mode"]
+    found += _shape_causes(difference)
     if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
         unseen = "; the traces keep no values here that could show how" if difference.from_statistics else ""
-        said = f"none that is known fits{unseen}"
+        said = f"{_NONE_KNOWN}{unseen}"
         found.append(Cause("code", "forward", sentence=said))
     return tuple(found)
+
+
+_NONE_KNOWN = "none that is known fits"
+
+
+def no_cause_known(causes: Sequence[Cause]) -> bool:
+    """Is all that is said of an origin that nothing known explains it?"""
+    return all(c.sentence.startswith(_NONE_KNOWN) for c in causes)
 
 
 def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
@@ -458,7 +511,11 @@ def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
         (comparison.reference, point.reference, "reference", "candidate"),
         (comparison.candidate, point.candidate, "candidate", "reference"),
     ):
-        for lone in _lone_feeders(side.graph, id_, point.side, side.alone):
+        lones = _lone_feeders(side.graph, id_, point.side, side.alone)
+        takers = _takers(side.graph) if lones else {}
+        for lone in lones:
+            if _answered(comparison, side, lone, takers):
+                continue
             node = side.graph.nodes[lone]
             if not node.unit:
                 continue  # a mere container; what lies inside it speaks for itself
@@ -496,6 +553,32 @@ def _lone_feeders(graph: CallGraph, id_: CallId, side: str, alone: frozenset[Cal
         earlier = graph.before(id_)
         found += [c for c in earlier[-3:] if c in alone]
     return list(dict.fromkeys(found))
+
+
+def _answered(comparison: Comparison, side: Bank, lone: CallId, takers: Mapping[CallId, Sequence[CallId]]) -> bool:
+    """Was all that a layer without a partner gave taken by layers that were given the same on the other side? Then it
+    lies before what agrees."""
+    todo = list(takers.get(lone, ()))
+    taken = bool(todo)
+    while todo:
+        id_ = todo.pop()
+        if comparison.given_the_same(side, id_):
+            continue
+        further = takers.get(id_, ()) if id_ in side.alone else ()
+        if not further:
+            return False
+        todo.extend(further)
+    return taken
+
+
+def _takers(graph: CallGraph) -> dict[CallId, list[CallId]]:
+    """For each call those that took what it gave as it was."""
+    found: dict[CallId, list[CallId]] = {}
+    for id_, node in graph.nodes.items():
+        for feed in () if node.hidden else graph.feeds(id_):
+            if feed.kind == "call" and feed.by is not None:
+                found.setdefault(feed.by, []).append(id_)
+    return found
 
 
 def explain_values(comparison: Comparison, point: Point) -> list[Cause]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -65,6 +65,8 @@ class Bank:
     """Calls without a partner."""
     doubtful: frozenset[CallId] = frozenset()
     """Calls whose pair is less than certain."""
+    partners: Mapping[CallId, CallId] = field(default_factory=dict)
+    """For each paired call that of the other side."""
 
 
 class Comparison:
@@ -160,6 +162,14 @@ class Comparison:
             own = min((own, *others), key=rounding)  # a layer that computes finer than it should is wrong too
             own = coarser(own, "float32")
         return own
+
+    def given_the_same(self, side: Bank, id_: CallId) -> bool:
+        """Did a call of one side get what its partner got?"""
+        partner = side.partners.get(id_)
+        if partner is None:
+            return False
+        pair = (id_, partner) if side is self.reference else (partner, id_)
+        return self.diverged(Point(*pair, "in")) is False
 
     def other_dtype(self, point: Point) -> bool:
         """Do the two sides hold different float types at a point?"""
@@ -332,7 +342,7 @@ class Comparison:
 
     def _read(self, r: Value | Parameter, c: Value | Parameter, allowed: float) -> Difference:
         rms = _rms(r)
-        if r.shape == c.shape:
+        if r.shape == c.shape or _same_parameter_shape(r, c):
             blocks = zip(self.reference.arrays.blocks(r), self.candidate.arrays.blocks(c), strict=True)
             return compare_blocks(blocks, r.shape, tolerance=allowed, rms=rms)
         ours, theirs = self.reference.arrays.array(r), self.candidate.arrays.array(c)
@@ -360,7 +370,8 @@ class Comparison:
     def _from_statistics(self, r: Value | Parameter, c: Value | Parameter, allowed: float) -> Difference | None:
         if r.statistics is None or c.statistics is None:
             return None
-        found = screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
+        same_shape = r.shape == c.shape or _same_parameter_shape(r, c)
+        found = screen(r.statistics, c.statistics, same_shape=same_shape)
         if found is None:
             return None
         return Difference(
@@ -460,6 +471,10 @@ class Comparison:
                 said = r.name if unknown else name
                 found.append(ParameterDifference(said, r, c, difference, (reference.path, candidate.path)))
         return tuple(found)
+
+    def known_class(self, difference: ParameterDifference) -> bool:
+        """Does a rule know the layer that holds the parameter?"""
+        return bool(self.reference.graph.meanings[difference.places[0]].op)
 
     def shared_parameters(self, reference: CallId, candidate: CallId) -> tuple[tuple[Parameter, Parameter], ...]:
         """The parameters that both of two aligned layers have."""
@@ -595,16 +610,37 @@ def _gradients(bank: Bank, path: str) -> dict[str, Value]:
 
 
 def _partners(ours: Mapping[str, Parameter], theirs: Mapping[str, Parameter]) -> dict[str, str]:
-    """Candidate name -> reference name of the parameters that both have: by torch's names, else (the user's own) the
-    only ones of their shape on both sides."""
+    """Candidate name -> reference name of the parameters that both have: by torch's names; else (the user's own) by
+    what they hold, equal numbers before the same numbers in another order; else in their order, where both sides have
+    as many of a shape."""
     names = {n: n for n in theirs if n in ours}
     mine = {n: p for n, p in ours.items() if n not in theirs}
     other = {n: p for n, p in theirs.items() if n not in ours}
-    for name, parameter in mine.items():
-        same = [n for n, p in other.items() if _squeezed(p) == _squeezed(parameter)]
-        if len(same) == 1 and sum(_squeezed(p) == _squeezed(parameter) for p in mine.values()) == 1:
-            names[same[0]] = name
+    for same in (_same_numbers, _same_elements):
+        for name in list(mine):
+            found = next((n for n in other if same(mine[name], other[n])), None)
+            if found is not None:
+                names[found] = name
+                del mine[name], other[found]
+    for shape in {_squeezed(p) for p in mine.values()}:
+        alike = [[n for n, p in side.items() if _squeezed(p) == shape] for side in (mine, other)]
+        if len(alike[0]) == len(alike[1]):
+            names |= dict(zip(alike[1], alike[0], strict=True))
     return names
+
+
+def _same_numbers(r: Parameter, c: Parameter) -> bool:
+    return r.digest is not None and r.digest == c.digest and _squeezed(r) == _squeezed(c)
+
+
+def _same_elements(r: Parameter, c: Parameter) -> bool:
+    return sorted(_squeezed(r)) == sorted(_squeezed(c)) and same_values(r.statistics, c.statistics)
+
+
+def _same_parameter_shape(r: Value | Parameter, c: Value | Parameter) -> bool:
+    """Do two parameters differ in axes of size one only (MindSpore's Conv1d has one more)? Of what flows such an axis
+    may be wrong; of a parameter it is the framework's own."""
+    return isinstance(r, Parameter) and isinstance(c, Parameter) and _squeezed(r) == _squeezed(c)
 
 
 def _squeezed(parameter: Parameter) -> tuple[int, ...]:

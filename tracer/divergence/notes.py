@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tracer.divergence.case import SIDES, Case
-from tracer.divergence.causes import Cause
+from tracer.divergence.causes import QUIET_SETTINGS, Cause, for_one_layer
 from tracer.divergence.comparison import match_leaves
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import Node
@@ -22,9 +22,15 @@ _FLAGS = ("tf32_matmul", "autocast", "deterministic")
 
 def beforehand(case: Case) -> tuple[str, ...]:
     """What a reader must know before any number: dtypes that differ, modes that differ where it matters, active
-    dropout."""
+    dropout, and what the step writes otherwise without showing it in any output."""
     coarse = "the nets compute in different float types; judged by the coarser of both"
-    return (*([coarse] if case.comparison.coarse else []), *_other_dtypes(case), *_other_modes(case), *_random(case))
+    return (
+        *([coarse] if case.comparison.coarse else []),
+        *_other_dtypes(case),
+        *_other_modes(case),
+        *_random(case),
+        *_other_memories(case),
+    )
 
 
 def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]) -> tuple[str, ...]:
@@ -106,6 +112,23 @@ def _random(case: Case) -> list[str]:
     ]
 
 
+def _other_memories(case: Case) -> list[str]:
+    """Layers in training mode whose settings make them remember other things of this step."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for point, differences in case.settings.items():
+        for difference in differences:
+            if difference.name in QUIET_SETTINGS and _writes(case, point):
+                found[difference.sentence][point.reference.path] = None
+    return [
+        f"{said} at {few(paths)}: no output of this step shows it, the moving statistics that it writes differ"
+        for said, paths in found.items()
+    ]
+
+
+def _writes(case: Case, point: Point) -> bool:
+    return any(node.call.training for node in case.nodes(point))
+
+
 def _input_counts(case: Case) -> list[str]:
     counts = [tuple(map(len, case.comparison.values(point))) for point in case.flow.given[:1]]
     said = [f"the nets were given {ours} and {theirs} tensors" for ours, theirs in counts if ours != theirs]
@@ -140,6 +163,12 @@ def _quiet_settings(case: Case, origins: Sequence[Origin]) -> list[str]:
         if point.reference.path not in begun:
             kind = case.graphs[1].nodes[point.candidate].layer.kind
             for difference in differences:
+                if difference.name in QUIET_SETTINGS and _writes(case, point):
+                    continue  # said beforehand
+                placed = told.get(f"{difference.sentence} at {point.reference.path}")
+                if placed is not None:  # told as a cause, of an origin next to this layer
+                    told[difference.sentence] = placed
+                    continue
                 places[kind, difference.sentence][point.reference.path] = None
     effect = "" if origins else "; without effect on these numbers"
     return [
@@ -152,7 +181,7 @@ def _again(cause: Cause, paths: Iterable[str]) -> str:
     """A setting that differs at further layers as at an origin, where its values and its edit are told."""
     listed = list(paths)
     layers = "1 more layer" if len(listed) == 1 else f"{len(listed)} more layers"
-    same = "the same edit" if cause.edit else "the same difference"
+    same = "the same edit" if cause.edit and not for_one_layer(cause) else "the same difference"
     return f"{cause.name}: {same} at {layers}: {few(listed)}"
 
 

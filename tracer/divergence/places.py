@@ -11,7 +11,14 @@ from typing import Literal
 import networkx as nx
 
 from tracer.divergence.case import SIDES, Case
-from tracer.divergence.causes import Cause, code_causes, layer_causes, parameter_causes, setting_causes
+from tracer.divergence.causes import (
+    Cause,
+    code_causes,
+    layer_causes,
+    no_cause_known,
+    parameter_causes,
+    setting_causes,
+)
 from tracer.divergence.flow import Flow, Point
 from tracer.divergence.graph import CallId, names
 from tracer.divergence.left_out import causes_left_out, left_out_at, reasons
@@ -193,7 +200,7 @@ def forward_origins(case: Case, begins: Iterable[Begin]) -> tuple[tuple[Origin, 
     named |= {(o.reference.path, o.reference.call) for _, o in found if o.reference is not None}
     blamed = {path for path, _ in named} | (set(reasons(case, 0)) if named else set())
     ordered = _once(origin for _, origin in sorted(found, key=lambda f: f[0]))
-    return ordered, tuple(path for path in quiet if path not in blamed)
+    return _alike(ordered), tuple(path for path in quiet if path not in blamed)
 
 
 def _once(origins: Iterable[Origin]) -> tuple[Origin, ...]:
@@ -207,6 +214,28 @@ def _once(origins: Iterable[Origin]) -> tuple[Origin, ...]:
             if key in seen:
                 continue
             seen.add(key)
+        found.append(origin)
+    return tuple(found)
+
+
+def _alike(origins: tuple[Origin, ...]) -> tuple[Origin, ...]:
+    """Where the same lines are run again, and what fed them differs already so that the numbers no longer show the
+    cause, it is the one that was told at first."""
+    told: dict[object, tuple[Cause, ...]] = {}
+    found: list[Origin] = []
+    for origin in origins:
+        lines = [
+            (side.kind, side.called_at) if side and side.called_at else None
+            for side in (origin.reference, origin.candidate)
+        ]
+        key = (origin.phase, origin.place, *lines)
+        if None not in lines:
+            if not no_cause_known(origin.causes):
+                told.setdefault(key, origin.causes)
+            elif key in told:
+                causes = tuple(replace(c, reference=None, candidate=None) for c in told[key][:1])
+                found.append(replace(origin, causes=causes))
+                continue
         found.append(origin)
     return tuple(found)
 
@@ -275,7 +304,7 @@ def _code_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Orig
         if weights:
             return _origin(case, flow, begin, "start", "layer", ours, theirs, tuple(weights))
     own = setting_causes(case.comparison, case.graphs[0].nodes[ours], case.graphs[1].nodes[theirs])
-    causes = (*own, *code_causes(case.comparison, point, begin.difference))
+    causes = (*own, *_beside(case, begin), *code_causes(case.comparison, point, begin.difference))
     root = ours in case.graphs[0].roots and point.side == "out"
     shaped = root and begin.difference.problem in {"shape", "structure"}
     framework = bool(own) and all(
@@ -284,6 +313,33 @@ def _code_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Orig
     if framework:  # a composite of the framework (TransformerEncoderLayer) is a layer to whoever set it
         return _origin(case, flow, begin, phase, "layer", ours, theirs, tuple(own))
     return _origin(case, flow, begin, phase, "output" if shaped else "between", ours, theirs, causes)
+
+
+_OF_SHAPES = frozenset({"padding", "output_padding", "dilation", "kernel_size", "stride", "dim", "batch_first"})
+"""Settings that code next to the layer has to fit: what it pads, crops, or turns."""
+
+
+def _beside(case: Case, begin: Begin) -> list[Cause]:
+    """Settings that differ at the layer that is given other things, where the code that makes them has to fit it; and
+    at the last layer before it, unless what that gave is known to be the same."""
+    point = begin.point
+    if point.side != "in":
+        return []
+    shaped = begin.difference.problem == "shape"
+    found = [c for c in _settings_at(case, point) if shaped or c.name in _OF_SHAPES]
+    before = [id_ for id_ in case.graphs[0].before(point.reference) if id_ in case.alignment.candidate_of][-1:]
+    for id_ in before:
+        last = Point(id_, case.alignment.candidate_of[id_], "out")
+        gave = case.comparison.judge(last) if case.settings.get(last) else None
+        if gave is None or gave.diverged or gave.layout:
+            found += _settings_at(case, last)
+    return found
+
+
+def _settings_at(case: Case, point: Point) -> list[Cause]:
+    """The settings that differ between two layers, told with their place."""
+    found = setting_causes(case.comparison, *case.nodes(point))
+    return [replace(c, sentence=f"{c.sentence} at {point.reference.path}") for c in found]
 
 
 def _shaped(case: Case, flow: Flow, begin: Begin) -> Begin:

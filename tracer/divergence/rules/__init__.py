@@ -7,7 +7,7 @@ call that mends the candidate; `differences` says it all to a reader; `facts` kn
 """
 
 from tracer.divergence.rules.differences import SettingDifference, setting_differences
-from tracer.divergence.rules.edits import cast_line, composite_line, edit_line, own_call
+from tracer.divergence.rules.edits import cast_line, composite_line, edit_in_words, edit_line, own_call
 from tracer.divergence.rules.facts import known_differences
 from tracer.divergence.rules.meanings import (
     FRAMEWORK_NAMES,
@@ -32,6 +32,7 @@ __all__ = [
     "UserRule",
     "cast_line",
     "composite_line",
+    "edit_in_words",
     "edit_line",
     "known_differences",
     "load_rules",

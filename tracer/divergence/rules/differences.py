@@ -82,6 +82,8 @@ def setting_differences(
 
 
 def _sentence(name: str, ours: Setting, theirs: Setting, sides: tuple[str, str]) -> str:
+    if _converted(ours) != _converted(theirs):
+        return _in_one_convention(name, ours, theirs, sides)
     said = _told(ours, sides[0], "reference", hint=not theirs.default), _told(theirs, sides[1], "candidate", hint=True)
     sentence = f"{name} is {said[0]} and {said[1]}"
     if name == "padding" and "same" in (ours.value, theirs.value):
@@ -90,7 +92,7 @@ def _sentence(name: str, ours: Setting, theirs: Setting, sides: tuple[str, str])
         sentence += "; MindSpore's begin_norm_axis says from which axis on, and says otherwise here"
     if name == "output_padding" and equal(ours.value, theirs.value):
         sentence += "; MindSpore's Conv2dTranspose appends zeros there, where PyTorch computes"
-    return sentence + _converted(ours, theirs, sides)
+    return sentence
 
 
 def _told(setting: Setting, framework: str, side: str, *, hint: bool) -> str:
@@ -109,17 +111,20 @@ def _shown(value: Plain) -> str:
     return written(short(value) if isinstance(value, list) and len(value) > 1 else value)
 
 
-def _converted(ours: Setting, theirs: Setting, sides: tuple[str, str]) -> str:
-    """What a value means in torch's words, where a word is shared and its meaning is not."""
-    for setting, framework in ((ours, sides[0]), (theirs, sides[1])):
-        if (
-            setting.own_name == setting.name
-            and is_number(setting.value)
-            and not equal(setting.own_value, setting.value)
-        ):
-            own, common = _shown(setting.own_value), _shown(setting.value)
-            return f"; {FRAMEWORK_NAMES.get(framework, framework)}'s {setting.name} {own} means {common} in PyTorch"
-    return ""
+def _converted(setting: Setting) -> bool:
+    """Is the word torch's and its meaning not?"""
+    return setting.own_name == setting.name and is_number(setting.value) and not equal(setting.own_value, setting.value)
+
+
+def _in_one_convention(name: str, ours: Setting, theirs: Setting, sides: tuple[str, str]) -> str:
+    """A value in torch's words, and what one in the other framework's means in them."""
+    other = 0 if _converted(ours) else 1
+    plain, turned = (theirs, ours) if other == 0 else (ours, theirs)
+    words = ("reference", "candidate")
+    framework = FRAMEWORK_NAMES.get(sides[other], sides[other])
+    own = f"{_shown(turned.own_value)}" + (f", {framework}'s default," if turned.default else "")
+    means = f"the {words[other]}'s {own} means {_shown(turned.value)} in PyTorch's convention"
+    return f"{name} is {_shown(plain.own_value)} in the {words[1 - other]}; {means}"
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
@@ -17,6 +18,7 @@ from tracer.divergence.rules.calls import (
     literal,
     rewrite,
     signature,
+    written,
 )
 from tracer.divergence.rules.comparisons import (
     Pair,
@@ -92,10 +94,19 @@ def edit_line(candidate_layer: Layer, new_call: str) -> str:
     source = candidate_layer.made_at
     if source is None:
         return f"{candidate_layer.path}  {new_call}"
-    place = PurePath(source.file)
-    where = f"{place.name if place.is_absolute() else place}:{source.line}"
     call = source_call(candidate_layer)
-    return f"{where}  {call.text}  ->  {new_call}" if call is not None else f"{where}  {new_call}"
+    return f"{_place(source)}  {call.text}  ->  {new_call}" if call is not None else f"{_place(source)}  {new_call}"
+
+
+def edit_in_words(candidate_layer: Layer, words: str) -> str:
+    """What to do at the line that made the layer, where no call can be written for sure."""
+    source = candidate_layer.made_at
+    return f"{_place(source)}  {words}" if source is not None else f"{candidate_layer.path}  {words}"
+
+
+def _place(source: Source) -> str:
+    file = PurePath(source.file)
+    return f"{file.name if file.is_absolute() else file}:{source.line}"
 
 
 _PASSED_ON = {"eps": "layer_norm_eps", "p": "dropout", "num_heads": "nhead", "embed_dim": "d_model"}
@@ -138,18 +149,34 @@ def cast_line(layer: Layer, calling: Source | None, framework: str, dtype: str) 
 
 def own_call(layer: Layer, changes: Mapping[str, tuple[Plain, Plain]]) -> str:
     """The call of a class of the user's own with other values, each given as (what it has, what it is to have). A
-    value that was given by position is found by what it is."""
+    value that was given by position is found by its name or by what it is; where it may be one that cannot be read,
+    the edit is said in words ("set flip to False"): an argument must not be given twice."""
     call = source_call(layer)
     if call is None:
         return compose(layer.kind, {name: new for name, (_, new) in changes.items()}, unseen=True)
     names = [f"*{n}" for n in range(len(call.positional))]
-    given = [literal(ast.parse(text, mode="eval").body) for text in call.positional if not text.startswith("*")]
+    given = [literal(ast.parse(text.lstrip("*"), mode="eval").body) for text in call.positional]
     keywords = {key for key, _ in call.keywords}
     for name, (old, _) in changes.items():
-        places = [n for n, value in enumerate(given) if value is not UNKNOWN and equal(value, old)]
-        if name not in keywords and len(places) == 1:
+        called = [n for n, text in enumerate(call.positional) if text.rpartition(".")[2] == name]
+        places = called or [n for n, value in enumerate(given) if value is not UNKNOWN and equal(value, old)]
+        if name in keywords:
+            continue
+        if len(places) == 1:
             names[places[0]] = name
+        elif places or call.open or any(_may_be_any(text, layer) for text in call.positional):
+            return "set " + " and ".join(f"{key} to {written(new)}" for key, (_, new) in changes.items())
     return rewrite(call, Signature(tuple(names), len(names), {}), {name: new for name, (_, new) in changes.items()})
+
+
+def _may_be_any(text: str, layer: Layer) -> bool:
+    """May an argument without a name be any setting? An expression may, and so may a loop's variable; a word says what
+    it is."""
+    if literal(ast.parse(text.lstrip("*"), mode="eval").body) is not UNKNOWN:
+        return False
+    loops = re.findall(r"\bfor\s+(.+?)\s+in\b", layer.made_at.text or "" if layer.made_at is not None else "")
+    counted = {word for loop in loops for word in re.findall(r"\w+", loop)}
+    return not re.fullmatch(r"[A-Za-z_][\w.]*", text) or len(text) < 3 or text in counted
 
 
 def other_call(pair: Pair, layer: Layer, framework: str) -> str:
