@@ -52,8 +52,10 @@ def aligned(ours: nn.Module, theirs: nn.Module, inputs, folder) -> Alignment:
     return align(*graphs_of(ours, theirs, inputs, folder))
 
 
-def paths(alignment: Alignment) -> dict[str, str]:
-    return {str(p.reference): str(p.candidate) for p in alignment.pairs if p.reference.path != "(root)"}
+def paths(alignment: Alignment, sure: float = 0.0) -> dict[str, str]:
+    """The pairs, but for the root's, of at least this confidence."""
+    pairs = [p for p in alignment.pairs if p.reference.path != "(root)" and p.confidence >= sure]
+    return {str(p.reference): str(p.candidate) for p in pairs}
 
 
 def towers(order: str, names: dict[str, str]) -> Part:
@@ -74,6 +76,45 @@ def test_names_tell_branches_that_run_in_another_order(tmp_path):
     found = paths(aligned(towers("abc", names), towers("cab", names), (torch.randn(2, 8),), tmp_path))
     assert len(found) == 13
     assert all(ours == theirs for ours, theirs in found.items())
+
+
+def test_what_nothing_but_the_order_tells_apart_is_said_to_be_a_guess(tmp_path):
+    """Alike branches under other names with weights of their own: paired in order, the containers too, with little
+    confidence; the layer after them is sure."""
+    ours, theirs = plain(["a", "b", "c", "head"]), {"a": "p", "b": "r", "c": "q", "head": "x"}
+    alignment = aligned(towers("abc", ours), towers("cab", theirs), (torch.randn(2, 8),), tmp_path)
+    assert paths(alignment, 0.5) == {"head": "x"}
+    assert all(
+        "another would fit" in p.reason for p in alignment.pairs if p.confidence < 0.5 and "." in p.reference.path
+    )
+
+
+def test_weights_tell_alike_branches_for_sure(tmp_path):
+    """The same two nets with equal weights: no guess is left."""
+    ours, theirs = plain(["a", "b", "c", "head"]), {"a": "p", "b": "r", "c": "q", "head": "x"}
+    nets = towers("abc", ours), towers("cab", theirs)
+    load(*nets)
+    found = paths(aligned(*nets, (torch.randn(2, 8),), tmp_path), 0.5)
+    assert {path: found[path] for path in ours} == theirs
+    assert len(found) == 13
+
+
+def test_which_of_alike_layers_is_missing_is_a_guess(tmp_path):
+    """One layer fewer in a row of alike ones, with other weights and names: nothing says which one it is."""
+
+    def net(count, letter):
+        layers: dict[str, nn.Module] = {f"{letter}{chr(97 + n)}": nn.Linear(5, 5) for n in range(count)}
+        layers |= {f"{letter}last": nn.Linear(5, 2)}
+
+        def body(layer, x):
+            for tag in layers:
+                x = layer(tag)(x)
+            return x
+
+        return Part(layers, plain(layers), body)
+
+    found = paths(aligned(net(6, "u"), net(5, "w"), (torch.randn(2, 5),), tmp_path), 0.5)
+    assert found == {"ulast": "wlast"}
 
 
 def test_two_poolings_side_by_side_keep_their_names(tmp_path):
@@ -207,6 +248,11 @@ PLANS = st.lists(
 ).map(Plan)
 
 
+def word(n: int) -> str:
+    """A name that tells nothing: a number in it would."""
+    return "x" + "".join(chr(97 + int(digit)) for digit in str(n))
+
+
 def load(net: Part, other: Part) -> None:
     """Give both the same random numbers, layer by layer."""
     with torch.no_grad():
@@ -225,7 +271,7 @@ def test_with_equal_weights_no_new_name_or_order_makes_a_wrong_pair(plan, seed, 
     tags = list(plan.layers)
     defined = draw.sample(tags, len(tags))
     ours = plan.build(plain(tags))
-    theirs = plan.build({tag: f"x{n}" for n, tag in enumerate(defined)}, draw)
+    theirs = plan.build({tag: word(n) for n, tag in enumerate(defined)}, draw)
     load(ours, theirs)
     found = paths(aligned(ours, theirs, (torch.randn(3, 6),), tmp_path))
     weighty = {tag: theirs.attribute_of[tag] for tag, kind in plan.layers.items() if kind != "tanh"}
@@ -240,7 +286,7 @@ def test_pairs_do_not_depend_on_which_net_is_the_reference(plan, other, seed, sa
     ours = plan.build(plain(plan.layers))
     other = plan if same else other
     theirs = other.build(
-        {tag: f"x{n}" for n, tag in enumerate(draw.sample(list(other.layers), len(other.layers)))}, draw
+        {tag: word(n) for n, tag in enumerate(draw.sample(list(other.layers), len(other.layers)))}, draw
     )
     if same and loaded:
         load(ours, theirs)

@@ -282,10 +282,21 @@ class _Sources:
                     if child is not None:
                         taken.setdefault(node.parent, set()).add(child)
                 elif feed.kind == "code" and feed.by == node.parent:
-                    plain = self._plain(feed.by, feed.value, self.graph.before(id_))
+                    before = self.graph.before(id_)
+                    plain = (
+                        self._plain(feed.by, feed.value, before) if self._likewise(feed.value, before) is None else None
+                    )
                     if plain is not None and plain[0] != node.parent:
                         taken.setdefault(node.parent, set()).add(plain[0])
         return taken
+
+    def _likewise(self, value: Value, earlier: Sequence[CallId]) -> tuple[Feed, CallId] | None:
+        """What an earlier call was fed with the very same numbers by code, and that call."""
+        for id_ in reversed(earlier[-_NEAR:]):
+            for feed in self.graph.feeds(id_):
+                if feed.kind == "code" and value.digest is not None and feed.value.digest == value.digest:
+                    return feed, id_
+        return None
 
     def _plain(self, scope: CallId, value: Value, earlier: Sequence[CallId]) -> tuple[CallId, str] | None:
         """The call inside `scope`, or `scope` for its input, whose numbers code handed on: the same in another shape,
@@ -344,6 +355,9 @@ class _Sources:
             return frozenset()
         node = self.graph.nodes[scope]
         earlier = node.children if consumer is None else self.graph.before(self._child_of(scope, consumer) or consumer)
+        likewise = self._likewise(feed.value, earlier)
+        if likewise is not None:
+            return self._of(*likewise)
         plain = self._plain(scope, feed.value, earlier)
         if plain is not None:
             return self._input(*plain) if plain[0] == scope else self._output(*plain)

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tracer.divergence.alignment.assignment import assign, confidences, same_op
+from tracer.divergence.alignment.assignment import assign, same_op
+from tracer.divergence.alignment.confidence import GUESS, confidences
 from tracer.divergence.alignment.evidence import Evidence
 from tracer.divergence.alignment.pairs import Alignment, Alone, Group, Pair
 from tracer.divergence.alignment.pins import read_pins
@@ -72,9 +73,18 @@ def _pairs(reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, C
     pairs = evidence.calls(matching)
     said = confidences(evidence, matching)
     made = [Pair(evidence.rows[i], evidence.columns[j], *said[i]) for i, j in matching.items()]
-    made += containers(reference, candidate, pairs, pinned)
+    guessed = {pair.reference for pair in made if pair.confidence <= GUESS}
+    made += [_as_sure_as(pair, reference, guessed, pairs) for pair in containers(reference, candidate, pairs, pinned)]
     made += pieces
     return made + silent_layers(reference, candidate, made)
+
+
+def _as_sure_as(pair: Pair, reference: CallGraph, guessed: set[CallId], pairs: Mapping[CallId, CallId]) -> Pair:
+    """A container whose layers are paired by guess alone is no surer than they."""
+    inside = inside_of(reference, {pair.reference}) & pairs.keys()
+    if inside and inside <= guessed and reference.nodes[pair.reference].parent is not None:
+        return replace(pair, confidence=min(pair.confidence, GUESS))
+    return pair
 
 
 def _alone(graph: CallGraph, paired: set[CallId]) -> tuple[Alone, ...]:

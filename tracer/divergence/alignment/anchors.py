@@ -62,7 +62,7 @@ def _supported(evidence: Evidence, found: Mapping[int, int], more: Mapping[int, 
 def _grown(evidence: Evidence, found: dict[int, int], spoken: np.ndarray[Any, Any]) -> dict[int, int]:
     """Add, round by round, units whose place no other has on their side: by op, shapes, and what lies around them.
     Where weights or names speak (`spoken`), they decide, not the place."""
-    places = (_Places(evidence, 0), _Places(evidence, 1))
+    places = (Places(evidence, 0), Places(evidence, 1))
     loops = (_in_loops(evidence.reference, evidence.rows), _in_loops(evidence.candidate, evidence.columns))
     while True:
         new: dict[int, int] = {}
@@ -113,7 +113,7 @@ def _one_layer(evidence: Evidence, rows: Sequence[int], columns: Sequence[int]) 
     return len({evidence.rows[i].path for i in rows}) == 1 and len({evidence.columns[j].path for j in columns}) == 1
 
 
-class _Places:
+class Places:
     """What tells the units of one side apart without names, weights and order. Around them only units that hold
     parameters are looked at: what is a layer in one net is a function in another."""
 

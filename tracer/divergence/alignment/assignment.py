@@ -34,7 +34,7 @@ def _monotone_around(evidence: Evidence, sure: Mapping[int, int]) -> dict[int, i
         agreement = evidence.agreement(sure)
         least = np.where(agreement >= 0, np.float32(0.05), np.float32(0.0))
         scores = np.where(scores > 0, np.maximum(scores + agreement, least), np.float32(0.0))
-    kept = _in_order(sure)
+    kept = in_order(sure)
     for i, j in sure.items():
         own = scores[i, j]
         scores[i, :], scores[:, j] = 0.0, 0.0
@@ -42,7 +42,7 @@ def _monotone_around(evidence: Evidence, sure: Mapping[int, int]) -> dict[int, i
     return {i: j for i, j in _monotone(scores).items() if i not in sure and j not in inverse}
 
 
-def _in_order(pairs: Mapping[int, int]) -> set[int]:
+def in_order(pairs: Mapping[int, int]) -> set[int]:
     """The rows of a longest part of the pairs that crosses nowhere."""
     tails: list[int] = []
     ends: list[int] = []
@@ -62,10 +62,7 @@ def _in_order(pairs: Mapping[int, int]) -> set[int]:
 def _monotone(scores: np.ndarray[Any, Any]) -> dict[int, int]:
     """The heaviest pairing of rows and columns that crosses nowhere (dynamic programming, gaps cost nothing)."""
     n, m = scores.shape
-    best = np.zeros((n + 1, m + 1), np.float32)
-    for i in range(n):
-        diagonal = np.where(scores[i] > 0, best[i, :-1] + scores[i], 0)
-        best[i + 1, 1:] = np.maximum.accumulate(np.maximum(best[i, 1:], diagonal))
+    best = heaviest_in_order(scores)
     pairs: dict[int, int] = {}
     i, j = n, m
     while i and j:
@@ -78,6 +75,15 @@ def _monotone(scores: np.ndarray[Any, Any]) -> dict[int, int]:
         else:
             j -= 1
     return dict(sorted(pairs.items()))
+
+
+def heaviest_in_order(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What the heaviest pairing in order of the first i rows and the first j columns weighs, for each i and j."""
+    best = np.zeros((scores.shape[0] + 1, scores.shape[1] + 1), np.float32)
+    for i in range(scores.shape[0]):
+        diagonal = np.where(scores[i] > 0, best[i, :-1] + scores[i], 0)
+        best[i + 1, 1:] = np.maximum.accumulate(np.maximum(best[i, 1:], diagonal))
+    return best
 
 
 def _leftovers(evidence: Evidence, matching: Mapping[int, int]) -> dict[int, int]:
@@ -155,7 +161,7 @@ def _keep_certain(evidence: Evidence, matching: dict[int, int]) -> dict[int, int
     for i, j in list(kept.items()):
         if (
             evidence.scores[i, j] < 1e5
-            and _other_weights_shape(evidence, i, j)
+            and other_weights_shape(evidence, i, j)
             and _has_lone_sibling(evidence, i, j, kept)
         ):
             del kept[i]
@@ -168,7 +174,8 @@ def _keep_certain(evidence: Evidence, matching: dict[int, int]) -> dict[int, int
     return kept
 
 
-def _other_weights_shape(evidence: Evidence, i: int, j: int) -> bool:
+def other_weights_shape(evidence: Evidence, i: int, j: int) -> bool:
+    """Do parameters of one name have other shapes?"""
     ours = dict(parameter_shapes(evidence.reference.nodes[evidence.rows[i]]))
     theirs = dict(parameter_shapes(evidence.candidate.nodes[evidence.columns[j]]))
     return any(ours[name] != theirs[name] for name in ours.keys() & theirs.keys())
@@ -202,48 +209,3 @@ def same_op(evidence: Evidence, i: int, j: int) -> bool:
     if a.meaning.op or b.meaning.op:
         return a.meaning.op == b.meaning.op
     return kind_word(a) == kind_word(b)
-
-
-def confidences(evidence: Evidence, matching: Mapping[int, int]) -> dict[int, tuple[str, float]]:
-    """For each row why it is paired and how sure that is."""
-    inverse = {j: i for i, j in matching.items()}
-    found: dict[int, tuple[str, float]] = {}
-    for i, j in matching.items():
-        a = evidence.reference.nodes[evidence.rows[i]]
-        if evidence.scores[i, j] > 1e5:
-            found[i] = ("pinned", 1.0)
-            continue
-        before, after = evidence.neighbours(i, j, matching, inverse)
-        fingerprint, naming = float(evidence.fingerprints[i, j]), float(evidence.naming[i, j])
-        same = same_op(evidence, i, j)
-        reasons = [f"op {a.meaning.op}" if same and a.meaning.op else "same class" if same else "same place"]
-        if parameter_shapes(a):
-            reasons.append("other shapes" if _other_weights_shape(evidence, i, j) else "shapes")
-        doubt = 1.0 if same else 2.5
-        if fingerprint > 0:
-            reasons.append("equal parameters" if fingerprint == 1 else "some equal parameters")
-            doubt *= 0.08 if fingerprint == 1 else 0.3
-        if before > 0:
-            reasons.append("fed by the same")
-            doubt *= 0.45
-        if after > 0:
-            reasons.append("feeds the same")
-            doubt *= 0.45
-        if naming >= 0.99:
-            reasons.append("same name")
-            doubt *= 0.4
-        elif naming > 0.4:
-            reasons.append("like name")
-            doubt *= 0.7
-        if before < 0 or after < 0:
-            doubt *= 1.8
-        rivals = _rivals(evidence, i, j)
-        doubt *= 0.5 if rivals == 0 else 1.0
-        found[i] = (", ".join(reasons), round(float(np.clip(1.0 - 0.5 * doubt, 0.05, 0.999)), 3))
-    return found
-
-
-def _rivals(evidence: Evidence, i: int, j: int) -> int:
-    """How many others would fit about as well."""
-    own = evidence.scores[i, j] - 0.5
-    return int(np.count_nonzero(evidence.scores[i] > own) + np.count_nonzero(evidence.scores[:, j] > own)) - 2

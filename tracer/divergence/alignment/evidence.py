@@ -36,7 +36,8 @@ class Evidence:
         self.naming = _name_scores([n.layer for n in left], [n.layer for n in right])
         index = _equal_codes([n.call.index for n in left], [n.call.index for n in right])
         self.same_index = index > 0
-        self.alike = _equal_codes([_sort(n) for n in left], [_sort(n) for n in right]) > 0
+        self.kinds = ([_sort(n) for n in left], [_sort(n) for n in right])
+        self.alike = _equal_codes(*self.kinds) > 0
         entries = _entries(reference, candidate)
         sides = ((reference, self.row_of, entries[0]), (candidate, self.column_of, entries[1]))
         (before_r, after_r), (before_c, after_c) = (_steps(*side) for side in sides)
