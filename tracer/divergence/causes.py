@@ -588,16 +588,20 @@ def explain_values(comparison: Comparison, point: Point) -> list[Cause]:
     for r, c in match_leaves(*comparison.values(point))[0]:
         if r.shape != c.shape or not (r.stored and c.stored) or math.prod(r.shape) > 1 << 24:
             continue
-        ours = comparison.reference.arrays.array(r).astype(np.float64)
-        theirs = comparison.candidate.arrays.array(c).astype(np.float64)
+        ours, theirs = _wide(comparison.reference.arrays.array(r)), _wide(comparison.candidate.arrays.array(c))
         if not (np.isfinite(ours).all() and np.isfinite(theirs).all()) or _close(ours, theirs):
             continue
-        if same_values(r.statistics, c.statistics, within=1e-5) and r.shape and math.prod(r.shape) > 4:
+        if np.iscomplexobj(ours) and _close(ours.conj(), theirs):
+            return [Cause("code", "conj", sentence="the candidate is the complex conjugate of the reference")]
+        same = same_values(r.statistics, c.statistics, within=1e-5) and _complex_order(ours, theirs)
+        if same and r.shape and math.prod(r.shape) > 4:
             return [Cause("code", "order", sentence="the same numbers in another order: axes or parts swapped?")]
-        factor = float(np.vdot(ours, theirs)) / max(float(np.vdot(ours, ours)), 1e-300)
+        factor = _number(complex(np.vdot(ours, theirs)) / max(float(np.vdot(ours, ours).real), 1e-300))
         if factor != 0 and _close(factor * ours, theirs):
-            return [Cause("code", "scale", 1.0, factor, sentence=f"the candidate is {factor:.6g} times the reference")]
-        shift = float((theirs - ours).mean())
+            said = f"the candidate is {factor:.6g} times the reference"
+            told = f"{factor:.6g}" if isinstance(factor, complex) else factor
+            return [Cause("code", "scale", 1.0, told, sentence=said)]
+        shift = _number(complex((theirs - ours).mean()))
         if _close(ours + shift, theirs):
             return [Cause("code", "shift", sentence=f"the candidate is the reference plus {shift:.6g}")]
         lost = _summand(comparison, point, theirs - ours)
@@ -614,13 +618,30 @@ def _handed_instead(comparison: Comparison, point: Point, theirs: Array) -> str:
     for name, value in _came_by(comparison.reference.graph, point.reference, point.side):
         known = value.stored and value.dtype in _FLOATS and not is_constant(value.statistics)
         if known and value.shape == theirs.shape:
-            array = comparison.reference.arrays.array(value).astype(np.float64)
+            array = _wide(comparison.reference.arrays.array(value))
             if _close(array, theirs):
                 return name
     return ""
 
 
-_FLOATS = frozenset({"float16", "float32", "float64"})
+_FLOATS = frozenset({"float16", "float32", "float64", "complex64", "complex128"})
+
+
+def _wide(array: Array) -> Array:
+    """In double precision, complex numbers as such."""
+    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
+def _number(value: complex) -> complex | float:
+    """A number without an imaginary part that is rounding only."""
+    return value.real if abs(value.imag) <= 1e-6 * abs(value) else value
+
+
+def _complex_order(ours: Array, theirs: Array) -> bool:
+    """Can they be the same numbers in another order? The statistics of complex numbers know their sizes only."""
+    if not (np.iscomplexobj(ours) or np.iscomplexobj(theirs)):
+        return True
+    return _close(np.sort_complex(ours.ravel()), np.sort_complex(theirs.ravel()))
 
 
 def _summand(comparison: Comparison, point: Point, apart: Array) -> Cause | None:
@@ -629,7 +650,7 @@ def _summand(comparison: Comparison, point: Point, apart: Array) -> Cause | None
         if not value.stored or value.dtype not in _FLOATS:
             continue
         for layout in layouts(apart.shape, value.shape):
-            array = layout.apply(comparison.reference.arrays.array(value), apart.shape).astype(np.float64)
+            array = _wide(layout.apply(comparison.reference.arrays.array(value), apart.shape))
             if _close(-apart, array):
                 return Cause("code", "residual", sentence=f"the reference adds {name} here, the candidate does not")
             if _close(apart, array):
