@@ -39,8 +39,18 @@ def channels(how: str, per_channel: np.ndarray, like: np.ndarray) -> np.ndarray:
     return whole.reshape(like.shape)
 
 
-def net(how: str = "", *, eps: float = 1e-5, scale: float = 1.0, double: bool = False, keep: str = "values") -> World:
-    """Linear, a norm in the layout `how`, Linear, Linear; `scale` and `double` are faults after it and before it."""
+def net(
+    how: str = "",
+    *,
+    eps: float = 1e-5,
+    scale: float = 1.0,
+    double: bool = False,
+    residual: bool = False,
+    noise: np.ndarray | None = None,
+    keep: str = "values",
+) -> World:
+    """Linear, a norm in the layout `how`, Linear, Linear. `scale` is a fault after the norm, `double` one before it;
+    `residual` adds a second Linear before it, `noise` stands there instead."""
     world = World(keep=keep)
 
     def linear(path, w):
@@ -52,6 +62,9 @@ def net(how: str = "", *, eps: float = 1e-5, scale: float = 1.0, double: bool = 
 
     def forward(x):
         h = linear("a", IN)(x).array * np.float32(2 if double else 1)
+        more = linear("a2", 2 * IN[::-1])(x).array
+        h = h + more if residual else h
+        h = h if noise is None else noise
         given = {"running_mean": MEAN, "running_var": VARIANCE}
         h = world.call(
             "n", "Norm", norm, Tensor(np.ascontiguousarray(TO_NORM[how](h))), parameters=given, settings={"eps": eps}
@@ -105,11 +118,29 @@ def test_a_fault_in_a_layer_with_another_layout_has_its_number(how, eps):
     assert [c.name for c in origin.causes if c.kind == "setting"] == ["eps"]
 
 
+@pytest.mark.parametrize("how", ["", "flat", "size 1"])
+def test_a_lost_residual_before_another_layout_is_said_so(how):
+    """Less than half of the numbers is what it should be, in other axes: still a number, and the summand."""
+    origin = diff(net(how), net(residual=True)).origin
+    assert (origin.place, origin.reference.path, origin.point.side) == ("between", ROOT, "in")
+    assert origin.difference.problem == ""
+    assert [c.name for c in origin.causes] == ["residual"]
+
+
+def test_another_thing_handed_in_has_its_number_by_the_layout_of_the_other_side():
+    """What the norm is given has nothing to do with what it should be, so shows no layout; what it gives does, by the
+    numbers of each channel."""
+    noise = np.random.default_rng(2).normal(size=(N, T, C)).astype(np.float32)
+    origin = diff(net("flat", noise=noise)).origin
+    assert (origin.place, origin.point.reference.path, origin.point.side) == ("between", "n", "in")
+    assert origin.difference.problem == ""
+
+
 def test_every_row_of_another_layout_agrees():
     """With all pairs judged, the norm in its layout is not said to carry on what nothing before it has."""
     found = diff(net("flat", scale=1.5), every=True)
     assert {row.reference.path: row.state for row in found.rows if row.reference.path != ROOT} == dict.fromkeys(
-        "anbc", "agrees"
+        ["a", "a2", "n", "b", "c"], "agrees"
     )
 
 

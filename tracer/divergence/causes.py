@@ -586,9 +586,15 @@ def explain_values(comparison: Comparison, point: Point) -> list[Cause]:
     if point.side not in {"in", "out"}:
         return []
     for r, c in match_leaves(*comparison.values(point))[0]:
-        if r.shape != c.shape or not (r.stored and c.stored) or math.prod(r.shape) > 1 << 24:
+        if math.prod(r.shape) != math.prod(c.shape) or not (r.stored and c.stored) or math.prod(r.shape) > 1 << 24:
             continue
         ours, theirs = _wide(comparison.reference.arrays.array(r)), _wide(comparison.candidate.arrays.array(c))
+        if r.shape != c.shape:
+            judged = comparison.known(point)
+            layout = next((x for x in layouts(r.shape, c.shape) if judged and x.name == judged.layout), None)
+            if layout is None:
+                continue
+            theirs = layout.apply(theirs, r.shape)
         if not (np.isfinite(ours).all() and np.isfinite(theirs).all()) or _close(ours, theirs):
             continue
         if np.iscomplexobj(ours) and _close(ours.conj(), theirs):

@@ -357,8 +357,12 @@ def _joins(fine: Sequence[int], coarse: Shape) -> bool:
 
 
 _SAMPLED = 4096
-_TELLING = 0.5
-"""The share of the spread that two arrays have in common from which their layout is sure."""
+
+
+def _telling(sampled: int) -> float:
+    """The share of the spread that samples of two arrays have in common from which their layout is sure: five times
+    what chance gives."""
+    return min(0.5, max(0.02, 25 / max(sampled, 1)))
 
 
 def fitting(ours: Array, theirs: Array) -> list[tuple[Layout, bool]]:
@@ -372,7 +376,7 @@ def fitting(ours: Array, theirs: Array) -> list[tuple[Layout, bool]]:
     here = _as_float(np.ravel(ours)[places])
     shared = [_shared(here, _as_float(layout.at(theirs, places))) for layout in possible]
     ranked = sorted(range(len(possible)), key=lambda n: -round(shared[n], 6))
-    return [(possible[n], shared[n] >= _TELLING) for n in ranked]
+    return [(possible[n], shared[n] >= _telling(here.size)) for n in ranked]
 
 
 def _shared(a: Array, b: Array) -> float:
