@@ -9,8 +9,10 @@ from tracer.divergence.alignment import Alone, CallId
 from tracer.divergence.diagnosis import Cause
 from tracer.divergence.flow import Point
 from tracer.reports import wording
+from tracer.reports.overview import layer_part
 from tracer.reports.report import Report
 from tracer.reports.terminal import report_text
+from tracer.trace.schema import Call, End, Header, Layer, Skeleton, Step, Value
 
 
 @pytest.mark.parametrize("show", [report_text, lambda diagnosis: Report(diagnosis).to_html()], ids=["terminal", "html"])
@@ -191,3 +193,87 @@ def test_what_a_number_behind_a_path_means_is_said_where_there_is_one():
     """Nobody has met "#1" before."""
     assert "path#1 is the second call" in report_text(builders.lost_residual())
     assert "path#1" not in report_text(builders.diagnosis())
+
+
+# ---- what had no partner, and how much was judged --------------------------------------------------------------------
+
+
+def test_a_layer_that_never_ran_is_not_said_to_be_missing():
+    """The other net has it too; this one never called it."""
+    alone = (
+        Alone(CallId("isab2"), "SetAttention"),
+        Alone(CallId("isab2.q"), "Dense"),
+        Alone(CallId("flat", 0), "Flatten"),
+    )
+    said = wording.alone(builders.alignment("isab1", alone_candidate=alone))
+    assert said == [
+        ("2 layers never ran in the candidate: ", ["isab2 (SetAttention)", "isab2.q (Dense)"]),
+        ("1 layer only in the candidate: ", ["flat (Flatten)"]),
+    ]
+
+
+def test_a_further_call_of_a_paired_layer_is_no_further_layer():
+    """A net that ran twice has all of its layers twice."""
+    alone = (Alone(CallId("fc1", 1), "Linear"), Alone(CallId("fc2", 1), "Linear"))
+    said = wording.alone(builders.alignment("fc1", "fc2", alone_reference=alone))
+    assert said == [("2 calls more in the reference: ", ["fc1#1 (Linear)", "fc2#1 (Linear)"])]
+
+
+def _covered(**more) -> str:
+    covered = dataclasses.replace(builders.diagnosis().coverage, **more)
+    return report_text(builders.diagnosis(coverage=covered))
+
+
+def test_every_is_offered_where_it_judges_more():
+    """Not where all that can be judged is, and not where nothing was looked for."""
+    hint = "all of them: tracer diff --every"
+    assert hint in _covered(judged=10, aligned=15, unjudgeable=4)
+    assert hint not in _covered(judged=11, aligned=15, unjudgeable=4)
+    assert hint not in _covered(judged=0, phases={"forward": "not judged: the inputs differ", "backward": "not judged"})
+
+
+def test_two_sentences_on_a_line_stand_well_apart():
+    """Or below each other."""
+    for width in range(60, 130):
+        text = report_text(builders.diagnosis(), width=width)
+        line = next(line for line in text.splitlines() if "all of them" in line)
+        assert line.strip() == "all of them: tracer diff --every" or " " * 8 in line.strip()
+
+
+def test_statistics_are_not_spoken_of_where_nothing_was_judged():
+    """They were compared, but say nothing of nets that have nothing in common."""
+    assert "by their statistics" in _covered(judged=2, screened=9)
+    assert "by their statistics" not in _covered(judged=0, screened=9)
+
+
+# ---- lines -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_calling_line_says_that_it_is_one():
+    """Where nobody knows which line made a layer, the caller's stands in; it is not taken for the layer's own."""
+    origin = dataclasses.replace(
+        builders.GELU_ORIGIN, reference=builders.spot(source="runs/of/mine/record_it.py:9", caller=True)
+    )
+    diagnosis = builders.diagnosis(origins=(origin,))
+    assert "  called at runs/of/mine/record_it.py:9\n" in report_text(diagnosis)
+    assert "called at .../" in report_text(diagnosis, width=50, encoding="ascii")
+    assert "called at runs/of/mine/record_it.py:9" in Report(diagnosis).to_html()
+    assert Report(diagnosis).to_dict()["origin"]["reference"]["source"] == "runs/of/mine/record_it.py:9"
+
+
+# ---- one trace -------------------------------------------------------------------------------------------------------
+
+
+def test_gradients_are_shown_in_the_order_of_their_values():
+    """They arrive in the order of the backward pass."""
+    values = [Value(leaf, "tensor", (2,), "float32") for leaf in ("0", "1", "mask")]
+    call = Call(0, 0, "(root)", 0, None, tuple(values[:2]), kwargs=(values[2],), outputs=tuple(values[:2]),
+                grad_inputs=(values[2], values[1], values[0]), grad_outputs=(values[1], values[0]))  # fmt: skip
+    skeleton = Skeleton(
+        Header("torch", "0", "Net"), {"(root)": Layer("(root)", "Net", (), {}, None)}, (Step(0, (call,)),), End()
+    )
+    labels = [value.label for value in layer_part(skeleton, "(root)").calls[0].values]
+    assert labels == [
+        "input 0", "input 1", "input mask", "output 0", "output 1", "output gradient 0", "output gradient 1",
+        "input gradient 0", "input gradient 1", "input gradient mask",
+    ]  # fmt: skip

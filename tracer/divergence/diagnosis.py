@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import networkx as nx
+
 from tracer.divergence.alignment import Alignment, Pair
 from tracer.divergence.case import SIDES, Case, TraceLike, matches, open_case
 from tracer.divergence.causes import Cause
 from tracer.divergence.comparison import pairs_read
-from tracer.divergence.flow import Flow
+from tracer.divergence.flow import Flow, Point
 from tracer.divergence.metrics import Progress, Tolerance
 from tracer.divergence.notes import beforehand, notes
 from tracer.divergence.origins import Begin
@@ -152,12 +154,13 @@ def diagnose(
         loss = loss_origin(case, backward.flow, backward.search.begins)
         if loss is not None:
             why = f"not judged: {loss.sentence}"
-            return _told(case, "unsure", loss.sentence, (loss,), phases={"forward": forward.said, "backward": why})
+            reason = "; ".join((*_run_otherwise(case), loss.sentence))
+            return _told(case, "unsure", reason, (loss,), phases={"forward": forward.said, "backward": why})
         raised = None if case.complete else raised_origin(case)
         origins = (
             (raised,)
             if raised is not None
-            else tuple(name_origin(case, backward.flow, begin, "backward") for begin in backward.search.begins)
+            else tuple(name_origin(case, backward.flow, begin, "backward") for begin in _cut_off(case, backward))
         )
     drift = forward.search.drift or (backward.search.drift if backward else None)
     verdict, reason = _verdict(case, origins, drift, both=said.startswith("judged"))
@@ -213,15 +216,38 @@ def _verdict(case: Case, origins: Sequence[Origin], drift: Begin | None, *, both
     sinks = outputs(case)
     if not sinks or any(case.comparison.judge(point) is None for point in sinks):
         return "unsure", "not every output of the net could be judged"
-    runs = [len(graph.roots) for graph in case.graphs]
-    if runs[0] != runs[1] and case.within is None:
-        return (
-            "unsure",
-            f"the reference was run {runs[0]} times, the candidate {runs[1]}; the runs that both have agree",
-        )
+    otherwise = _run_otherwise(case)
+    if otherwise and case.within is None:
+        return "unsure", f"{otherwise[0]}; the runs that both have agree"
     if case.within is not None:
         return "agree", "what --only names agrees; the rest was not looked at"
     return "agree", "forward and backward agree" if both else "the forward pass agrees"
+
+
+def _cut_off(case: Case, backward: Phase) -> list[Begin]:
+    """Where the backward pass begins to differ, without what has no gradient only because what it went into gets none
+    for it, cut off at another of these points."""
+    begins, flow = backward.search.begins, backward.flow
+    missing = [b for b in begins if b.difference.problem == "missing"]
+
+    def lacks(point: Point) -> int:
+        """How many gradients more the reference has there."""
+        ours, theirs = case.comparison.values(point)
+        return len(ours) - len(theirs)
+
+    def follows(begin: Begin) -> bool:
+        others = [other.point for other in missing if other is not begin]
+        lost = [point for point in flow.graph.predecessors(begin.point) if lacks(point) * lacks(begin.point) > 0]
+        return any(nx.has_path(flow.graph, other, point) for other in others for point in lost)
+
+    return [begin for begin in begins if begin not in missing or not follows(begin)]
+
+
+def _run_otherwise(case: Case) -> tuple[str, ...]:
+    """That one net was run more often than the other."""
+    runs = [len(graph.roots) for graph in case.graphs]
+    times = ["once" if count == 1 else f"{count} times" for count in runs]
+    return (f"the reference was run {times[0]}, the candidate {times[1]}",) if runs[0] != runs[1] else ()
 
 
 def _where(origin: Origin) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from tracer.divergence.case import SIDES, Case
 from tracer.divergence.causes import QUIET_SETTINGS, Cause, for_one_layer
-from tracer.divergence.comparison import match_leaves
+from tracer.divergence.comparison import match_leaves, pairs_read
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import Node
 from tracer.divergence.left_out import few, notes_left_out
@@ -36,6 +36,8 @@ def beforehand(case: Case) -> tuple[str, ...]:
 def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]) -> tuple[str, ...]:
     """What differs besides the origins and what `beforehand` says: layouts, inputs, parameters, settings, flags."""
     found = [*notes_left_out(case), *_layouts(case), *_input_counts(case), *_result_forms(case)]
+    if origins:
+        found = [*_swapped(case), *found]
     if quiet_parameters:
         found.append(f"parameters differ without effect on the output at {few(quiet_parameters)}")
     found += _quiet_settings(case, origins)
@@ -170,7 +172,8 @@ def _quiet_settings(case: Case, origins: Sequence[Origin]) -> list[str]:
                     told[difference.sentence] = placed
                     continue
                 places[kind, difference.sentence][point.reference.path] = None
-    effect = "" if origins else "; without effect on these numbers"
+    judged = pairs_read(case.comparison)
+    effect = "; without effect on these numbers" if judged and not origins else ""
     return [
         _again(told[sentence], paths) if sentence in told else f"{kind}: {sentence} at {few(paths)}{effect}"
         for (kind, sentence), paths in places.items()
@@ -183,6 +186,15 @@ def _again(cause: Cause, paths: Iterable[str]) -> str:
     layers = "1 more layer" if len(listed) == 1 else f"{len(listed)} more layers"
     same = "the same edit" if cause.edit and not for_one_layer(cause) else "the same difference"
     return f"{cause.name}: {same} at {layers}: {few(listed)}"
+
+
+def _swapped(case: Case) -> list[str]:
+    """That the traces were perhaps given the other way round: most ports go from torch to MindSpore."""
+    if [trace.skeleton.header.framework for trace in case.traces] != ["mindspore", "torch"]:
+        return []
+    return [
+        "the MindSpore net is the reference here, the torch net its port: if it is the other way round, swap the files"
+    ]
 
 
 def _environments(case: Case) -> list[str]:

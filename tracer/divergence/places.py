@@ -46,6 +46,8 @@ class Spot:
     text: str | None = None
     called_at: str | None = None
     called_text: str | None = None
+    caller: bool = False
+    """`source` is where it was called; which line made it is not known."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def spot(case: Case, side: int, id_: CallId, shown_by: Point | None = None) -> S
     if node is None:
         return _spot(id_.path, None, layer.kind if layer else "?", layer.made_at if layer else None)
     found = _spot(id_.path, id_.call, node.layer.kind, node.layer.made_at or node.call.source or node.layer.source)
+    found = replace(found, caller=node.layer.made_at is None and node.call.source is not None)
     if shown_by is None:
         return found
     taker = shown_by.reference if side == 0 else shown_by.candidate

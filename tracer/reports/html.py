@@ -86,7 +86,7 @@ def _spot(label: str, spot: Spot | None) -> str:
         code = f"<br>code around {escape(spot.called_at)}<br><code>{escape(spot.called_text or '')}</code>"
     return (
         f"<tr><th>{label}</th><td><code>{escape(wording.spot_name(spot))}</code></td><td>{escape(spot.kind)}</td>"
-        f"<td><code>{escape(spot.source or '')}</code>{code}</td></tr>"
+        f"<td><code>{escape(wording.source_of(spot))}</code>{code}</td></tr>"
     )
 
 

@@ -351,12 +351,18 @@ def _call(call: Call, orders: Mapping[int, Call]) -> CallPart:
             ("input", call.inputs),
             ("input", call.kwargs),
             ("output", call.outputs),
-            ("output gradient", call.grad_outputs),
-            ("input gradient", call.grad_inputs),
+            ("output gradient", _in_order(call.grad_outputs, call.outputs)),
+            ("input gradient", _in_order(call.grad_inputs, (*call.inputs, *call.kwargs))),
         )
         for value in values
     ]
     return CallPart(_joined(words), tuple(values), call.source)
+
+
+def _in_order(gradients: Sequence[Value], values: Sequence[Value]) -> list[Value]:
+    """Gradients in the order of the values that they are of; they arrived in any."""
+    place = {value.leaf: n for n, value in enumerate(values)}
+    return sorted(gradients, key=lambda gradient: place.get(gradient.leaf, len(place)))
 
 
 def _value_line(label: str, value: Value, orders: Mapping[int, Call]) -> ValueLine:

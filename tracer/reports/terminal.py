@@ -38,6 +38,8 @@ _LABEL = 11
 _SCREEN = 40
 _INSTALLED = re.compile(r"\S*[/\\]site-packages[/\\]")
 _ROAD_BESIDE_LABEL = 64
+_APART = 8
+"""Columns between two sentences on one line, so that they are not read as one."""
 
 _VERDICT_STYLE = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
 _STATE_STYLE = {"agrees": "green", "starts here": "bold red", "carried on": "red", "diverged": "red"}
@@ -305,6 +307,10 @@ def _fit_source(source: str, width: int, page: Page) -> str:
     """A source line without as many of its first folders as need be."""
     if cell_len(source) <= width:
         return source
+    if source.startswith(wording.CALLED_AT):
+        return wording.CALLED_AT + _fit_source(
+            source.removeprefix(wording.CALLED_AT), width - len(wording.CALLED_AT), page
+        )
     parts = re.split(r"[/\\]", source)
     for start in range(1, len(parts)):
         shorter = f"{page.dots}/{'/'.join(parts[start:])}"
@@ -315,12 +321,13 @@ def _fit_source(source: str, width: int, page: Page) -> str:
 
 def _shortest_source(source: str) -> str:
     """What must be seen of a source line: the file and the line, behind dots where folders are left out."""
-    file = re.split(r"[/\\]", source)[-1]
-    return file if file == source else f".../{file}"
+    before = wording.CALLED_AT if source.startswith(wording.CALLED_AT) else ""
+    file = re.split(r"[/\\]", source.removeprefix(before))[-1]
+    return source if before + file == source else f"{before}.../{file}"
 
 
 def _spot_columns(spot: Spot | None, page: Page) -> tuple[str, str, str]:
-    return wording.spot_name(spot), spot.kind if spot else "", page.near(spot.source) if spot else ""
+    return wording.spot_name(spot), spot.kind if spot else "", page.near(wording.source_of(spot)) if spot else ""
 
 
 def _cell(text: str, width: int) -> str:
@@ -467,18 +474,18 @@ def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
 
 
 def _coverage(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
-    covered = diagnosis.coverage
     said = wording.coverage(diagnosis)
     lines = _paragraph(said, page)
     hint = "all of them: tracer diff --every"
-    if covered.judged < covered.aligned and not diagnosis.rows:
+    if wording.every_judges_more(diagnosis):
         gap = page.width - 2 - cell_len(said) - cell_len(hint)
-        lines = [Text.assemble(f"  {said}{' ' * gap}", (hint, "dim"))] if gap >= 2 else lines
-        lines += [] if gap >= 2 else _paragraph(hint, page, "dim")
+        beside = gap >= _APART
+        lines = [Text.assemble(f"  {said}{' ' * gap}", (hint, "dim"))] if beside else lines
+        lines += [] if beside else _paragraph(hint, page, "dim")
     for begin, names in wording.alone(diagnosis.alignment):
         listed = _few_lines(begin, names, page.width - 4, page)
         lines += [Text(("    " if at else "  ") + part) for at, part in enumerate(listed)]
-    for phase in wording.unjudged_phases(covered):
+    for phase in wording.unjudged_phases(diagnosis.coverage):
         lines += _paragraph(phase, page, "yellow")
     notes = wording.notes_after(diagnosis)
     for note in notes[: most.notes]:
@@ -674,6 +681,8 @@ def tree_lines(rows: Iterable[Row], page: Page, *, narrow: bool) -> Iterator[Tex
     yield Text(head + "".join(f" {label:>{_NUMBER}}" for label, _ in statistics) + f" {'ms':>7}", "bold")
     for row, name_text, kind_text in zip(listed, names, kinds, strict=True):
         yield from _tree_row(row, (name_text, kind_text), (name, kind, output), [key for _, key in statistics], page)
+    if any(" +" in row.output for row in listed):
+        yield Text("+1: the output holds one tensor more", "dim")
 
 
 def _tree_room(room: int, statistics: Sequence[object]) -> int:

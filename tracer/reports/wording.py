@@ -67,6 +67,14 @@ def spot_name(spot: Spot | None) -> str:
     return "nothing" if spot is None else call_name(spot.path, spot.call)
 
 
+CALLED_AT = "called at "
+
+
+def source_of(spot: Spot) -> str:
+    """The line of one side of an origin; where it is not that which made the layer, it says so."""
+    return (CALLED_AT if spot.caller and spot.source else "") + (spot.source or "")
+
+
 def place_name(origin: Origin) -> str:
     """How an origin is called: the reference's path, else the candidate's."""
     return spot_name(origin.reference or origin.candidate)
@@ -122,7 +130,7 @@ def _when(origin: Origin) -> str:
 def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     """What kind of place an origin is, for a reader who has not met the words; "" where all of it is said already."""
     parts = []
-    new = origin.sentence if origin.sentence != diagnosis.reason else ""
+    new = origin.sentence if origin.sentence not in diagnosis.reason else ""
     if origin.place == "between":
         which = "layers that were recorded" if origin.left_out else "layers"
         said = f"The {which} agree, what the code of {place_name(origin)} makes of them does not"
@@ -341,7 +349,7 @@ def coverage(diagnosis: Diagnosis) -> str:
         parts = [f"judged {covered.judged} of {of}"]
     else:
         parts = [f"judged {covered.judged} of {covered.aligned} aligned pairs"]
-    if screened > 0:
+    if screened > 0 and covered.judged:
         parts[0] += f" ({screened} more by their statistics)"
     if silent:
         parts.append(f"{silent} never ran")
@@ -350,6 +358,14 @@ def coverage(diagnosis: Diagnosis) -> str:
     if not covered.alone:
         parts.append("no layer alone")
     return ", ".join(parts)
+
+
+def every_judges_more(diagnosis: Diagnosis) -> bool:
+    """Would --every judge pairs that the verdict did not need?"""
+    covered = diagnosis.coverage
+    searched = covered.phases.get("forward", "").startswith("judged")
+    all_of_them = covered.named if covered.only else covered.aligned
+    return searched and not diagnosis.rows and covered.judged < all_of_them - covered.unjudgeable
 
 
 def alone(alignment: Alignment) -> list[tuple[str, list[str]]]:
@@ -363,15 +379,31 @@ def alone(alignment: Alignment) -> list[tuple[str, list[str]]]:
     ):
         containers = _borders(those, paths)
         borders += containers
-        layers = [one for one in those if one not in containers]
-        if layers:
-            count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-            lines.append((f"{count} only in the {name}: ", [_alone_name(one) for one in layers]))
+        kinds: dict[str, list[Alone]] = {}
+        for one in those:
+            if one not in containers:
+                kinds.setdefault(_loneliness(one, paths), []).append(one)
+        lines += [
+            (f"{_count(len(some), what)} {how} in the {name}: ", [_alone_name(one) for one in some])
+            for (what, how), some in ((kind.split(" ", 1), some) for kind, some in kinds.items())
+        ]
     if borders:
         count = "1 container" if len(borders) == 1 else f"{len(borders)} containers"
         said = f"{count} without counterpart, all inside paired"
         lines.append((said, []) if lines else (f"{said}: ", [_alone_name(one) for one in borders]))
     return lines
+
+
+def _loneliness(one: Alone, paired: set[str]) -> str:
+    """What of a net has no partner, and how that is said: a layer that ran or did not, or a call more of one that has a
+    partner."""
+    if one.id.call < 0:
+        return "layer never ran"
+    return "call more" if one.id.path in paired else "layer only"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _alone_name(one: Alone) -> str:
