@@ -27,6 +27,7 @@ class Scaled(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Twice what came in, at least."""
+        x = self.inside(x) if isinstance(getattr(self, "inside", None), nn.Tanh) else x
         return self._factor[0] * (x * x + x) * self.weight
 
 
@@ -175,3 +176,15 @@ def test_a_result_of_another_dtype_is_said_before_numbers(tmp_path):
     found = ends(tmp_path, lambda y: y, lambda y: y.double())
     assert found["verdict"] == "agree"
     assert any("float32" in note and "float64" in note for note in found["notes"])
+
+
+def test_a_mode_is_no_cause_where_the_layers_left_out_do_not_depend_on_it(tmp_path):
+    """What a recording left out is the better guess."""
+    nets = [Net(lambda y: y, factor, nn.Tanh()) for factor in (1.0, 1.1)]
+    nets[1].eval()
+    files = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for net, file in zip(nets, files, strict=True):
+        tracer.record(net, X, out=file, depth=1)
+    origin = validate_report(tracer.diff(*files).to_dict())["origin"]
+    assert origin["reference"]["path"] == "own"
+    assert [cause["kind"] for cause in origin["causes"]] == ["code"]

@@ -74,6 +74,10 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
     return (*found, *inside, *fitting, *code, *general, *(c for c in unknown if c not in inside))
 
 
+PERHAPS_MODE = "this matters if its code asks for self.training"
+"""What ends the sentence of a training flag that nothing is known to depend on."""
+
+
 def _unknown_mode(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
     """The training flag of a class that no rule knows: whether it matters cannot be told from outside."""
     r, c = ours.call.training, theirs.call.training
@@ -81,7 +85,7 @@ def _unknown_mode(comparison: Comparison, ours: Node, theirs: Node) -> list[Caus
         return []
     said = f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode"
     inside = _modes_inside(comparison, ours, theirs)
-    said += "; a layer inside depends on it" if inside else "; this matters if its code asks for self.training"
+    said += "; a layer inside depends on it" if inside else f"; {PERHAPS_MODE}"
     return [Cause("mode", "training", r, c, edit=_mode_edit(comparison, r), sentence=said)]
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tracer.divergence.case import SIDES, Case
-from tracer.divergence.causes import Cause, parameter_causes, setting_causes
+from tracer.divergence.causes import PERHAPS_MODE, Cause, parameter_causes, setting_causes
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallGraph, CallId, Node, names
-from tracer.divergence.rules import mode_matters
 from tracer.trace.schema import ROOT, Call
 
 _REASON = "left out by "
@@ -71,12 +70,11 @@ def causes_left_out(case: Case, hidden: LeftOut, causes: Sequence[Cause]) -> tup
         at = f" at {ours.id.path}, left out by {hidden.by}"
         found += [replace(cause, sentence=f"{cause.sentence}{at}") for cause in own]
     paths = [*hidden.paths, *(node.layer.path for pair in hidden.pairs for node in pair)]
-    modal = any(mode_matters(node.meaning) for pair in hidden.pairs for node in pair)
     kept = [
         cause
         for cause in causes
         if (cause.kind, cause.name) != ("code", "forward")
-        and not (cause.kind == "mode" and not modal and "no rule knows" in cause.sentence)
+        and not (cause.kind == "mode" and cause.sentence.endswith(PERHAPS_MODE))
         and not _is_lone(cause, paths)
     ]
     if found or kept:
