@@ -299,7 +299,7 @@ class Layout:
 
 
 SQUEEZED = "size-1 axes"
-REORDERED = "the same numbers in another order"
+REORDERED = "another order"
 
 _KNOWN_TURNS = {
     (0, 3, 1, 2): "NHWC -> NCHW",
