@@ -241,6 +241,7 @@ def test_an_edit_in_a_loop_says_for_which_layer_it_is(tmp_path):
     """One line makes layers that need opposite values: the edit is not called right for all of them."""
     ours, theirs = (build(FLIPS.replace("== 1", f"== {n}"), tmp_path / f"port_flips{n}.py") for n in (1, 0))
     diagnosis = found(ours, theirs, tmp_path)
+    assert [c.name for c in diagnosis.origin.causes] == ["flip"]
     edit = diagnosis.origin.causes[0].edit
     assert "set flip to False" in edit
     assert "for steps.0; other layers that this line makes need other values" in edit

@@ -307,7 +307,9 @@ def _code_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Orig
         if weights:
             return _origin(case, flow, begin, "start", "layer", ours, theirs, tuple(weights))
     own = setting_causes(case.comparison, case.graphs[0].nodes[ours], case.graphs[1].nodes[theirs])
-    causes = (*own, *_beside(case, begin), *code_causes(case.comparison, point, begin.difference))
+    settings = [*own, *_beside(case, begin)]
+    code = code_causes(case.comparison, point, begin.difference)
+    causes = (*settings, *(() if settings and no_cause_known(code) else code))
     root = ours in case.graphs[0].roots and point.side == "out"
     shaped = root and begin.difference.problem in {"shape", "structure"}
     framework = bool(own) and all(
