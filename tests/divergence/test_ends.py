@@ -152,6 +152,15 @@ def test_weights_outside_of_what_only_names_are_not_blamed(tmp_path):
     assert (found["verdict"], found["origin"]) == ("unsure", None)
 
 
+@pytest.mark.parametrize("only", [[], ["last"]])
+def test_settings_outside_of_what_only_names_are_not_told(tmp_path, only):
+    """Nothing is known of their effect."""
+    theirs = Net(lambda y: y)
+    theirs.first.out_features = 9
+    found = diff(tmp_path, Net(lambda y: y), theirs, only=only)
+    assert any("out_features" in note for note in found["notes"]) == (not only)
+
+
 def test_gradients_of_a_frozen_net_are_judged(tmp_path):
     """Where no parameter is trained but the input asks for a gradient, a gradient that code cuts off is found."""
     nets = [Net(lambda y: y), Net(lambda y: y * 0.5 + y.detach() * 0.5)]

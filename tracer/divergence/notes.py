@@ -162,7 +162,7 @@ def _quiet_settings(case: Case, origins: Sequence[Origin]) -> list[str]:
     told = {cause.sentence: cause for origin in origins for cause in origin.causes}
     places: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for point, differences in case.settings.items():
-        if point.reference.path not in begun:
+        if point.reference.path not in begun and case.looks_at(point.reference, point.candidate):
             kind = case.graphs[1].nodes[point.candidate].layer.kind
             for difference in differences:
                 if difference.name in QUIET_SETTINGS and _writes(case, point):
