@@ -155,6 +155,7 @@ def test_control_c_is_quiet_and_130(pair, tmp_path):
     """A diff that is interrupted while it reads."""
     code = (
         "import os, signal, sys, time; from tracer import api, cli; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell may have it ignored
         "api.diff = lambda *_, **__: (os.kill(os.getpid(), signal.SIGINT), time.sleep(30)); "
         "raise SystemExit(cli.run(cli.cli, sys.argv[1:], 'tracer'))"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded import make
 
@@ -75,6 +75,7 @@ def test_same_equals_explicit_padding_where_the_windows_do(
     assert (found == []) == (left == right)
 
 
+@example(1, 1, 3, 1, 2, (4, 0))  # windows that see nothing but padding
 @given(SIZES, KERNELS, STRIDES, DILATIONS, st.integers(0, 4), st.tuples(st.integers(0, 4), st.integers(0, 4)))
 def test_explicit_padding_equals_explicit_padding_where_the_windows_do(
     size: int, kernel: int, stride: int, dilation: int, padding: int, pads: tuple[int, int]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from tracer.divergence.rules.calls import UNKNOWN, Known
 from tracer.divergence.rules.conversions import Pads, padding_pairs, rank_of, read, same_pads, short, whole_numbers
@@ -115,27 +118,49 @@ def says_pad_mode(means: Meaning) -> bool:
     return row is not None and row.convert == "pad_mode"
 
 
-def _unseen_end(pair: Pair, left: Pads, right: Pads) -> bool:
-    """Do the paddings differ at the end only, where no window reaches?"""
-    if any(a[0] != b[0] for a, b in zip(left, right, strict=True)):
+def _unseen(pair: Pair, left: Pads, right: Pads) -> bool:
+    """Do the paddings differ only where no window tells them apart?"""
+    ours, theirs = _taps(pair.reference, pair.sizes, left), _taps(pair.candidate, pair.sizes, right)
+    if ours is None or theirs is None:
         return False
-    return _reach(pair.reference, pair.sizes, left) == _reach(pair.candidate, pair.sizes, right)
+    return all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def _taps(means: Meaning, sizes: tuple[int, ...] | None, padding: Pads) -> list[np.ndarray[Any, Any]] | None:
+    """For each axis (windows, taps): the position that a tap of the kernel reads, -1 in the padding."""
+    axes = _axes(means, sizes, padding)
+    if axes is None:
+        return None
+    result = []
+    for n, k, s, d, before, windows in axes:
+        at = np.arange(max(windows, 0))[:, None] * s - before + np.arange(k)[None, :] * d
+        result.append(np.where((at >= 0) & (at < n), at, -1))
+    return result
 
 
 def _reach(means: Meaning, sizes: tuple[int, ...] | None, padding: Pads) -> list[tuple[int, int]] | None:
     """(number of windows, how far the last one reaches into the padding) for each axis."""
+    axes = _axes(means, sizes, padding)
+    if axes is None:
+        return None
+    return [(w, max((w - 1) * s + d * (k - 1) + 1 - before - n, 0)) for n, k, s, d, before, w in axes]
+
+
+def _axes(
+    means: Meaning, sizes: tuple[int, ...] | None, padding: Pads
+) -> list[tuple[int, int, int, int, int, int]] | None:
+    """(size, kernel, stride, dilation, padding before, number of windows) for each axis."""
     kernel, stride = steps_of(means, "kernel_size"), steps_of(means, "stride")
     if sizes is None or kernel is None or stride is None:
         return None
     dilation = steps_of(means, "dilation") or [1] * len(kernel)
     result = []
     for n, k, s, d, (before, after) in zip(sizes, kernel, stride, dilation, padding, strict=False):
-        extent = d * (k - 1) + 1
-        spare = n + before + after - extent
+        spare = n + before + after - d * (k - 1) - 1
         windows = (-(-spare // s) if value_of(means, "ceil_mode") else spare // s) + 1
         if value_of(means, "ceil_mode") and (windows - 1) * s >= n + before:
             windows -= 1  # torch drops a last window that would start in the padding
-        result.append((windows, max((windows - 1) * s + extent - before - n, 0)))
+        result.append((n, k, s, d, before, windows))
     return result
 
 
@@ -159,7 +184,7 @@ def _compare_padding(pair: Pair, ours: Plain, theirs: Plain) -> bool | None:
         return False if "same" in (ours, theirs) else None
     if left == right:
         return True
-    return pair.sizes is not None and "transpose" not in pair.reference.op and _unseen_end(pair, left, right)
+    return pair.sizes is not None and "transpose" not in pair.reference.op and _unseen(pair, left, right)
 
 
 def _compare_output_padding(pair: Pair, _: Plain, __: Plain) -> bool | None:
