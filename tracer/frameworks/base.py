@@ -337,11 +337,3 @@ class Watcher(Protocol):
 
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
-
-
-@dataclass(frozen=True)
-class Install:
-    """The line that installs a framework, for messages."""
-
-    package: str
-    line: str = field(default="")

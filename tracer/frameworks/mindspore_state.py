@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracer.frameworks.base import Unreadable
-from tracer.frameworks.store import Attributes, Contents, NotKept, Part, Store, keep_random_state, same_bits
-from tracer.trace.schema import ROOT
+from tracer.frameworks.store import Attributes, NotKept, Part, Store, is_users, keep_net, same_bits
 
 Array = np.ndarray[Any, Any]
 
@@ -49,17 +48,11 @@ class KeptNet:
         self._ignored = frozenset(name for name in bookkeeping - _BACK if "hook" not in name)
         self._hooks = tuple(name for name in bookkeeping if "hook" in name)
         self._store = Store()
-        paths = [("" if path == ROOT else path, cell) for path, cell in cells]
-        self._contents = Contents(self._store, self._part, paths)
+        self._contents = keep_net(self._store, self._part, cells)
+        self._keep_own_random_state()
         for path, cell in cells:
-            self._contents.keep(path, cell)
             if _draws_unseen(cell):
                 self._contents.missing(f"{path} ({type(cell).__name__}): its random generator")
-        for kind in {kind for _, cell in cells for kind in type(cell).__mro__ if _is_users(kind)}:
-            self._contents.keep_class(kind)
-        keep_random_state(self._contents)
-        self._keep_own_random_state()
-        for _, cell in cells:
             _replace_random_primitives(cell)
 
     def restore(self) -> tuple[str, ...]:
@@ -75,7 +68,7 @@ class KeptNet:
             return Part(attributes.put_back, list(attributes.items()))
         if isinstance(value, mindspore.Tensor):
             return self._of_tensor(value)
-        if type(value).__name__ == "Generator" and not _is_users(type(value)):
+        if type(value).__name__ == "Generator" and not is_users(type(value)):
             state = np.array(value.get_state().asnumpy())
             return Part(lambda: value.set_state(mindspore.Tensor(state)))
         return None
@@ -106,10 +99,6 @@ class KeptNet:
         else:
             self._contents.add("MindSpore's random state", lambda: mindspore.set_rng_state(mindspore.Tensor(state)))
         self._contents.keep("MindSpore's seeds of operators", _operator_seeds())
-
-
-def _is_users(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] not in {"mindspore", "builtins", "abc", "typing", "pybind11_builtins"}
 
 
 def _operator_seeds() -> dict[Any, Any] | None:

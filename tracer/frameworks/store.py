@@ -18,6 +18,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from tracer.trace.schema import ROOT
+
 Array = np.ndarray[Any, Any]
 
 IN_MEMORY = 256 << 20
@@ -350,7 +352,27 @@ _KINDS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any, Any], None]], ...
 """What has a state, how it is read, and how it is put back."""
 
 
-def keep_random_state(contents: Contents) -> None:
-    """Python's and numpy's global random state."""
+def keep_net(store: Store, of_framework: Callable[[Any], Part | None], layers: Sequence[tuple[str, Any]]) -> Contents:
+    """All that the layers of a net (paths and layers, the net first) and their classes hold, and the random state of
+    Python and numpy."""
+    named = [("" if path == ROOT else path, layer) for path, layer in layers]
+    contents = Contents(store, of_framework, named)
+    for path, layer in named:
+        contents.keep(path, layer)
+    for kind in {kind for _, layer in named for kind in type(layer).__mro__ if is_users(kind)}:
+        contents.keep_class(kind)
+    _keep_random_state(contents)
+    return contents
+
+
+def is_users(kind: type) -> bool:
+    """Is it a class that someone wrote, not a framework or Python?"""
+    return kind.__module__.partition(".")[0] not in _NOT_THE_USERS
+
+
+_NOT_THE_USERS = frozenset({"torch", "mindspore", "pybind11_builtins", "builtins", "abc", "typing"})
+
+
+def _keep_random_state(contents: Contents) -> None:
     contents.add("Python's random state", partial(random.setstate, random.getstate()))
     contents.add("numpy's random state", partial(np.random.set_state, np.random.get_state()))  # noqa: NPY002

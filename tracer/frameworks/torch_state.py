@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracer.frameworks.base import Unreadable
-from tracer.frameworks.store import Attributes, Contents, NotKept, Part, Store, keep_random_state, same_bits
-from tracer.trace.schema import ROOT
+from tracer.frameworks.store import Attributes, NotKept, Part, Store, keep_net, same_bits
 
 Array = np.ndarray[Any, Any]
 
@@ -31,13 +30,7 @@ class KeptNet:
         self._torch, self._read, self._make = torch, read, make
         self._tables = [name for name, value in vars(torch.nn.Module()).items() if isinstance(value, dict)]
         self._store = Store()
-        paths = [("" if path == ROOT else path, module) for path, module in modules]
-        self._contents = Contents(self._store, self._part, paths)
-        for path, module in modules:
-            self._contents.keep(path, module)
-        for kind in {kind for _, module in modules for kind in type(module).__mro__ if _is_users(kind)}:
-            self._contents.keep_class(kind)
-        keep_random_state(self._contents)
+        self._contents = keep_net(self._store, self._part, modules)
         self._contents.add("torch's random state", partial(torch.set_rng_state, torch.get_rng_state()))
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             states = torch.cuda.get_rng_state_all()
@@ -112,10 +105,6 @@ class KeptNet:
         if not same:
             with self._torch.no_grad():
                 tensor.copy_(clone)
-
-
-def _is_users(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] not in {"torch", "builtins", "abc", "typing"}
 
 
 def _uninitialised(tensor: Any) -> bool:
