@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -149,3 +149,10 @@ def _within(flow: Flow, only: Sequence[str]) -> frozenset[Point] | None:
 def matches(reference: str, candidate: str, globs: Sequence[str]) -> bool:
     """Does one of the globs name a pair by either path? All are named where there is none."""
     return not globs or any(fnmatchcase(reference, glob) or fnmatchcase(candidate, glob) for glob in globs)
+
+
+def few(paths: Iterable[str]) -> str:
+    """The first three, and how many more."""
+    listed = list(paths)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(listed[:3]) + more

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +44,10 @@ class Cause:
     proven: bool = False
     edit: str = ""
     sentence: str = ""
+    fallback: bool = False
+    """Nothing is known that speaks for it: it is said for want of better."""
+    alone: str = ""
+    """The path of the layer of which it says only that it has no partner."""
 
 
 def layer_causes(comparison: Comparison, point: Point, difference: Difference) -> tuple[Cause, ...]:
@@ -74,10 +78,6 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
     return (*found, *inside, *fitting, *code, *general, *(c for c in unknown if c not in inside))
 
 
-PERHAPS_MODE = "this matters if its code asks for self.training"
-"""What ends the sentence of a training flag that nothing is known to depend on."""
-
-
 def _unknown_mode(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
     """The training flag of a class that no rule knows: whether it matters cannot be told from outside."""
     r, c = ours.call.training, theirs.call.training
@@ -85,8 +85,9 @@ def _unknown_mode(comparison: Comparison, ours: Node, theirs: Node) -> list[Caus
         return []
     said = f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode"
     inside = _modes_inside(comparison, ours, theirs)
-    said += "; a layer inside depends on it" if inside else f"; {PERHAPS_MODE}"
-    return [Cause("mode", "training", r, c, edit=_mode_edit(comparison, r), sentence=said)]
+    said += "; a layer inside depends on it" if inside else "; this matters if its code asks for self.training"
+    edit = _mode_edit(comparison, r)
+    return [Cause("mode", "training", r, c, edit=edit, sentence=said, fallback=not inside)]
 
 
 def _modes_inside(comparison: Comparison, ours: Node, theirs: Node) -> bool:
@@ -495,17 +496,13 @@ def code_causes(comparison: Comparison, point: Point, difference: Difference) ->
     found += _shape_causes(difference)
     if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
         unseen = "; the traces keep no values here that could show how" if difference.from_statistics else ""
-        said = f"{_NONE_KNOWN}{unseen}"
-        found.append(Cause("code", "forward", sentence=said))
+        found.append(Cause("code", "forward", sentence=f"none that is known fits{unseen}", fallback=True))
     return tuple(found)
-
-
-_NONE_KNOWN = "none that is known fits"
 
 
 def no_cause_known(causes: Sequence[Cause]) -> bool:
     """Is all that is said of an origin that nothing known explains it?"""
-    return all(c.sentence.startswith(_NONE_KNOWN) for c in causes)
+    return all(c.fallback for c in causes)
 
 
 def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
@@ -516,9 +513,8 @@ def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
         (comparison.candidate, point.candidate, "candidate", "reference"),
     ):
         lones = _lone_feeders(side.graph, id_, point.side, side.alone)
-        takers = _takers(side.graph) if lones else {}
         for lone in lones:
-            if _answered(comparison, side, lone, takers):
+            if _answered(comparison, side, lone):
                 continue
             node = side.graph.nodes[lone]
             if not node.unit:
@@ -543,6 +539,7 @@ def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
                         values.get("candidate"),
                         sentence=f"the {word} runs {node.layer.kind} {lone.path} here, and no layer of the "
                         f"{other} answers it",
+                        alone=lone.path,
                     )
                 )
     return found
@@ -559,9 +556,10 @@ def _lone_feeders(graph: CallGraph, id_: CallId, side: str, alone: frozenset[Cal
     return list(dict.fromkeys(found))
 
 
-def _answered(comparison: Comparison, side: Bank, lone: CallId, takers: Mapping[CallId, Sequence[CallId]]) -> bool:
+def _answered(comparison: Comparison, side: Bank, lone: CallId) -> bool:
     """Was all that a layer without a partner gave taken by layers that were given the same on the other side? Then it
     lies before what agrees."""
+    takers = side.graph.takers
     todo = list(takers.get(lone, ()))
     taken = bool(todo)
     while todo:
@@ -573,16 +571,6 @@ def _answered(comparison: Comparison, side: Bank, lone: CallId, takers: Mapping[
             return False
         todo.extend(further)
     return taken
-
-
-def _takers(graph: CallGraph) -> dict[CallId, list[CallId]]:
-    """For each call those that took what it gave as it was."""
-    found: dict[CallId, list[CallId]] = {}
-    for id_, node in graph.nodes.items():
-        for feed in () if node.hidden else graph.feeds(id_):
-            if feed.kind == "call" and feed.by is not None:
-                found.setdefault(feed.by, []).append(id_)
-    return found
 
 
 def explain_values(comparison: Comparison, point: Point) -> list[Cause]:

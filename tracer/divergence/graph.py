@@ -8,7 +8,7 @@ enclosing call that was handed on, or *code* in the enclosing call, which hid wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -195,6 +195,16 @@ class CallGraph:
         }
 
     @cached_property
+    def takers(self) -> Mapping[CallId, list[CallId]]:
+        """For each call those that took what it gave as it was."""
+        found: dict[CallId, list[CallId]] = {}
+        for id_, node in self.nodes.items():
+            for feed in () if node.hidden else self.feeds(id_):
+                if feed.kind == "call" and feed.by is not None:
+                    found.setdefault(feed.by, []).append(id_)
+        return found
+
+    @cached_property
     def flow(self) -> nx.DiGraph:
         """The units and an edge from each to those it fed."""
         graph = nx.DiGraph()
@@ -372,15 +382,6 @@ class _Sources:
 def names(path: str) -> tuple[str, ...]:
     """The parts of a structural path; none for the net itself."""
     return () if path == ROOT else tuple(path.split("."))
-
-
-def common_scope(graph: CallGraph, ids: Iterable[CallId]) -> CallId | None:
-    """The innermost call that lies around all of these."""
-    chains = [[id_, *graph.ancestors(id_)] for id_ in ids]
-    if not chains:
-        return None
-    shared = set(chains[0]).intersection(*map(set, chains[1:]))
-    return next((id_ for id_ in chains[0] if id_ in shared), None)
 
 
 def own_parameters(

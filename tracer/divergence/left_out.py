@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tracer.divergence.case import SIDES, Case
-from tracer.divergence.causes import PERHAPS_MODE, Cause, parameter_causes, setting_causes
+from tracer.divergence.case import SIDES, Case, few
+from tracer.divergence.causes import Cause, parameter_causes, setting_causes
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallGraph, CallId, Node, names
 from tracer.trace.schema import ROOT, Call
@@ -73,9 +73,7 @@ def causes_left_out(case: Case, hidden: LeftOut, causes: Sequence[Cause]) -> tup
     kept = [
         cause
         for cause in causes
-        if (cause.kind, cause.name) != ("code", "forward")
-        and not (cause.kind == "mode" and cause.sentence.endswith(PERHAPS_MODE))
-        and not _is_lone(cause, paths)
+        if (cause.kind, cause.name) != ("code", "forward") and not cause.fallback and not _is_lone(cause, paths)
     ]
     if found or kept:
         return (*found, *kept)
@@ -99,13 +97,6 @@ def notes_left_out(case: Case) -> list[str]:
         for word, each in zip(SIDES, said, strict=True)
         if each
     ]
-
-
-def few(paths: Iterable[str]) -> str:
-    """The first three, and how many more."""
-    listed = list(paths)
-    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-    return ", ".join(listed[:3]) + more
 
 
 def _inside(case: Case, side: int, scope: CallId) -> list[str]:
@@ -171,6 +162,5 @@ def _node(graph: CallGraph, id_: CallId) -> Node:
 
 def _is_lone(cause: Cause, paths: Sequence[str]) -> bool:
     """Does a cause only say that a layer has no partner, which was left out or has in it what was left out?"""
-    lone = cause.kind == "code" and (cause.reference is None) != (cause.candidate is None)
-    around = {".".join(names(path)[:n]) for path in paths for n in range(1, len(names(path)) + 1)}
-    return lone and any(f" {path} " in cause.sentence for path in around)
+    alone = names(cause.alone)
+    return bool(cause.alone) and any(names(path)[: len(alone)] == alone for path in paths)

@@ -6,12 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from tracer.divergence.case import SIDES, Case
+from tracer.divergence.case import SIDES, Case, few
 from tracer.divergence.causes import QUIET_SETTINGS, Cause, for_one_layer
 from tracer.divergence.comparison import match_leaves, pairs_read
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import Node
-from tracer.divergence.left_out import few, notes_left_out
+from tracer.divergence.left_out import notes_left_out
 from tracer.divergence.metrics import layouts, rounding
 from tracer.divergence.places import Origin
 from tracer.divergence.rules import mode_matters, random_now
