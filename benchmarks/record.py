@@ -317,17 +317,18 @@ def resident():
 
 
 class Peak:
-    """The largest memory while it is open, looked at every few milliseconds."""
+    """By how many bytes memory grew while it was open, at most, looked at every few milliseconds."""
 
     def __enter__(self):
-        self.bytes, self._open = resident(), True
+        self._before, self._open = resident(), True
+        self.bytes = 0
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
         return self
 
     def _look(self):
         while self._open:
-            self.bytes = max(self.bytes, resident())
+            self.bytes = max(self.bytes, resident() - self._before)
             time.sleep(0.005)
 
     def __exit__(self, *_):

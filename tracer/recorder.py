@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import fnmatch
+import gc
 import time
 import warnings
 import weakref
@@ -46,7 +47,7 @@ from tracer.trace.schema import (
     Value,
 )
 from tracer.trace.statistics import digest
-from tracer.trace.writer import Measured, TraceWriter
+from tracer.trace.writer import Copy, TraceWriter
 
 Array = np.ndarray[Any, Any]
 Pattern = str | type | Callable[[str, Any], bool]
@@ -315,6 +316,7 @@ class Recorder:
         self.fired: set[str] = set()
         self.gradients = 0
         self._watcher = watcher
+        self._is_tensor = watcher.is_tensor
         self._writer = writer
         self._layers = dict(layers)
         self._choice = choice
@@ -329,7 +331,7 @@ class Recorder:
         self._burst: int | None = None
         self._spent = 0.0
         self._closed = False
-        self._held: deque[tuple[Any, Any, Array | Measured]] = deque(maxlen=_HELD)
+        self._held: deque[tuple[Any, Any, Copy]] = deque(maxlen=_HELD)
         self._final: set[tuple[int, str, str]] = set()
         self._inner: set[tuple[int, str, str]] = set()
         self._parameters: dict[tuple[str, str], int] = {}
@@ -516,11 +518,14 @@ class Recorder:
             self._on_gradient(alias, frame, "grad_input", leaf.path)
         if not aliases:
             return None
-        given: dict[int, Any] = {id(alias): leaf.value for leaf in inputs if (alias := aliases.get(id(leaf.value)))
-                                 is not None}  # fmt: skip
 
         def replace(value: Any) -> Any:
             return aliases.get(id(value), value)
+
+        if not kwargs and all(map(self._is_tensor, args)):
+            return tuple(map(replace, args)), kwargs
+        given: dict[int, Any] = {id(alias): leaf.value for leaf in inputs if (alias := aliases.get(id(leaf.value)))
+                                 is not None}  # fmt: skip
 
         swapped = rebuild(args, replace), rebuild(kwargs, replace)
         frame.handed = [*_handed(args, swapped[0], given), *_handed(kwargs, swapped[1], given)]
@@ -586,12 +591,11 @@ class Recorder:
 
     # Values.
 
-    def _is_tensor(self, value: Any) -> bool:
-        return self._watcher.is_tensor(value)
-
     def _leaves(self, tree: Any) -> list[Leaf]:
         if self._is_tensor(tree):
             return [Leaf("", tree)]
+        if type(tree) is tuple and len(tree) < 10 and all(map(self._is_tensor, tree)):  # nearly every call
+            return [Leaf(str(index), tensor) for index, tensor in enumerate(tree)]
         found = list(islice(leaves(tree), _MOST_LEAVES + 1))
         if len(found) > _MOST_LEAVES:
             self.uncaptured[f"results of more than {_MOST_LEAVES} leaves were recorded up to there"] = None
@@ -599,11 +603,11 @@ class Recorder:
 
     def _values(
         self, frame: _Frame, side: Literal["input", "output"], found: Sequence[Leaf]
-    ) -> tuple[list[Value], list[Array | Measured | None], list[bytes]]:
+    ) -> tuple[list[Value], list[Array | None], list[bytes]]:
         """Values, the arrays that have to be stored with them, and prints of the tensors among them."""
         assert frame.order is not None
         values: list[Value] = []
-        arrays: list[Array | Measured | None] = []
+        arrays: list[Array | None] = []
         prints: list[bytes] = []
         for leaf in found:
             if not self._is_tensor(leaf.value):
@@ -611,15 +615,15 @@ class Recorder:
                 values.append(value)
                 arrays.append(array)
                 continue
-            value, array, seen = self._tensor_value(frame, side, leaf)
+            value, copy, seen = self._tensor_value(frame, side, leaf)
             values.append(value)
-            arrays.append(array)
+            arrays.append(copy)
             prints.append(seen)
         return values, arrays, prints
 
     def _tensor_value(
         self, frame: _Frame, side: Literal["input", "output"], leaf: Leaf
-    ) -> tuple[Value, Array | Measured | None, bytes]:
+    ) -> tuple[Value, Array | None, bytes]:
         tensor = leaf.value
         assert frame.order is not None
         facts = self._watcher.facts(tensor)
@@ -653,11 +657,12 @@ class Recorder:
             )
         if array is None:
             array = self._watcher.array(tensor)
-        missing = array.reason if isinstance(array, Unreadable) else None
-        kept = None if isinstance(array, Unreadable) else self._writer.copy(array, partial(self._sums, tensor))
-        seen = b"" if isinstance(array, Unreadable) else _print_of(array)
-        if version is None and not isinstance(array, Unreadable):
-            version = kept.digest if isinstance(kept, Measured) and kept.digest else digest(array)
+        if isinstance(array, Unreadable):
+            kept, seen = Copy(problem=array.reason), b""
+        else:
+            kept, seen = self._writer.copy(array, partial(self._sums, tensor)), _print_of(array)
+            if version is None:
+                version = kept.digest or digest(array)
         value = Value(
             leaf=leaf.path,
             kind="tensor",
@@ -667,10 +672,12 @@ class Recorder:
             requires_grad=facts.requires_grad,
             maker=maker,
             changed=changed,
-            missing=missing,
+            statistics=kept.statistics,
+            digest=kept.digest,
+            missing=kept.problem,
         )
         self._remember(tensor, Maker(frame.order, side, leaf.path), seen, version)
-        return value, kept, seen
+        return value, kept.array, seen
 
     def _is_open(self, frame: _Frame, order: int) -> bool:
         return frame.order == order or any(above.order == order for above in self._stack)
@@ -725,7 +732,7 @@ class Recorder:
 
     def _inside(self) -> bool:
         """Does a gradient arrive while the net itself still runs? Then the net takes it for its own ends."""
-        return any(not frame.again for frame in self._stack)
+        return bool(self._stack) and any(not frame.again for frame in self._stack)
 
     def _gradient(self, frame: _Frame, side: GradientSide, leaf: str, gradient: Any) -> None:
         if frame.order is None or gradient is None or self._closed:
@@ -761,25 +768,31 @@ class Recorder:
         self.gradients += 1
         self._writer.write(ParameterGradient(self._step, path, name, value), (array,))
 
-    def _gradient_value(self, leaf: str, gradient: Any, *, hold: bool = True) -> tuple[Value, Array | Measured | None]:
+    def _gradient_value(self, leaf: str, gradient: Any, *, hold: bool = True) -> tuple[Value, Array | None]:
         facts = self._watcher.facts(gradient)
         memory = self._memory_of(gradient) if hold else None
-        array: Array | Measured | None = None
-        missing = None
+        kept = None
         if memory is not None:
-            array = next((kept for _, known, kept in self._held if known == memory), None)
-        if array is None:
+            kept = next((copy for _, known, copy in self._held if known == memory), None)
+        if kept is None:
             read = self._watcher.array(gradient)
             if isinstance(read, Unreadable):
-                missing = read.reason
+                kept = Copy(problem=read.reason)
             else:
-                array = self._writer.copy(read, partial(self._sums, gradient))
+                kept = self._writer.copy(read, partial(self._sums, gradient))
                 if memory is not None:
-                    self._held.append((gradient, memory, array))
+                    self._held.append((gradient, memory, kept))
         value = Value(
-            leaf=leaf, kind="tensor", shape=facts.shape, dtype=facts.dtype, device=facts.device, missing=missing
+            leaf=leaf,
+            kind="tensor",
+            shape=facts.shape,
+            dtype=facts.dtype,
+            device=facts.device,
+            statistics=kept.statistics,
+            digest=kept.digest,
+            missing=kept.problem,
         )
-        return value, array
+        return value, kept.array
 
     def _tell(self, what: str, done: int, total: int) -> None:
         """How far the run is, ten times a second at most."""
@@ -792,7 +805,7 @@ class Recorder:
             self.failure = error
 
 
-def _plain_value(leaf: Leaf) -> tuple[Value, Array | Measured | None]:
+def _plain_value(leaf: Leaf) -> tuple[Value, Array | None]:
     value = leaf.value
     if value is None:
         return Value(leaf.path, "none"), None
@@ -998,7 +1011,7 @@ def _watching(
     watched = _Watched(recorder, owned)
     try:
         try:
-            with watcher.watch(net, recorder, watched_layers):
+            with _short_collections(), watcher.watch(net, recorder, watched_layers):
                 recorder.watch_parameters(owned)
                 try:
                     yield watched
@@ -1018,6 +1031,20 @@ def _watching(
     if not recorder.fired:  # a run of hours must not be lost for it: no error
         then = "call the net itself inside the block, not a copy of it"
         warnings.warn(f"Nothing was recorded: {recorder.stopped}\n  where: {out}\n  next: {then}", stacklevel=5)
+
+
+@contextlib.contextmanager
+def _short_collections() -> Iterator[None]:
+    """Python's garbage collector passes over what was there before: the rows of a recorded step set it off, and to
+    walk through all that a framework and a net hold takes a tenth of a second."""
+    ours = gc.get_freeze_count() == 0
+    if ours:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if ours:
+            gc.unfreeze()
 
 
 def _end_quietly(writer: TraceWriter, end: End, error: BaseException | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 
 import numpy as np
 import pytest
@@ -90,3 +91,18 @@ def test_a_layer_with_the_path_of_the_net_is_refused(tmp_path):
     net.add_module("(root)", nn.Linear(4, 4))
     with pytest.raises(RecordingError, match="another name"):
         tracer.record(net, X, out=tmp_path / "t.h5")
+
+
+@pytest.mark.parametrize("theirs", [False, True])
+def test_the_garbage_collector_is_left_as_it_was(theirs, tmp_path):
+    """What lay outside its reach before, and only that, does so afterwards: also what a program put there itself."""
+    net = nn.Linear(4, 4)
+    if theirs:
+        gc.freeze()
+    before = gc.get_freeze_count()
+    try:
+        tracer.record(net, X, out=tmp_path / "t.h5").close()
+        assert (gc.get_freeze_count() > 0) == theirs
+        assert abs(gc.get_freeze_count() - before) < 1000  # some of it is gone for good
+    finally:
+        gc.unfreeze()

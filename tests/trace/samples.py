@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import ml_dtypes
@@ -69,8 +70,12 @@ def one_value(path: Path, arrays: Sequence[np.ndarray], **options: object) -> Pa
     writer = TraceWriter(path, HEADER, **options)
     writer.layers([Layer(ROOT, "Net")], [])
     writer.write(Entered(0, 0, ROOT, 0, None))
-    values = tuple(tensor(str(at), array) for at, array in enumerate(arrays))
-    writer.write(Returned(0, 0, values), [writer.copy(array) for array in arrays])
+    copies = [writer.copy(array) for array in arrays]
+    values = tuple(
+        replace(tensor(str(at), array), statistics=copy.statistics, digest=copy.digest, missing=copy.problem)
+        for at, (array, copy) in enumerate(zip(arrays, copies, strict=True))
+    )
+    writer.write(Returned(0, 0, values), [copy.array for copy in copies])
     return writer.finish(End())
 
 

@@ -16,16 +16,16 @@ from tracer.trace.reader import Trace
 
 PROGRAM = """
 import sys, time, numpy as np
-from tracer.trace import writer as module
+from tracer.trace import file, writer as module
 from tracer.trace.schema import *
-module.COMMIT_SECONDS = float(sys.argv[2])
+file.COMMIT_SECONDS = float(sys.argv[2])
 writer = module.TraceWriter(sys.argv[1], Header("torch", "2", "Net"))
 writer.layers([Layer("(root)", "Net")], [])
 print("ready", flush=True)
 order = 0
 while True:
     writer.write(Entered(0, order, f"layer {order}", 0, None))
-    array = writer.copy(np.full((order % 7 + 1) * 3_000, order, np.float64))
+    array = writer.copy(np.full((order % 7 + 1) * 3_000, order, np.float64)).array
     writer.write(Returned(0, order, (Value("", "tensor", array.shape, "float64"),)), [array])
     order += 1
     if order % 20 == 0:

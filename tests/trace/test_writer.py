@@ -199,7 +199,7 @@ def test_a_copy_is_private(tmp_path):
     """What happens to the net's own memory after `copy` does not reach the trace."""
     writer = TraceWriter(tmp_path / "a.h5", HEADER)
     own = np.ones(100_000)
-    copy = writer.copy(own)
+    copy = writer.copy(own).array
     own[:] = 7
     writer.write(Entered(0, 0, "a", 0, None))
     writer.write(Returned(0, 0, (tensor("", copy),)), [copy])
@@ -213,7 +213,7 @@ def test_memory_is_bounded_by_the_queue(tmp_path):
     writer.write(Entered(0, 0, "a", 0, None))
     most = 0
     for at in range(40):
-        copy = writer.copy(np.full(60_000, at, np.float64))
+        copy = writer.copy(np.full(60_000, at, np.float64)).array
         writer.write(Returned(0, 0, (tensor("", copy),)), [copy])
         del copy
         most = max(most, writer._waiting)
@@ -331,7 +331,7 @@ def test_without_direct_writing(tmp_path, monkeypatch):
     """A file system that refuses O_DIRECT, at opening or at the first write, gets the same trace."""
     array = np.random.default_rng(0).normal(size=100_001)
     real = os.pwrite
-    monkeypatch.setattr("tracer.trace.writer._open_direct", lambda _: None)
+    monkeypatch.setattr("tracer.trace.file._open_direct", lambda _: None)
     assert same(outputs(one_value(tmp_path / "a.h5", [array]))[0], array)
     monkeypatch.undo()
     import fcntl
@@ -366,7 +366,7 @@ def test_a_failure_is_kept_until_the_end(tmp_path, monkeypatch):
     big = np.zeros(50_000)
     writer.write(Returned(0, 0, (tensor("", big),)), [big])
     for _ in range(10):
-        writer.write(Gradient(0, 0, "grad_output", tensor("", big)), [writer.copy(big)])
+        writer.write(Gradient(0, 0, "grad_output", tensor("", big)), [writer.copy(big).array])
     with pytest.raises(TraceFileError) as caught:
         writer.finish(End())
     assert isinstance(writer.failure, OSError)
@@ -392,7 +392,7 @@ writer = TraceWriter({str(tmp_path / "a.h5")!r}, Header("torch", "2", "Net"))
 writer.layers([Layer("(root)", "Net")], [])
 for at in range(100):
     writer.write(Entered(0, at, "(root)", at, None))
-    array = writer.copy(np.full(20_000, at, np.float64))
+    array = writer.copy(np.full(20_000, at, np.float64)).array
     writer.write(Returned(0, at, (Value("", "tensor", (20_000,), "float64"),)), [array])
 try:
     writer.finish(End())

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,7 +83,7 @@ class LayerRule:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """One leaf of a nested result: where it sits ("" is the whole) and the object itself."""
 
@@ -110,16 +111,25 @@ def _leaves(tree: Any, prefix: str, above: tuple[int, ...]) -> Iterator[Leaf]:
 
 def children(tree: Any) -> list[tuple[str, Any]] | None:
     """The direct children of a nested result by key or index; None when it is a leaf."""
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return list(zip(tree._fields, tree, strict=True))
-    if isinstance(tree, tuple | list):
-        return [(str(index), value) for index, value in enumerate(tree)]
-    if isinstance(tree, Mapping):
-        return [(str(key), value) for key, value in tree.items()]
-    if is_dataclass(tree) and not isinstance(tree, type):
-        return [(f.name, getattr(tree, f.name)) for f in fields(tree) if hasattr(tree, f.name)]
-    if hasattr(type(tree), "__attrs_attrs__"):
-        return [(a.name, getattr(tree, a.name)) for a in type(tree).__attrs_attrs__ if hasattr(tree, a.name)]
+    kind: Any = type(tree)
+    opened = _opener(kind)
+    return None if opened is None else opened(tree)
+
+
+@lru_cache(maxsize=1024)
+def _opener(kind: type) -> Callable[[Any], list[tuple[str, Any]]] | None:
+    """How a container of this class is opened; None for a leaf. Asked once per class: it costs more than to open."""
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return lambda tree: list(zip(tree._fields, tree, strict=True))
+    if issubclass(kind, tuple | list):
+        return lambda tree: [(str(index), value) for index, value in enumerate(tree)]
+    if issubclass(kind, Mapping):
+        return lambda tree: [(str(key), value) for key, value in tree.items()]
+    if is_dataclass(kind):
+        names = [f.name for f in fields(kind)]
+        return lambda tree: [(name, getattr(tree, name)) for name in names if hasattr(tree, name)]
+    if hasattr(kind, "__attrs_attrs__"):
+        return lambda tree: [(a.name, getattr(tree, a.name)) for a in kind.__attrs_attrs__ if hasattr(tree, a.name)]
     return None
 
 
@@ -170,7 +180,7 @@ class Unreadable:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorFacts:
     """Name of the dtype as numpy and ml_dtypes write it ("float32", "bfloat16"), shape, device in words."""
 

@@ -27,19 +27,21 @@ class Callers:
 
     def __init__(self, packages: Sequence[str]) -> None:
         self._skipped = tuple(os.path.join(folder, "") for folder in packages)  # noqa: PTH118
-        self._foreign: dict[CodeType, bool] = {}
-        self._sources: dict[tuple[CodeType, int], Source] = {}
+        self._foreign: dict[int, bool] = {}
+        self._sources: dict[tuple[int, int], Source] = {}
+        self._held: list[CodeType] = []  # so that no id comes again; their own hash reads all of their bytecode
 
     def line(self) -> Source | None:
         """The line of the user's code that is being executed; None where there is none."""
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
         while frame is not None:
             code = frame.f_code
-            foreign = self._foreign.get(code)
+            foreign = self._foreign.get(id(code))
             if foreign is None:
-                foreign = self._foreign[code] = self._is_foreign(code.co_filename)
+                self._held.append(code)
+                foreign = self._foreign[id(code)] = self._is_foreign(code.co_filename)
             if not foreign:
-                key = (code, frame.f_lineno)
+                key = (id(code), frame.f_lineno)
                 source = self._sources.get(key)
                 if source is None:
                     source = self._sources[key] = source_line(code.co_filename, frame.f_lineno)

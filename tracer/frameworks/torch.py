@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import math
 import os
 import platform
 import sys
@@ -64,8 +65,8 @@ READS_ONCE = frozenset(
 Dropout do)."""
 
 
-SUMS_FROM = 1 << 15
-"""Elements from which torch works with several threads."""
+SUMS_FROM = 1 << 16
+"""Elements from which torch is quicker than numpy: below 1 << 15 it works with one thread."""
 
 SUMS_ROW = 1 << 8
 
@@ -81,6 +82,8 @@ class TorchWatcher:
         self._torch = torch
         self._tensor = torch.Tensor
         self._makers = Makers(_is_torchs)
+        self._as_they_are = {torch.float32, torch.float64, torch.int64, torch.int32, torch.bool}
+        self._quantised = {torch.qint8, torch.quint8, torch.qint32, torch.quint4x2, torch.quint2x4}
         self._dtypes: dict[Any, str] = {}
         self._devices: dict[Any, str] = {}
         self._regroups = False  # may a view change the last bits of gradients? In `run`, which throws them away
@@ -187,16 +190,18 @@ class TorchWatcher:
             shape = tuple(map(int, tensor.shape))  # sizes may be symbols that stand for a number
         except Exception:
             shape = ()
-        device = tensor.device
-        name = self._devices.get(device)
-        if name is None:
-            name = self._devices[device] = str(device)
-        dtype = "float32" if tensor.is_quantized else self._dtype_name(tensor.dtype)  # as `array` gives it
-        return TensorFacts(shape, dtype, name, bool(tensor.requires_grad))
+        dtype, device = tensor.dtype, tensor.device
+        name = self._dtypes.get(dtype) or self._dtype_name(dtype)
+        if dtype in self._quantised:
+            name = "float32"  # as `array` gives it
+        return TensorFacts(shape, name, self._devices.get(device) or self._device_name(device), tensor.requires_grad)
 
     def array(self, tensor: Any) -> Array | Unreadable:
         """The data; waits for the device. Shares memory with a CPU tensor, and its strides, so copy before the net
         goes on. Sparse tensors come dense, quantised ones as float32. Never raises."""
+        with contextlib.suppress(Exception):  # not on the CPU, not dense, not in this form
+            if tensor.dtype in self._as_they_are:
+                return tensor.detach().numpy()  # type: ignore[no-any-return]
         try:
             return _array(self._torch, tensor)
         except Exception as error:
@@ -207,20 +212,24 @@ class TorchWatcher:
         apart, as in `tracer.trace.statistics`."""
         torch = self._torch
         try:
-            if tensor.dtype is not torch.float32 or tensor.numel() < SUMS_FROM or tensor.device.type != "cpu":
+            count = tensor.numel()
+            if count < SUMS_FROM or tensor.dtype is not torch.float32 or tensor.device.type != "cpu":
                 return None
-            with torch.no_grad():
-                flat = tensor.detach().view(-1)
-                low, high = torch.aminmax(flat)
-                rows = flat[: flat.numel() // SUMS_ROW * SUMS_ROW].view(-1, SUMS_ROW)
-                totals = rows.sum(1).numpy()
-                norms = torch.linalg.vector_norm(rows, dim=1).numpy().astype(np.float64)
-                tail = flat[rows.numel() :].numpy().astype(np.float64)
+            flat = tensor.detach().view(-1)
+            low, high = torch.aminmax(flat)
+            tail = count % SUMS_ROW
+            rows = (flat[:-tail] if tail else flat).view(-1, SUMS_ROW)
+            totals = rows.sum(1).numpy()
+            norms = torch.linalg.vector_norm(rows, dim=1).numpy()
+            if tail:
+                totals, norms = np.append(totals, flat[-tail:].numpy()), np.append(norms, flat[-tail:].abs().numpy())
         except Exception:  # not in one piece, or of a class that has no such things
             return None
-        with np.errstate(all="ignore"):
-            total = float(np.add.reduce(totals, dtype=np.float64) + np.add.reduce(tail))
-        return Sums(low.item(), high.item(), total, float(np.dot(norms, norms) + np.dot(tail, tail)))
+        wide = norms.astype(np.float64)
+        squares = float(np.dot(wide, wide))
+        if not math.isfinite(squares):
+            return None
+        return Sums(low.item(), high.item(), float(np.add.reduce(totals, dtype=np.float64)), squares)
 
     def version_of(self, tensor: Any) -> int | None:
         """Torch's own counter; None for tensors of inference mode, which have none."""
@@ -235,7 +244,9 @@ class TorchWatcher:
         torch = self._torch
         if not self._regroups and self._entering not in self._once:
             return None
-        if not tensor.requires_grad or not torch.is_grad_enabled() or isinstance(tensor, torch.nn.Parameter):
+        if not tensor.requires_grad or not torch.is_grad_enabled():
+            return None
+        if type(tensor) is not self._tensor and isinstance(tensor, torch.nn.Parameter):
             return None
         if tensor.layout is not torch.strided or tensor.is_nested:
             return None
@@ -248,12 +259,8 @@ class TorchWatcher:
         """Calls `then` with the gradient of the tensor, over all its uses."""
         if not tensor.requires_grad:
             return None
-
-        def hook(gradient: Any) -> None:
-            then(gradient)
-
         try:
-            remove: Callable[[], None] = tensor.register_hook(hook).remove
+            remove: Callable[[], None] = tensor.register_hook(then).remove
         except Exception:
             return None
         return remove
@@ -313,6 +320,10 @@ class TorchWatcher:
     def in_backward(self) -> bool:
         """Is a backward pass running in this thread?"""
         return bool(self._torch._C._current_graph_task_id() != -1)  # noqa: SLF001
+
+    def _device_name(self, device: Any) -> str:
+        name = self._devices[device] = str(device)
+        return name
 
     def _dtype_name(self, dtype: Any) -> str:
         name = self._dtypes.get(dtype)
@@ -563,8 +574,11 @@ def _home(torch: Any, module: Any) -> tuple[Any, Any]:
 
 
 def _overwrites(module: Any) -> bool:
+    own = vars(module).get("inplace")  # asking the module itself for what it has not costs an exception
+    if own is not None or not hasattr(type(module), "inplace"):
+        return own is True
     try:
-        return getattr(module, "inplace", False) is True
+        return module.inplace is True
     except Exception:  # a property of the user's
         return False
 

@@ -145,7 +145,7 @@ def _default(f: Field[Any]) -> Any:
 
 def _plain(thing: Any, depth: int) -> Any:
     kind = type(thing)
-    if kind is str or thing is None or kind is bool:
+    if kind in _THEMSELVES:
         return thing
     if kind is int:
         return thing if thing.bit_length() < 4096 else hex(thing)
@@ -157,14 +157,16 @@ def _plain(thing: Any, depth: int) -> Any:
     if written is not None:
         plain = {}
         for (name, default), value in zip(written[1], written[0](thing), strict=True):
-            if value is not default and _tells(value, default):
-                plain[name] = _plain(value, depth + 1)
+            # 1 == True and 1.0 == 1, but they are not the same in JSON.
+            if value is default or (type(value) is type(default) and value == default):
+                continue
+            plain[name] = value if type(value) in _THEMSELVES else _plain(value, depth + 1)
         return plain
     if isinstance(thing, Mapping):
         return {_key(key): _plain(value, depth + 1) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
         if set(map(type, thing)) == {float} and math.isfinite(sum(thing)):
-            return list(thing)
+            return thing
         return [_plain(value, depth + 1) for value in thing]
     if isinstance(thing, np.generic):
         return _plain(thing.item(), depth + 1)
@@ -174,9 +176,7 @@ def _plain(thing: Any, depth: int) -> Any:
     return type(thing).__name__
 
 
-def _tells(value: Any, default: Any) -> bool:
-    """Does the field have to be written? (1 == True and 1.0 == 1, but they are not the same in JSON.)"""
-    return type(value) is not type(default) or bool(value != default)
+_THEMSELVES = frozenset({str, bool, type(None)})
 
 
 def _key(key: Any) -> str:

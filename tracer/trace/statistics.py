@@ -32,7 +32,10 @@ _ONES = np.ones((1, _SINGLE_ROW, 1), np.float32)
 _SINGLE_TINY = 1e-24
 """The same for products in float32: what vanishes in them (1e-38 each) is nothing beside this."""
 
-_sum = np.add.reduce
+_SMALL = 1 << 13
+_FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+
+_sum, _least, _most = np.add.reduce, np.minimum.reduce, np.maximum.reduce
 
 MAX_BLOCKS = 256
 MIN_BLOCK_ROWS = 16
@@ -60,16 +63,27 @@ class Moments(NamedTuple):
         return self.size - self.nan - self.inf
 
 
-@np.errstate(all="ignore")
 def statistics(array: Array, sums: Sums | None = None) -> Statistics:
     """Statistics of all elements of `array`, of any shape and of any boolean, integer, float or complex dtype. What is
     known already in `sums` is not taken again, where it is all of it finite and no square overflowed or vanished."""
     flat = flatten(array)
+    if sums is None and 0 < flat.size <= _SMALL and flat.dtype in _FLOATS:
+        sums = _small(flat)
     if sums is not None and flat.size and _SINGLE_TINY < sums.squares < math.inf and math.isfinite(sums.total):
         low, high, total, squares = sums
-        known = Moments(flat.size, 0, 0, total, squares, low, high, total / flat.size, math.sqrt(squares))
-        return _statistics(flat, [known])
-    return _statistics(flat, [_moments(flat)])
+        mean, l2 = total / flat.size, math.sqrt(squares)
+        return Statistics(flat.size, 0, 0, low, high, mean, l2, tuple(flat.take(_sample_at(flat.size)).tolist()))
+    with np.errstate(all="ignore"):
+        return _statistics(flat, [_moments(flat)])
+
+
+def _small(flat: Array) -> Sums | None:
+    """Of so few elements that what the calls cost is all that counts; None where it must be done with more care."""
+    wide = flat.astype(np.float64)
+    squares = float(np.dot(wide, wide))  # of finite elements it says whether anything below can overflow
+    if not _SINGLE_TINY < squares < math.inf:
+        return None
+    return Sums(float(_least(flat)), float(_most(flat)), float(_sum(wide)), squares)
 
 
 def digest(array: Array) -> str:
