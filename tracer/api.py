@@ -65,8 +65,10 @@ def record(
         Exception: whatever the net raised. The trace at `out` then holds what came before.
     """
     options = Options.of(keep, only, skip, depth, note)
+    if not isinstance(backward, bool):
+        raise RuleError("backward= is neither True nor False", where=_given(backward), then="give one of the two")
     args, named = _arguments(inputs)
-    more = {key: _numbers(value) for key, value in (kwargs or {}).items()}
+    more = _keywords(kwargs, named)
     path = _file(out, "out").absolute()  # the net may change the folder
     with _progress() as progress:
         run_and_record(net, args, {**named, **more}, path, options, backward=backward, progress=progress)
@@ -233,6 +235,19 @@ def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
             )
         return (), {key: _numbers(value) for key, value in inputs.items()}
     return (_numbers(inputs),), {}
+
+
+def _keywords(kwargs: Any, named: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user gave in `kwargs=`, beside the arguments that `inputs=` names."""
+    if kwargs is None:
+        return {}
+    if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
+        then = 'give the names of arguments with what they are, as kwargs={"attention_mask": mask}'
+        raise RuleError("kwargs= is no mapping of names", where=_given(kwargs), then=then)
+    twice = [key for key in kwargs if key in named]
+    if twice:
+        raise RuleError(f"{twice[0]!r} is in inputs= and in kwargs=", where="the net's arguments", then="give it once")
+    return {key: _numbers(value) for key, value in kwargs.items()}
 
 
 def _numbers(value: Any) -> Any:

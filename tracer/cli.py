@@ -230,7 +230,7 @@ def show(*, file: str, path: str | None, depth: int | None, step: int, json_file
     with Trace(file) as trace:
         skeleton = trace.skeleton
     if json_file is not None:
-        document = overview.to_json(skeleton, file, path=path, number=step)
+        document = overview.to_json(skeleton, file, path=path, depth=depth, number=step)
         _write(json_file, to_text(document), [file])
     if json_file != "-":
         _print(_show_lines(skeleton, file, path, depth, step), color=not no_color)

@@ -12,6 +12,7 @@ from torch import nn
 
 import tracer
 from tests.recording.nets import D, made
+from tracer.errors import RuleError
 
 X = np.linspace(-1, 1, D, dtype=np.float32).reshape(1, D)
 
@@ -90,3 +91,42 @@ def test_a_dataclass_or_named_tuple_is_one_argument(kind, out):
     call = tracer.record(made(lambda: Takes(getattr)), given, out=out)["(root)"].calls[0]
     assert np.array_equal(call.inputs[0]["y"], X * 2)
     assert given.x is X
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"kwargs": [1]}, "no mapping of names"),
+        ({"kwargs": {1: X}}, "no mapping of names"),
+        ({"kwargs": {"x": X}}, "'x' is in inputs= and in kwargs="),
+        ({"backward": "no"}, "neither True nor False"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(options, match, out):
+    """Before the net runs, with what to write instead."""
+    with pytest.raises(RuleError, match=match) as caught:
+        tracer.record(made(Adds), {"x": X, "y": X}, out=out, **options)
+    assert caught.value.then
+    assert not out.exists()
+
+
+class Answers(nn.Module):
+    """A result with two leaves of one path."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(D, D)
+
+    def forward(self, x):
+        y = self.inner(x)
+        return {0: y, "0": y * 2, "a.b": y * 3, "a": {"b": y * 4}}
+
+
+def test_leaves_of_one_path_are_told_apart(out):
+    """By a number behind the path; none is lost, nor its gradient."""
+    trace = tracer.record(made(Answers), X, out=out)
+    (call,) = trace.skeleton.steps[0].calls[:1]
+    assert [value.leaf for value in call.outputs] == ["0", "0~2", "a.b", "a.b~2"]
+    arrays = [trace.array(value) for value in call.outputs]
+    assert all(np.allclose(array, arrays[0] * factor) for array, factor in zip(arrays, (1, 2, 3, 4), strict=True))
+    assert {value.leaf for value in call.grad_outputs} == {"0", "0~2", "a.b", "a.b~2"}

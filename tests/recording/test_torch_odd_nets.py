@@ -401,3 +401,10 @@ def test_endless_lists_are_cut(out):
     trace = tracer.record(Passes(), (batch(1), [str(n) for n in range(20_000)]), out=out)
     assert len(trace.skeleton.steps[0].calls[0].inputs) == 10_000
     assert "10000 leaves" in trace.skeleton.end.uncaptured[0]
+
+
+@pytest.mark.parametrize("name", ["store", "source", "making", "torch_state"])
+def test_a_module_of_the_users_may_be_called_as_one_of_ours(name, out):
+    """What the file of the net is called says nothing of its framework."""
+    kind = type("Net", (nn.Linear,), {"__module__": name})
+    assert tracer.record(kind(D, D), batch(2, D), out=out).complete

@@ -91,6 +91,13 @@ def test_json_of_one_layer_has_its_calls_and_gradients():
     assert set(layer["parameter_gradients"]) == {"weight"}
 
 
+def test_json_goes_as_deep_as_it_is_asked_to():
+    """The same layers as in the tree of that depth."""
+    layers = overview.to_json(traces.skeleton(), "pt.h5", depth=1)["layers"]
+    assert [layer["path"] for layer in layers] == [row.path for row in overview.tree(traces.skeleton(), depth=1)]
+    assert len(layers) < len(traces.LAYERS)
+
+
 def test_a_tree_of_a_thousand_layers_stays_in_its_columns():
     """Every line fits a terminal of 80 columns."""
     paths = [f"stage.{i}.block.{i}.projection" for i in range(1000)]

@@ -154,6 +154,7 @@ def test_a_truncated_file(path, share):
     [
         ("/skeleton/header", replaced('"framework":"torch"', '"framework":5')),
         ("/skeleton/header", replaced('"format":"tracer"', '"format":"other"')),
+        ("/skeleton/header", replaced('"version":1', '"version":-1')),
         ("/skeleton/header", lambda texts: []),
         ("/skeleton/layers", replaced('"kind":"Linear"', '"kind":null')),
         ("/skeleton/layers", lambda texts: texts + texts),

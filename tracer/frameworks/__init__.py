@@ -9,12 +9,12 @@ from typing import Any
 from tracer.errors import RecordingError
 from tracer.frameworks.base import Watcher
 
-_SHARED = {"__init__", "base", "source"}
+_TABLE = "_layers"
 
 
 def framework_names() -> frozenset[str]:
-    """Root packages that have a file here."""
-    return frozenset(path.stem for path in Path(__file__).parent.glob("*.py")) - _SHARED
+    """Root packages that have a file here, and their table beside it."""
+    return frozenset(path.stem.removesuffix(_TABLE) for path in Path(__file__).parent.glob(f"*{_TABLE}.py"))
 
 
 def watcher_for(net: Any) -> Watcher:

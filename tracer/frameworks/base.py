@@ -95,9 +95,12 @@ def leaves(tree: Any, prefix: str = "") -> Iterator[Leaf]:
     """Walk tuples, lists, mappings, named tuples and dataclasses (Hugging Face outputs are mappings) down to leaves.
 
     Mappings are walked in their own order. An empty container has no leaf. An object met again inside itself ends
-    the walk there.
+    the walk there. Of leaves that would have the same path ({0: a, "0": b}) the second gets "~2" behind it, and so on.
     """
-    yield from _leaves(tree, prefix, ())
+    seen: dict[str, int] = {}
+    for leaf in _leaves(tree, prefix, ()):
+        count = seen[leaf.path] = seen.get(leaf.path, 0) + 1
+        yield leaf if count == 1 else Leaf(f"{leaf.path}~{count}", leaf.value)
 
 
 def _leaves(tree: Any, prefix: str, above: tuple[int, ...]) -> Iterator[Leaf]:

@@ -409,14 +409,20 @@ def bad_of(statistics: Statistics | None) -> str:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def to_json(skeleton: Skeleton, file: str, *, path: str | None = None, number: int = 0) -> dict[str, Any]:
-    """The skeleton of one step as what `json` can write: the header and every layer with its calls, or one layer.
+def to_json(
+    skeleton: Skeleton, file: str, *, path: str | None = None, depth: int | None = None, number: int = 0
+) -> dict[str, Any]:
+    """The skeleton of one step as what `json` can write: the header and every layer with its calls, those at most
+    `depth` levels below the net, or one layer.
 
     Raises:
         TracerError: no such layer or step.
     """
     step = step_of(skeleton, number)
-    layers = [find_layer(skeleton, path)] if path is not None else list(skeleton.layers.values())
+    if path is not None:
+        layers = [find_layer(skeleton, path)]
+    else:
+        layers = [skeleton.layers[row.path] for row in tree(skeleton, depth=depth, number=number)]
     calls: dict[str, list[Call]] = defaultdict(list)
     for call in step.calls:
         calls[call.path].append(call)

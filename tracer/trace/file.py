@@ -40,6 +40,8 @@ _REMEMBERED = 256
 
 
 class Facts(NamedTuple):
+    """What is known of an array without reading it again."""
+
     statistics: Statistics
     digest: str
 
@@ -78,6 +80,7 @@ class GrowingFile:
             raise write_error(error, partial) from error
 
     def layers(self, rows: list[str], sums: list[Array]) -> None:
+        """Write the table of layers, and the row blocks of their parameters."""
         self._table(layout.LAYERS, rows)
         blocks = np.concatenate(sums) if sums else np.zeros((0, 4))
         self._array(layout.BLOCKS, blocks)
@@ -344,6 +347,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_error(error: BaseException, partial: Path) -> TraceFileError:
+    """What went wrong while a trace was written, in three beats."""
     if isinstance(error, TraceFileError):
         return error
     code = error.errno if isinstance(error, OSError) else None

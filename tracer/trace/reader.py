@@ -216,7 +216,7 @@ class _File:
             return
         attribute = h5a.open(root, b"version")
         if attribute.get_type().get_class() != h5t.INTEGER or attribute.shape != ():
-            return
+            return  # the header says it too
         number = np.zeros((), np.int64)
         attribute.read(number)
         if int(number) > VERSION:

@@ -74,6 +74,8 @@ def decode_header(text: str | bytes) -> Header | int | None:
     if item.get("format") != FORMAT:
         return None
     version = _int(item.get("version"))
+    if version < 1:
+        raise Malformed(f"there is no version {version}")
     if version > VERSION:
         return version
     header: Header = _decoder(Header)(item)

@@ -1,48 +1,32 @@
-"""Watches a run of a net and hands every call to the writer. Knows no framework: a `Watcher` does.
+"""Recorder: what a watcher tells becomes rows.
 
-`Recorder` is the listener: it keeps the stack of open calls, counts them, knows which recorded value a tensor is, and
-brings gradients back to the call they belong to. `record` and `recording` set it up and put everything back.
+It keeps the stack of open calls, counts them, knows which recorded value a tensor is, and brings gradients back to the
+call they belong to.
 """
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import fnmatch
-import gc
 import time
-import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from tracer import __version__
-from tracer.errors import RecordingError, RuleError, TraceFileError, TracerError
-from tracer.frameworks import watcher_for
-from tracer.frameworks.base import Gradients, Leaf, Unreadable, Watcher, children, leaves, rebuild
+from tracer.frameworks.base import Leaf, Unreadable, Watcher, leaves, rebuild
 from tracer.frameworks.source import Callers
+from tracer.recorder.choice import Choice
+from tracer.recorder.handed import Handed, handed
 from tracer.trace.schema import (
-    ROOT,
-    End,
     Entered,
     Gradient,
-    Header,
-    Keep,
-    Layer,
     Maker,
-    Parameter,
     ParameterGradient,
-    Plain,
     Returned,
-    Source,
     Sums,
     Value,
 )
@@ -50,8 +34,6 @@ from tracer.trace.statistics import digest
 from tracer.trace.writer import Copy, TraceWriter
 
 Array = np.ndarray[Any, Any]
-Pattern = str | type | Callable[[str, Any], bool]
-Patterns = Pattern | Sequence[Pattern] | None
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0 where nobody knows)."""
 GradientSide = Literal["grad_input", "grad_output"]
@@ -68,136 +50,6 @@ _MOST_LEAVES = 10_000
 """Leaves of one result that are recorded: enough for any net, and no more for lists of data that pass through one."""
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# What to record
-# --------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which layers are recorded. A pattern is a glob on the path, a class or its name, or `predicate(path, layer)`.
-
-    `depth` counts levels below the net, which is level 0. The net itself is left out only where `skip` names it.
-    """
-
-    only: tuple[Pattern, ...] = ()
-    skip: tuple[Pattern, ...] = ()
-    depth: int | None = None
-
-    @staticmethod
-    def of(only: Patterns, skip: Patterns, depth: int | None) -> Choice:
-        """Check what the user gave.
-
-        Raises:
-            RuleError: a pattern that is none, or a negative depth.
-        """
-        if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
-            raise RuleError(f"depth={depth!r} is no level", then="give 0 for the net alone, 1 for its children, ...")
-        return Choice(_patterns("only", only), _patterns("skip", skip), depth)
-
-    def why_not(self, path: str, layer: Any) -> str | None:
-        """Why a layer is left out; None when it is recorded.
-
-        Raises:
-            RuleError: a predicate raised.
-        """
-        if self.depth is not None and path != ROOT and path.count(".") >= self.depth:
-            return f"left out by depth={self.depth}"
-        if any(_matches(pattern, path, layer) for pattern in self.skip):
-            return "left out by skip="
-        if self.only and path != ROOT and not any(_matches(pattern, path, layer) for pattern in self.only):
-            return "left out by only="
-        return None
-
-    def check(self, table: Sequence[tuple[str, Any, tuple[str, ...]]]) -> None:
-        """Refuse a slip of the pen, which would record nothing or everything. Predicates may match nothing.
-
-        Raises:
-            RuleError: a path, glob or class that matches no layer of the net.
-        """
-        for option, patterns in (("only", self.only), ("skip", self.skip)):
-            for pattern in patterns:
-                if not isinstance(pattern, str | type):
-                    continue
-                if not any(_matches(pattern, path, layer) for path, layer, _ in table):
-                    raise _no_match(option, pattern, table)
-
-    def words(self) -> dict[str, Plain]:
-        """For the trace's header."""
-        found: dict[str, Plain] = {}
-        if self.only:
-            found["only"] = [_pattern_words(p) for p in self.only]
-        if self.skip:
-            found["skip"] = [_pattern_words(p) for p in self.skip]
-        if self.depth is not None:
-            found["depth"] = self.depth
-        return found
-
-
-def _patterns(option: str, given: Patterns) -> tuple[Pattern, ...]:
-    if given is None:
-        return ()
-    items = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | type) else (given,)
-    for item in items:
-        if not (isinstance(item, str | type) or callable(item)):
-            raise RuleError(
-                f"{option}={item!r} is no pattern",
-                then="give a path or glob ('blocks.*'), a class or its name ('Linear'), or predicate(path, layer)",
-            )
-    return items
-
-
-def _matches(pattern: Pattern, path: str, layer: Any) -> bool:
-    if isinstance(pattern, str):
-        return fnmatch.fnmatchcase(path, pattern) or type(layer).__name__ == pattern
-    if isinstance(pattern, type):
-        return isinstance(layer, pattern)
-    try:
-        return bool(pattern(path, layer))
-    except Exception as error:
-        raise RuleError(
-            f"The predicate {_pattern_words(pattern)} raised {type(error).__name__}: {error}",
-            where=f"asked about {path} ({type(layer).__name__})",
-            then="a predicate takes (path, layer) and says True or False for every layer",
-        ) from error
-
-
-def _no_match(option: str, pattern: str | type, table: Sequence[tuple[str, Any, tuple[str, ...]]]) -> RuleError:
-    """The error for a pattern that no layer matches, with the paths and kinds that are nearest to it."""
-    words = _pattern_words(pattern)
-    for path, _, others in table:
-        if isinstance(pattern, str) and any(fnmatch.fnmatchcase(other, pattern) for other in others):
-            then = f"that is another name of {path!r}: give this one"
-            break
-    else:
-        kinds = dict.fromkeys(type(layer).__name__ for _, layer, _ in table)
-        paths = dict.fromkeys(path for path, _, _ in table)
-        known = {name.lower(): name for name in ((*paths, *kinds) if isinstance(pattern, str) else kinds)}
-        near = [known[name] for name in difflib.get_close_matches(words.lower(), known, n=3, cutoff=0.5)]
-        there = f"the net has {', '.join(list(kinds)[:6])}{', ...' if len(kinds) > 6 else ''}"
-        then = f"did you mean {' or '.join(map(repr, near))}?" if near else there
-    where = f"{type(table[0][1]).__name__} of {len(table)} layers"
-    return RuleError(f"{option}={words!r} matches no layer of the net", where=where, then=then)
-
-
-def _pattern_words(pattern: Pattern) -> str:
-    return pattern if isinstance(pattern, str) else str(getattr(pattern, "__qualname__", type(pattern).__name__))
-
-
-def cotangent(rank: int, count: int) -> Array:
-    """What the float output leaf number `rank` of `count` elements is multiplied with before all are summed.
-
-    Standard normal float64, flat in C order; the same numbers in every framework, process and version.
-    """
-    key = np.array([rank, count], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key)).standard_normal(count)
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# The listener
-# --------------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class _Frame:
     """A call that is open, or was: gradients still find it. `order` is None while a recomputation is unmatched."""
@@ -211,69 +63,7 @@ class _Frame:
     spent: float = 0.0
     inputs: tuple[bytes, ...] = ()
     in_place: list[tuple[str, Any]] = field(default_factory=list)
-    handed: list[_Handed] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Handed:
-    """A container of the caller's, and the copy with aliases that the layer got instead. What the layer does to the
-    copy the caller must see: `items` and `fields` are what the copy held, `given` the caller's own tensors by alias."""
-
-    own: Any
-    copy: Any
-    items: Any
-    fields: Mapping[str, Any]
-    given: Mapping[int, Any]
-
-    def settle(self) -> None:
-        """Bring to the caller's container what was done to the copy."""
-        now = _items(self.copy)
-        if isinstance(now, list):
-            if len(now) != len(self.items) or any(a is not b for a, b in zip(now, self.items, strict=True)):
-                self.own[:] = [self._callers(item) for item in now]
-        elif now is not None and (list(now) != list(self.items) or any(now[k] is not self.items[k] for k in now)):
-            if list(now)[: len(self.items)] != list(self.items):
-                self.own.clear()
-            for key, item in now.items():
-                self.own[key] = self._callers(item)
-        fields = _fields(self.copy)
-        for name, value in fields.items():
-            if name not in self.fields or value is not self.fields[name]:
-                object.__setattr__(self.own, name, self._callers(value))
-        for name in self.fields:
-            if name not in fields:
-                object.__delattr__(self.own, name)
-
-    def _callers(self, value: Any) -> Any:
-        return self.given.get(id(value), value)
-
-
-def _items(container: Any) -> Any:
-    """What a list or mapping holds now; None for what is neither."""
-    if isinstance(container, list):
-        return list(container)
-    return dict(container.items()) if isinstance(container, MutableMapping) else None
-
-
-def _fields(container: Any) -> dict[str, Any]:
-    """The attributes of a container now, those in slots too."""
-    found: dict[str, Any] = dict(getattr(container, "__dict__", ()))
-    for kind in type(container).__mro__:
-        slots = vars(kind).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in {"__dict__", "__weakref__"} and hasattr(container, name):
-                found[name] = getattr(container, name)
-    return found
-
-
-def _handed(own: Any, copy: Any, given: Mapping[int, Any]) -> Iterator[_Handed]:
-    """Every container that can be altered and was replaced by a copy."""
-    if own is copy:
-        return
-    if not isinstance(own, tuple) and (children(own) is not None):
-        yield _Handed(own, copy, _items(copy), _fields(copy), given)
-    for (_, a), (_, b) in zip(children(own) or (), children(copy) or (), strict=True):
-        yield from _handed(a, b, given)
+    handed: list[Handed] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -378,9 +168,9 @@ class Recorder:
             frame = self._pop(path)
             if frame is None or frame.again:
                 return
-            for handed in frame.handed:
-                handed.settle()
-            words = _error_words(error)
+            for container in frame.handed:
+                container.settle()
+            words = error_words(error)
             if error is not self._raising:
                 self._raising, self.stopped = error, f"{_call_words(frame)}: {words}"
             if frame.order is not None and frame.written:
@@ -436,11 +226,11 @@ class Recorder:
         """The run was cut by an error: calls that are open did not return."""
         if error is not self._raising:
             where = _call_words(self._stack[-1]) if self._stack else "outside the net"
-            self.stopped = f"{where}: {_error_words(error)}"
+            self.stopped = f"{where}: {error_words(error)}"
         while self._stack:
             frame = self._stack.pop()
             if frame.order is not None and frame.written:
-                self._writer.write(Returned(self._step, frame.order, failed=_error_words(error)))
+                self._writer.write(Returned(self._step, frame.order, failed=error_words(error)))
 
     @property
     def parts_missing(self) -> bool:
@@ -528,15 +318,15 @@ class Recorder:
                                  is not None}  # fmt: skip
 
         swapped = rebuild(args, replace), rebuild(kwargs, replace)
-        frame.handed = [*_handed(args, swapped[0], given), *_handed(kwargs, swapped[1], given)]
+        frame.handed = [*handed(args, swapped[0], given), *handed(kwargs, swapped[1], given)]
         return swapped
 
     def _leave(self, path: str, output: Any, began: float) -> None:
         frame = self._pop(path)
         if frame is None:
             return
-        for handed in frame.handed:
-            handed.settle()
+        for container in frame.handed:
+            container.settle()
         found = self._leaves(output)
         if frame.again:
             self._match(frame, found)
@@ -828,11 +618,6 @@ def _call_words(frame: _Frame) -> str:
     return f"{frame.path} (call {frame.index})"
 
 
-def _error_words(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text[:_LONGEST_TEXT]}" if text else type(error).__name__
-
-
 def _package_folders(name: str) -> list[str]:
     import importlib.util
 
@@ -840,340 +625,7 @@ def _package_folders(name: str) -> list[str]:
     return [str(folder) for folder in spec.submodule_search_locations or ()] if spec is not None else []
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# A recording from beginning to end
-# --------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Session:
-    """A recording that is going on: what `recording` gives. `out` is where the trace will be."""
-
-    out: Path
-    notes: list[str] = field(default_factory=list)
-
-    def note(self, text: str) -> None:
-        """Keep a sentence in the trace."""
-        self.notes.append(str(text))
-
-    def __repr__(self) -> str:
-        return f"<recording to {self.out}>"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to record."""
-
-    keep: Keep = "values"
-    choice: Choice = field(default_factory=Choice)
-    note: str | None = None
-
-    @staticmethod
-    def of(keep: str, only: Patterns, skip: Patterns, depth: int | None, note: str | None) -> Options:
-        """Check what the user gave.
-
-        Raises:
-            RuleError: an option that is none.
-        """
-        if note is not None and not isinstance(note, str):
-            raise RuleError(f"note={note!r} is no text", then="give a sentence, or str(...) of what you have")
-        if keep == "values":
-            return Options("values", Choice.of(only, skip, depth), note)
-        if keep == "statistics":
-            return Options("statistics", Choice.of(only, skip, depth), note)
-        raise RuleError(f"keep={keep!r} is not known", then="give keep='values' or keep='statistics'")
-
-
-@dataclass
-class _Watched:
-    """What one recording needs while the net runs."""
-
-    recorder: Recorder
-    parameters: dict[tuple[str, str], Any]
-    backward: str | None = None
-    unrestored: tuple[str, ...] = ()
-
-
-def run_and_record(
-    net: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    out: Path,
-    options: Options,
-    *,
-    backward: bool,
-    progress: Progress | None = None,
-) -> None:
-    """Run the net once, forward and backward, and leave the trace at `out` and the net as it was.
-
-    Raises:
-        RecordingError: the net cannot be watched, or it is empty.
-        TraceFileError: the trace could not be written.
-        Exception: whatever the net raised; the trace up to there is at `out`.
-    """
-    tell = progress or (lambda *_: None)
-    tell("reading the net", 0, 0)
-    watcher = watcher_for(net)
-    with watcher.eager(net) as done:
-        args, words = watcher.convert(net, args)
-        kwargs, more = watcher.convert(net, kwargs)
-        prepare = getattr(watcher, "prepare", None)
-        prepared = prepare(net, args, kwargs) if prepare is not None else ()
-        notes = dict.fromkeys((*done, *words, *more, *prepared))
-        with _watching(watcher, net, out, options, tuple(notes), cotangent=True, progress=progress) as watched:
-            restore = watcher.preserve(net)
-            gradients = None
-            try:
-                _, gradients = watcher.run(net, args, kwargs, cotangent if backward else None)
-                watched.recorder.whole_parameter_gradients(gradients.parameters, watched.parameters)
-            finally:
-                watched.backward = _why_no_backward(gradients, asked=backward)
-                watched.recorder.close()
-                watched.unrestored = restore()
-                tell("writing the rest", 0, 0)
-
-
-def _why_no_backward(gradients: Gradients | None, *, asked: bool) -> str | None:
-    if not asked:
-        return "it was not asked for: backward=False"
-    if gradients is None:
-        return "the run ended before it"
-    if gradients.error is not None:
-        return f"the framework could not run it: {_error_words(gradients.error)}"
-    return gradients.skipped
-
-
-@contextlib.contextmanager
-def record_while(net: Any, out: Path, options: Options) -> Iterator[Session]:
-    """Record whatever the body runs; see `tracer.recording`."""
-    watcher = watcher_for(net)
-    session = Session(out)
-    with watcher.eager(net) as done, _watching(watcher, net, out, options, done) as watched:
-        recorder = watched.recorder
-        try:
-            yield session
-        finally:
-            recorder.notes.update(dict.fromkeys(session.notes))
-            if recorder.parts_missing:
-                recorder.notes["Some parameters got gradients more than once; the first is kept"] = None
-            if recorder.gradients == 0:
-                watched.backward = "no gradient reached the net while it was recorded"
-
-
-@contextlib.contextmanager
-def _watching(
-    watcher: Watcher,
-    net: Any,
-    out: Path,
-    options: Options,
-    notes: Sequence[str],
-    *,
-    cotangent: bool = False,
-    progress: Progress | None = None,
-) -> Iterator[_Watched]:
-    """Header and layers are written, hooks are on; at the end the trace is closed, whatever was raised."""
-    table = watcher.layers(net)
-    if not table:
-        raise RecordingError("The net has no layer", then="give a net")
-    if len({path for path, _, _ in table}) < len(table):
-        raise RecordingError(f"A layer has the net's own path, {ROOT}", then="give that layer another name")
-    options.choice.check(table)
-    layers = {path: layer for path, layer, _ in table}
-    left_out = {path: why for path, layer in layers.items() if (why := options.choice.why_not(path, layer))}
-    watched_layers = {path: layer for path, layer in layers.items() if path not in left_out}
-    if not watched_layers:
-        raise RuleError("The options leave no layer to record", where="only=, skip=, depth=", then="leave out less")
-    described, parameters = _describe(watcher, table)
-    header = Header(
-        framework=watcher.name,
-        framework_version=watcher.version(),
-        net=type(layers[ROOT]).__name__ if ROOT in layers else type(net).__name__,
-        keep=options.keep,
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        tracer_version=__version__,
-        environment=watcher.environment(net),
-        filters=options.choice.words(),
-        note=options.note,
-        notes=tuple(notes),
-        cotangent=cotangent,
-    )
-    writer = TraceWriter(out, header)
-    try:
-        writer.layers(described, _parameter_arrays(watcher, parameters))
-        recorder = Recorder(watcher, writer, layers, options.choice, progress)
-        owned = {key: n.tensor for key, n in parameters.items() if n.trainable and key[0] in watched_layers}
-    except TraceFileError:
-        _end_quietly(writer, End(complete=False))  # the partial file stays, as the error says
-        raise
-    except BaseException:
-        writer.abandon()
-        raise
-    watched = _Watched(recorder, owned)
-    try:
-        try:
-            with _short_collections(), watcher.watch(net, recorder, watched_layers):
-                recorder.watch_parameters(owned)
-                try:
-                    yield watched
-                finally:
-                    recorder.close()
-        except BaseException as error:
-            recorder.stop(error)
-            watcher.after_error()
-            _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False), error)
-            raise
-        _raise_own_failures(watcher, net, watched, writer, left_out)
-        if not recorder.fired:
-            recorder.stopped = "no layer of the net was called while it was recorded"
-        writer.finish(_end(watcher, net, watched, left_out, complete=bool(recorder.fired)))
-    finally:
-        recorder.close()
-    if not recorder.fired:  # a run of hours must not be lost for it: no error
-        then = "call the net itself inside the block, not a copy of it"
-        warnings.warn(f"Nothing was recorded: {recorder.stopped}\n  where: {out}\n  next: {then}", stacklevel=5)
-
-
-@contextlib.contextmanager
-def _short_collections() -> Iterator[None]:
-    """Python's garbage collector passes over what was there before: the rows of a recorded step set it off, and to
-    walk through all that a framework and a net hold takes a tenth of a second."""
-    ours = gc.get_freeze_count() == 0
-    if ours:
-        gc.freeze()
-    try:
-        yield
-    finally:
-        if ours:
-            gc.unfreeze()
-
-
-def _end_quietly(writer: TraceWriter, end: End, error: BaseException | None = None) -> None:
-    """Close the trace of a run that raised; what the writer has to say must not hide that error: it is added to it."""
-    try:
-        writer.finish(end)
-    except TracerError as problem:
-        if error is None:
-            return
-        words = f"And the trace of this run was not put in its place: {problem}"
-        if hasattr(error, "add_note"):
-            error.add_note(words)
-        else:  # before Python 3.11
-            with contextlib.suppress(Warning):  # where warnings are errors, the net's own goes first
-                warnings.warn(words, RuntimeWarning, stacklevel=2)
-
-
-def _raise_own_failures(
-    watcher: Watcher, net: Any, watched: _Watched, writer: TraceWriter, left_out: Mapping[str, str]
-) -> None:
-    """What went wrong in our own hooks while the net went on."""
-    error = watched.recorder.failure
-    if error is None:
-        return
-    watched.recorder.stopped = f"tracer failed while it recorded: {_error_words(error)}"
-    _end_quietly(writer, _end(watcher, net, watched, left_out, complete=False), error)
-    if isinstance(error, TracerError):
-        raise error
-    raise RecordingError(
-        f"Recording failed while the net ran: {_error_words(error)}",
-        where=f"{writer.out}, which holds what came before",
-        then="the net ran to its end and is as it was; please report this with the net",
-    ) from error
-
-
-def _end(watcher: Watcher, net: Any, watched: _Watched, left_out: Mapping[str, str], *, complete: bool) -> End:
-    recorder = watched.recorder
-    quiet = [path for path, _, _ in watcher.layers(net) if path not in recorder.fired]
-    reasons = dict(watcher.uncaptured(net, [path for path in quiet if path not in left_out]))
-    silent = {path: left_out.get(path) or reasons.get(path) or "it was never called" for path in quiet}
-    return End(
-        complete=complete,
-        stopped=recorder.stopped if not complete else None,
-        backward=watched.backward,
-        silent=silent,
-        unrestored=watched.unrestored,
-        uncaptured=tuple(recorder.uncaptured),
-        notes=tuple(recorder.notes),
-    )
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# The net before it runs
-# --------------------------------------------------------------------------------------------------------------------
-
-
-def _describe(
-    watcher: Watcher, table: Sequence[tuple[str, Any, tuple[str, ...]]]
-) -> tuple[list[Layer], dict[tuple[str, str], Any]]:
-    """The rows of all layers, and the first place of each parameter and buffer."""
-    by_path = {path: layer for path, layer, _ in table}
-    for _, layer, others in table:
-        by_path.update(dict.fromkeys(others, layer))
-    children: dict[str, list[str]] = {}
-    for path, _, _ in table:
-        if path != ROOT:
-            children.setdefault(_above(path), []).append(path)
-    first: dict[int, tuple[str, str]] = {}
-    parameters: dict[tuple[str, str], Any] = {}
-    rows = []
-    for path, layer, others in table:
-        parent = by_path.get(_above(path)) if path != ROOT else None
-        facts = watcher.describe(layer, parent, path.rpartition(".")[2] if path != ROOT else "")
-        own = []
-        for named in watcher.parameters(layer):
-            key = (path, named.name)
-            owner = first.setdefault(id(named.tensor), key)
-            if owner == key:
-                parameters[key] = named
-            seen = watcher.facts(named.tensor)
-            own.append(
-                Parameter(
-                    name=named.name,
-                    shape=seen.shape,
-                    dtype=seen.dtype,
-                    device=seen.device,
-                    trainable=named.trainable,
-                    buffer=named.buffer,
-                    alias=named.alias,
-                    owner=owner if owner != key else None,
-                    missing=_why_unreadable(watcher, named.tensor) if owner == key else None,
-                )
-            )
-        rows.append(
-            Layer(
-                path=path,
-                kind=facts.kind,
-                bases=facts.bases,
-                settings=facts.settings,
-                training=facts.training,
-                parameters=tuple(own),
-                source=facts.source,
-                made_at=facts.made_at,
-                aliases=others,
-                children=tuple(children.get(path, ())),
-            )
-        )
-    return rows, parameters
-
-
-def _why_unreadable(watcher: Watcher, tensor: Any) -> str | None:
-    """Asks for the array, which on a CPU is no copy, to learn whether there is one."""
-    if watcher.facts(tensor).device not in {"cpu", "CPU", "meta"}:
-        return None
-    found = watcher.array(tensor)
-    return found.reason if isinstance(found, Unreadable) else None
-
-
-def _parameter_arrays(
-    watcher: Watcher, parameters: Mapping[tuple[str, str], Any]
-) -> Iterator[tuple[tuple[str, str], Array]]:
-    for key, named in parameters.items():
-        array = watcher.array(named.tensor)
-        if not isinstance(array, Unreadable):
-            yield key, array
-
-
-def _above(path: str) -> str:
-    return path.rpartition(".")[0] or ROOT
-
-
-__all__ = ["Choice", "Options", "Recorder", "Session", "Source", "cotangent", "record_while", "run_and_record"]
+def error_words(error: BaseException) -> str:
+    """An error in a line for the trace."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text[:_LONGEST_TEXT]}" if text else type(error).__name__
