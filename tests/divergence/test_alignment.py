@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.divergence.nets import Twist, transformer, weights
+from tests.divergence.worlds import Tensor, World
 from tracer.divergence.alignment import align
 from tracer.divergence.graph import call_graph
 from tracer.errors import RuleError
@@ -203,3 +204,60 @@ def test_any_mixture_of_twists_is_aligned_right(order, functional, identity, wra
     twist = Twist(projections=tuple(order), functional_act=functional, identity=identity, wrap=wrap, rename=rename)
     pairs, _ = aligned(Twist(framework="torch"), twist, depth)
     assert_all_right(pairs, rename, depth)
+
+
+W1, W2 = (np.random.default_rng(n).normal(size=(8, 8)).astype(np.float32) for n in (1, 2))
+
+
+def linear(world, path, weight):
+    kind = "Linear" if world.framework == "torch" else "Dense"
+    return lambda x: world.call(path, kind, lambda t: t.array @ weight.T, x, parameters={"weight": weight})
+
+
+def activation(world, path, kind="ReLU"):
+    return lambda x: world.call(path, kind, lambda t: np.tanh(t.array), x)
+
+
+def in_a_row(world, path, *inside, kind="Stage"):
+    def body(x):
+        for layer in inside:
+            x = layer(x)
+        return x
+
+    return lambda x: world.call(path, kind, body, x)
+
+
+def paired(reference, candidate) -> dict[str, str]:
+    found = align(call_graph(reference.trace().skeleton), call_graph(candidate.trace().skeleton))
+    return {p.reference.path: p.candidate.path for p in found.pairs}
+
+
+@pytest.mark.parametrize("at_end", [False, True], ids=["before it", "inside it"])
+def test_a_container_is_paired_with_the_one_that_has_the_same_ends(at_end):
+    """What the reference does by a function before its branch the port does by a layer inside: then the branch is
+    what lies behind that layer. Done inside the branch, at its end, it is the whole."""
+    ours, theirs = World("torch"), World("mindspore")
+    layers = [linear(ours, "branch.fc", W1), linear(ours, "branch.mix", W2)]
+    function = (lambda x: Tensor(np.tanh(x.array))) if at_end else (lambda x: x)
+    branch = in_a_row(ours, "branch", *layers, function)
+    before = (lambda x: x) if at_end else (lambda x: Tensor(np.tanh(x.array)))
+    in_a_row(ours, "(root)", linear(ours, "stem", W1 + 1), before, branch, linear(ours, "head", W2 + 1))(X)
+    inner = in_a_row(theirs, "branch.m", linear(theirs, "branch.m.fc", W1), linear(theirs, "branch.m.mix", W2))
+    pool = activation(theirs, "branch.pool", "Squash")
+    whole = in_a_row(theirs, "branch", *((inner, pool) if at_end else (pool, inner)), kind="SequentialCell")
+    in_a_row(theirs, "(root)", linear(theirs, "stem", W1 + 1), whole, linear(theirs, "head", W2 + 1))(X)
+    assert paired(ours, theirs)["branch"] == ("branch" if at_end else "branch.m")
+
+
+def test_one_path_of_both_nets_need_not_be_one_layer():
+    """`part` is a stage here and an activation made of pieces there: what lies in the stage is paired all the same."""
+    ours, theirs = World("torch"), World("mindspore")
+    part = in_a_row(ours, "part", activation(ours, "part.squash", "Squash"), linear(ours, "part.fc", W2))
+    stem, act, head = linear(ours, "stem", W1), activation(ours, "act"), linear(ours, "head", W1 + 1)
+    in_a_row(ours, "(root)", stem, part, act, head)(X)
+    rest = in_a_row(theirs, "rest", activation(theirs, "rest.squeeze", "Squeeze"), linear(theirs, "rest.fc", W2))
+    halves = (lambda x: Tensor(x.array[..., :4])), (lambda x: Tensor(np.tile(x.array, 2)))
+    pieces = in_a_row(theirs, "part", halves[0], activation(theirs, "part.inner", "Piece"), halves[1])
+    in_a_row(theirs, "(root)", linear(theirs, "stem", W1), rest, pieces, linear(theirs, "head", W1 + 1))(X)
+    pairs = paired(ours, theirs)
+    assert (pairs["part"], pairs["part.squash"], pairs["act"]) == ("rest", "rest.squeeze", "part")

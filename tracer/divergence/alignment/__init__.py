@@ -63,12 +63,17 @@ def _pairs(reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, C
     certain = {i: j for i, j in matching.items() if same_op(evidence, i, j)}
     weighed = {i: j for i, j in matching.items() if i not in certain and evidence.fingerprints[i, j] >= 1}
     pieces = one_against_pieces(reference, candidate, evidence.calls(certain), evidence.calls(weighed))
-    whole = {p.reference for p in pieces} | {p.candidate for p in pieces}
-    inside = inside_of(reference, whole) | inside_of(candidate, whole)
+    taken = [  # on each side the layers that are told already, and what lies inside them
+        inside_of(graph, whole) | whole
+        for graph, whole in (
+            (reference, {p.reference for p in pieces}),
+            (candidate, {p.candidate for p in pieces}),
+        )
+    ]
     matching = {
         i: j
         for i, j in matching.items()
-        if i in certain or not {evidence.rows[i], evidence.columns[j]} & (whole | inside)
+        if i in certain or not (evidence.rows[i] in taken[0] or evidence.columns[j] in taken[1])
     }
     pairs = evidence.calls(matching)
     said = confidences(evidence, matching)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracer.divergence.alignment.evidence import kind_word, words_of
 from tracer.divergence.alignment.pairs import Pair
 from tracer.divergence.graph import CallGraph, CallId, Node, names
-from tracer.trace.schema import ROOT
+from tracer.trace.schema import ROOT, Maker
 
 _PIECES = "a layer against its pieces"
 
@@ -104,6 +104,29 @@ def _inside(graph: CallGraph, id_: CallId) -> list[CallId]:
     return found
 
 
+class _Choice(NamedTuple):
+    """A pair of containers that may be one: the share of paired units that lie in both, how alike they are, and
+    whether paired units stand at their two ends."""
+
+    share: float
+    likeness: float
+    ends: float
+    reference: CallId
+    candidate: CallId
+
+
+def _ends(
+    graph: CallGraph, id_: CallId, inside: Sequence[CallId], partner: Mapping[CallId, CallId]
+) -> tuple[frozenset[CallId | None], frozenset[CallId | None]]:
+    """The partners of the units that take what a container is given, and of those that make what it gives; None where
+    code does, or a unit without a partner."""
+    node = graph.nodes[id_]
+    given = {v.maker or Maker(node.call.order, "input", v.leaf) for v in node.inputs}
+    first = {partner.get(u) for u in inside if any(v.maker in given and not v.changed for v in graph.nodes[u].inputs)}
+    last = {partner.get(feed.by) if feed.kind == "call" and feed.by else None for feed in graph.output_feeds(id_)}
+    return frozenset(first or {None}), frozenset(last)
+
+
 def containers(
     reference: CallGraph, candidate: CallGraph, pairs: Mapping[CallId, CallId], pinned: Mapping[CallId, CallId]
 ) -> list[Pair]:
@@ -121,7 +144,9 @@ def containers(
     matched = set(pairs.values())
     size_r = {id_: sum(u in pairs for u in units) for id_, units in inside_r.items()}
     size_c = {id_: sum(u in matched for u in units) for id_, units in inside_c.items()}
-    choices: list[tuple[float, float, CallId, CallId]] = []
+    ends_r = {id_: _ends(reference, id_, inside_r[id_], pairs) for id_ in inside_r}
+    ends_c = {id_: _ends(candidate, id_, inside_c[id_], {b: b for b in matched}) for id_ in inside_c}
+    choices: list[_Choice] = []
     for container, units in inside_r.items():
         shared = Counter(x for u in units if u in pairs for x in around[pairs[u]])
         for other, count in shared.items():
@@ -129,7 +154,8 @@ def containers(
             if share >= 0.9:  # less would be another part of the net: what goes in and out is compared
                 likeness = _likeness(reference.nodes[container], candidate.nodes[other])
                 likeness += 0.5 * min(size_r[container] / len(units), size_c[other] / len(inside_c[other]))
-                choices.append((share, likeness, container, other))
+                ends = sum(0.5 for ours, theirs in zip(ends_r[container], ends_c[other], strict=True) if ours == theirs)
+                choices.append(_Choice(share, likeness, ends, container, other))
     # of nested containers with the same layers inside, the one whose parent is paired too speaks for itself; parents
     # are known after a first round
     first = _greedy(reference, candidate, choices, found, {})
@@ -140,7 +166,7 @@ def containers(
 def _greedy(
     reference: CallGraph,
     candidate: CallGraph,
-    choices: Sequence[tuple[float, float, CallId, CallId]],
+    choices: Sequence[_Choice],
     fixed: Mapping[CallId, tuple[CallId, str, float]],
     parents: Mapping[CallId, CallId],
 ) -> dict[CallId, tuple[CallId, str, float]]:
@@ -148,15 +174,15 @@ def _greedy(
     depth_r = {id_: n for n, id_ in enumerate(reference.containers)}
     depth_c = {id_: n for n, id_ in enumerate(candidate.containers)}
 
-    def worth(choice: tuple[float, float, CallId, CallId]) -> tuple[float, float, int, int]:
-        share, likeness, a, b = choice
+    def worth(choice: _Choice) -> tuple[float, float, int, int]:
+        share, likeness, ends, a, b = choice
         above_a, above_b = reference.nodes[a].parent, candidate.nodes[b].parent
         below = above_a is not None and above_b is not None and parents.get(above_a) == above_b
-        return (share, likeness + 0.5 * below, -depth_r[a], -depth_c[b])
+        return (share, likeness + ends + 0.5 * below, -depth_r[a], -depth_c[b])
 
     found = dict(fixed)
     taken = {b for b, _, _ in found.values()}
-    for share, likeness, a, b in sorted(choices, key=worth, reverse=True):
+    for share, likeness, _, a, b in sorted(choices, key=worth, reverse=True):
         if a in found or b in taken or not _nested(reference, candidate, found, a, b):
             continue
         found[a] = (
