@@ -74,6 +74,7 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
     )
     unknown = [] if found else _unknown_mode(comparison, ours, theirs)
     inside = [c for c in unknown if _modes_inside(comparison, ours, theirs)]
+    found += [] if found or inside or not forward else _argument_causes(ours, theirs)
     code = [] if found or inside else [_code_of_layer(forward)]
     return (*found, *inside, *fitting, *code, *general, *(c for c in unknown if c not in inside))
 
@@ -97,6 +98,17 @@ def _modes_inside(comparison: Comparison, ours: Node, theirs: Node) -> bool:
         for side, node in ((comparison.reference, ours), (comparison.candidate, theirs))
         for path, means in side.graph.meanings.items()
     )
+
+
+def _argument_causes(ours: Node, theirs: Node) -> list[Cause]:
+    """A tensor that only one side hands to the layer (a state, a mask)."""
+    r, c = len(ours.inputs), len(theirs.inputs)
+    if r == c:
+        return []
+    said = f"the reference hands it {r} tensor{'' if r == 1 else 's'}, the candidate {c}"
+    lines = [str(node.call.source) for node in (theirs, ours) if node.call.source is not None]
+    edit = " with ".join(lines)
+    return [Cause("code", "arguments", r, c, edit=f"compare {edit}" if lines else "", sentence=said)]
 
 
 def _code_of_layer(forward: bool) -> Cause:
@@ -492,8 +504,8 @@ def code_causes(comparison: Comparison, point: Point, difference: Difference) ->
     found += _dtype_causes(difference, comparison, comparison.candidate.graph.nodes[point.candidate], code=True)
     # what the numbers show goes before what may have made them so
     found += [] if exchanged else explain_values(comparison, point)
-    found += [c for c in lone if c.kind != "mode"]
     found += _shape_causes(difference)
+    found += [c for c in lone if c.kind != "mode"]
     if not [c for c in found if c.kind in {"code", "shape", "layout", "mode", "dtype"}]:
         unseen = "; the traces keep no values here that could show how" if difference.from_statistics else ""
         found.append(Cause("code", "forward", sentence=f"none that is known fits{unseen}", fallback=True))
@@ -549,10 +561,10 @@ def _lone_feeders(graph: CallGraph, id_: CallId, side: str, alone: frozenset[Cal
     feeds = graph.feeds(id_) if side == "in" else graph.output_feeds(id_)
     found = [f.by for f in feeds if f.kind == "call" and f.by is not None and f.by in alone]
     if side == "out":
-        found += [c for c in graph.nodes[id_].children if c in alone]
+        found += [c for c in graph.nodes[id_].children if c in alone and not graph.takers.get(c)]
     elif any(f.kind == "code" for f in feeds):
         earlier = graph.before(id_)
-        found += [c for c in earlier[-3:] if c in alone]
+        found += [c for c in earlier[-3:] if c in alone and not graph.takers.get(c)]  # what others took went there
     return list(dict.fromkeys(found))
 
 

@@ -173,7 +173,7 @@ def _quiet_settings(case: Case, origins: Sequence[Origin]) -> list[str]:
                     continue
                 places[kind, difference.sentence][point.reference.path] = None
     judged = pairs_read(case.comparison)
-    effect = "; without effect on these numbers" if judged and not origins else ""
+    effect = "; without effect beyond the tolerance" if judged and not origins else ""
     return [
         _again(told[sentence], paths) if sentence in told else f"{kind}: {sentence} at {few(paths)}{effect}"
         for (kind, sentence), paths in places.items()

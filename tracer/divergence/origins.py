@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import networkx as nx
 
 from tracer.divergence.bisection import climb, feeding, first_divergences
 from tracer.divergence.comparison import Comparison
-from tracer.divergence.flow import Flow, Point
+from tracer.divergence.flow import Flow, Point, Side
+from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import MARGIN, SQUEEZED, Difference, Progress
 
 _NORMS = {"layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm"}
@@ -188,6 +190,31 @@ class OriginSearch:
                 found += [judged] if judged is not None else []
         return found
 
+    def _unseen(self, point: Point) -> list[Point]:
+        """Of the calls beside a point that code made those whose statistics lie apart: the code may have used any of
+        them, also one that another call took (a skip connection)."""
+        if point not in self.flow.code:
+            return []
+        graph = self.comparison.reference.graph
+        came = point.side in {"in", "grad_out"}  # from the code of the enclosing call, not from that of its own
+        scope = graph.nodes[point.reference].parent if came else point.reference
+        beside = graph.nodes[scope].children if scope is not None else ()
+        if came and point.reference in beside:
+            at = beside.index(point.reference)
+            beside = beside[:at] if point.side == "in" else beside[at + 1 :]
+        side: Side = "out" if point.side in {"in", "out"} else "grad_in"
+        found = []
+        for id_ in beside:
+            other = self._points.get((id_, side))
+            apart = self.comparison.screened(other) if other is not None else None
+            if other is not None and apart is not None and apart > self.comparison.limit(other, self.flow):
+                found.append(other)
+        return found
+
+    @cached_property
+    def _points(self) -> dict[tuple[CallId, Side], Point]:
+        return {(point.reference, point.side): point for point in self.flow.graph}
+
     def _converted(self, point: Point) -> bool:
         """Was what came in brought to another float type on one side? Then it differs by that rounding, which belongs
         to the layer that computes in that type."""
@@ -204,16 +231,21 @@ class OriginSearch:
             return False
         fed = self._fed(point)
         if math.isinf(difference.size):
-            feeders = feeding(self.flow.graph, point, self.diverged)
+            feeders = [*feeding(self.flow.graph, point, self.diverged), *self._unseen(point)]
             return not any(self.diverged(p) for p in feeders) and not self._idle(point, difference)
         if self.comparison.tolerance.rtol is not None:
-            return bool(self.comparison.diverged(point)) and not any(d.diverged for d in fed)
+            return bool(self.comparison.diverged(point)) and not any(
+                [*(d.diverged for d in fed), *(self.diverged(p) for p in self._unseen(point))]
+            )
         inherited = max([self.inherited(point), *(d.size for d in fed)])
         expected = self.expected(point, inherited)
         expected = _ESTIMATE * expected if difference.from_statistics else expected
         if difference.size <= expected or self.comparison.tolerance.accepts(difference.max_abs):
             return False
         if self._kink(point, difference, expected) or self._idle(point, difference):
+            return False
+        unseen = [d for p in self._unseen(point) if self.diverged(p) and (d := self.comparison.judge(p)) is not None]
+        if any(difference.size <= MARGIN * other.size for other in unseen):
             return False
         if point.side == "grad_param" and not difference.problem:
             # a sum in which much cancels keeps little of itself and all of the errors of its terms

@@ -147,12 +147,22 @@ class Contents:
     def restore(self) -> tuple[str, ...]:
         """Put all of it back; names what could not be."""
         problems = list(self._problems)
-        for where, put_back in self._put_back:
+        waiting = deque(self._put_back)
+        interrupt: KeyboardInterrupt | None = None
+        while waiting:
             try:
-                put_back()
-            except Exception as error:
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                problems.append(f"{where or 'the net'}: {reason}")
+                while waiting:
+                    where, put_back = waiting[0]
+                    try:
+                        put_back()
+                    except Exception as error:
+                        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                        problems.append(f"{where or 'the net'}: {reason}")
+                    waiting.popleft()
+            except KeyboardInterrupt as error:  # what was interrupted is put back again; then the user gets their way
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
         return tuple(problems)
 
     def _part(self, value: Any, depth: int) -> tuple[Part, int]:

@@ -117,9 +117,11 @@ def run_and_record(
                 _, gradients = watcher.run(net, args, kwargs, cotangent if backward else None)
                 watched.recorder.whole_parameter_gradients(gradients.parameters, watched.parameters)
             finally:
-                watched.backward = _why_no_backward(gradients, asked=backward)
-                watched.recorder.close()
-                watched.unrestored = restore()
+                try:
+                    watched.backward = _why_no_backward(gradients, asked=backward)
+                    watched.recorder.close()
+                finally:
+                    watched.unrestored = restore()
                 tell("writing the rest", 0, 0)
 
 

@@ -137,9 +137,17 @@ def print_lines(lines: Iterable[Text], stream: IO[str], *, color: bool = True) -
     stream.flush()
 
 
+class _Console(Console):
+    """Where nobody reads any more, rich ends the program with 1, which here means that the nets differ."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command."""
+        raise BrokenPipeError
+
+
 def _console(stream: IO[str], *, color: bool) -> Console:
     wanted = color and not os.environ.get("NO_COLOR") and _is_terminal(stream)
-    return Console(
+    return _Console(
         file=stream,
         color_system="auto" if wanted else None,
         force_terminal=None if wanted else False,

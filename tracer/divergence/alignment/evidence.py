@@ -136,16 +136,17 @@ def _agreement(
     found = np.where(np.logical_and.outer(known, told), -1.0, 0.0).astype(np.float32)
     found[np.logical_and.outer(none, no)] = 0.5
     for i, j in matching.items():
-        if back[i] and under[j]:
-            found[np.ix_(back[i], under[j])] = 1.0
+        rows, columns = [k for k in back[i] if k >= 0], [k for k in under[j] if k >= 0]  # below zero: the net's inputs
+        if rows and columns:
+            found[np.ix_(rows, columns)] = 1.0
     by_entry: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for side, steps_of in enumerate((ours, theirs)):
         for n, steps in enumerate(steps_of):
             for k in steps:
                 if k < 0:
                     by_entry[k][side].append(n)
-    for rows, columns in by_entry.values():
-        found[np.ix_(rows, columns)] = 1.0
+    for taken, took in by_entry.values():
+        found[np.ix_(taken, took)] = 1.0
     return found
 
 

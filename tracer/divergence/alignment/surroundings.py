@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tracer.divergence.alignment.evidence import kind_word, words_of
@@ -121,10 +121,21 @@ def _ends(
     """The partners of the units that take what a container is given, and of those that make what it gives; None where
     code does, or a unit without a partner."""
     node = graph.nodes[id_]
-    given = {v.maker or Maker(node.call.order, "input", v.leaf) for v in node.inputs}
+    own = {v.leaf: Maker(node.call.order, "input", v.leaf) for v in node.inputs}
+    given = {own[v.leaf] if v.maker is None or v.changed else v.maker for v in node.inputs}
     first = {partner.get(u) for u in inside if any(v.maker in given and not v.changed for v in graph.nodes[u].inputs)}
-    last = {partner.get(feed.by) if feed.kind == "call" and feed.by else None for feed in graph.output_feeds(id_)}
-    return frozenset(first or {None}), frozenset(last)
+    return frozenset(first or {None}), frozenset(partner.get(u) if u else None for u in _makers(graph, id_))
+
+
+def _makers(graph: CallGraph, id_: CallId) -> Iterator[CallId | None]:
+    """The units that made what a container gives; None for code."""
+    for feed in graph.output_feeds(id_):
+        if feed.kind != "call" or feed.by is None:
+            yield None
+        elif graph.nodes[feed.by].unit:
+            yield feed.by
+        else:
+            yield from _makers(graph, feed.by)
 
 
 def containers(

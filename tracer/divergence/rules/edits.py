@@ -60,6 +60,9 @@ def edit_call(candidate: Meaning, layer: Layer, wanted: Sequence[tuple[str, Sett
     if call is not None and (_is_own_class(layer, candidate.rule) and not set(changes) <= set(call.values(names))):
         # a class of the user's own may not take the argument: its call of the class above does
         return f"{compose('super().__init__', changes, unseen=True)}  # in {layer.kind}"
+    if call is not None and any(not key for key, _ in call.keywords) and not set(changes) <= set(call.values(names)):
+        # what `**options` holds already must not be given twice
+        return "set " + " and ".join(f"{key} to {written(new)}" for key, new in changes.items() if new is not GONE)
     if call is not None:
         return rewrite(call, names, changes)
     unseen = bool(set(names.required) - set(changes)) or not candidate.rule.signature
@@ -134,6 +137,9 @@ def composite_line(layer: Layer, name: str, value: Plain, layers: Mapping[str, L
     return ""
 
 
+_CAST = r"\.(?:to|to_float|half|float|double|bfloat16)\([^()]*\)"
+
+
 def cast_line(layer: Layer, calling: Source | None, framework: str, dtype: str) -> str:
     """How to bring what a layer gives, or (`calling`) what its calling line hands it, to a dtype."""
     module = {"torch": "torch", "mindspore": "mindspore"}.get(framework)
@@ -144,7 +150,12 @@ def cast_line(layer: Layer, calling: Source | None, framework: str, dtype: str) 
         return f"{calling}  convert with .{convert}({module}.{dtype})"
     convert = "to" if framework == "torch" or dtype == "float64" else "to_float"
     call = source_call(layer)
-    return edit_line(layer, f"{call.text if call else layer.path}.{convert}({module}.{dtype})")
+    new = f"{call.text if call else layer.path}.{convert}({module}.{dtype})"
+    line = layer.made_at.text or "" if layer.made_at is not None else ""
+    cast = re.search(re.escape(call.text) + _CAST, line) if call else None
+    if cast is not None and layer.made_at is not None:  # one that stands there already is replaced
+        return f"{_place(layer.made_at)}  {cast.group()}  ->  {new}"
+    return edit_line(layer, new)
 
 
 def own_call(layer: Layer, changes: Mapping[str, tuple[Plain, Plain]]) -> str:
