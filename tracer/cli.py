@@ -160,6 +160,9 @@ def diff(
 
     Both are trace files. The reference is the net that is right, the candidate its port.
     """
+    files = [os.path.realpath(name) for name in (json_file, csv_file, html_file) if name and name != "-"]
+    if len(set(files)) < len(files):
+        raise click.UsageError("--json, --csv and --html need a file each")
     printed = [name for name in (json_file, csv_file, html_file) if name == "-"]
     if len(printed) > 1:
         raise click.UsageError("only one of --json, --csv and --html can be printed; give the others a file")

@@ -81,6 +81,13 @@ def test_json_to_a_file_keeps_the_contract_and_the_report(tracer, pair, tmp_path
     assert done.stdout.startswith("diverged")
 
 
+def test_one_file_does_not_take_two_forms(tracer, pair, tmp_path):
+    """The second would replace the first without a word."""
+    done = tracer("diff", pair.reference, pair.slip, "--json", tmp_path / "r", "--csv", tmp_path / "r")
+    assert done.code == 2
+    assert "a file each" in done.stderr
+
+
 def test_json_on_the_standard_output_is_json_alone(tracer, pair):
     """Nothing else is printed."""
     done = tracer("diff", pair.reference, pair.slip, "--json", "-")

@@ -261,3 +261,40 @@ def test_one_path_of_both_nets_need_not_be_one_layer():
     in_a_row(theirs, "(root)", linear(theirs, "stem", W1), rest, pieces, linear(theirs, "head", W1 + 1))(X)
     pairs = paired(ours, theirs)
     assert (pairs["part"], pairs["part.squash"], pairs["act"]) == ("rest", "rest.squeeze", "part")
+
+
+def test_inputs_of_the_net_are_no_layers():
+    """A layer that takes both inputs against one that takes the first twice: nothing is paired with an input."""
+    ours, theirs = World("torch"), World("torch")
+    for world, second in ((ours, 1), (theirs, 0)):
+
+        def both(*given, world=world, second=second):
+            return world.call("mix", "Mix", lambda a, b: a.array * b.array, given[0], given[second])
+
+        world.call("(root)", "Net", both, X, X + 1)
+    assert paired(ours, theirs)["mix"] == "mix"
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_blocks_whose_insides_one_side_left_out_keep_their_places(count):
+    """Each block of a trace that ends at the blocks is held to its own block, not to another of their like."""
+    ours, theirs = World("torch"), World("torch")
+    weights_ = [W1 + n for n in range(count)]
+    whole = [in_a_row(ours, f"blocks.{n}", linear(ours, f"blocks.{n}.fc", w)) for n, w in enumerate(weights_)]
+    in_a_row(ours, "(root)", *whole, linear(ours, "head", W2))(X)
+    flat = [
+        lambda x, n=n, w=w: theirs.call(f"blocks.{n}", "Stage", lambda t: t.array @ w.T, x)
+        for n, w in enumerate(weights_)
+    ]
+    in_a_row(theirs, "(root)", *flat, linear(theirs, "head", W2))(X)
+    pairs = paired(ours, theirs)
+    assert [pairs.get(f"blocks.{n}") for n in range(count)] == [f"blocks.{n}" for n in range(count)]
+
+
+def test_a_net_of_one_layer_is_one_pair():
+    """The net itself, once."""
+    ours, theirs = World("torch"), World("mindspore")
+    for world in (ours, theirs):
+        linear(world, "(root)", W1)(X)
+    found = align(call_graph(ours.trace().skeleton), call_graph(theirs.trace().skeleton))
+    assert [(p.reference.path, p.candidate.path) for p in found.pairs] == [("(root)", "(root)")]

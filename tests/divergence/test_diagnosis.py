@@ -221,3 +221,43 @@ def test_not_a_number_is_blamed_on_the_layer_that_made_it():
     found = diff(Twist(act=nan_in, only_block=1))
     assert found.origin.reference.path == "blocks.1.act"
     assert "nan" in {c.kind for c in found.origin.causes}
+
+
+SKIPS = {
+    "sum": lambda a, b: a + b,
+    "product": lambda a, b: a * np.tanh(b),
+    "both": lambda a, b: np.concatenate([a, b], -1),
+}
+
+
+def skipping(join, factor=1.0, root="(root)"):
+    """A net whose code joins what `f` gave with what the norm after it gave, which hides every factor."""
+    world = World("torch")
+
+    def body(x):
+        a = world.call("f", "Scaled", lambda t: t.array * np.float32(factor), x)
+        b = world.call("g", "LayerNorm", lambda t: t.array / t.array.std(-1, keepdims=True), a)
+        return world.call("h", "Head", lambda t: np.tanh(t.array), join(a.array, b.array))
+
+    if root is None:
+        body(X)
+    else:
+        world.call(root, "Net", body, X)
+    return world.trace()
+
+
+@pytest.mark.parametrize("join", SKIPS.values(), ids=SKIPS)
+@pytest.mark.parametrize("only", [(), ("h",)], ids=["all", "only h"])
+def test_code_is_not_blamed_for_what_a_skip_connection_brings(join, only):
+    """The code may have used what another layer took too; there is one origin, and none where it is not looked at."""
+    found = diagnose(skipping(join), skipping(join, factor=1.7), only=only)
+    assert [origin.reference.path for origin in found.origins] == ([] if only else ["f"])
+    assert found.verdict == ("unsure" if only else "diverged")
+
+
+def test_layers_alone_do_not_make_a_net_agree():
+    """Where no call of the net itself was recorded, nobody knows what its code made of what they gave."""
+    traces = [skipping(SKIPS["sum"], root=None) for _ in range(2)]
+    found = diagnose(*traces)
+    assert found.verdict == "unsure"
+    assert "no call of the net itself" in found.reason

@@ -17,7 +17,7 @@ from torch import nn
 import tracer
 from tests.recording.nets import D, batch, made
 from tests.recording.truth import bits, state
-from tracer.frameworks.store import IN_MEMORY
+from tracer.frameworks.store import IN_MEMORY, Contents, Store
 
 
 def unrestored(net, x, out, **options):
@@ -292,3 +292,19 @@ def test_a_net_on_two_devices_that_does_not_says_where_it_stopped(out):
     assert trace.skeleton.end.stopped.startswith("second (call 0): RuntimeError")
     assert [c.path for c in trace.skeleton.steps[0].calls if c.returned] == ["first"]
     assert bits(net.first.weight) == before
+
+
+def test_an_interrupt_while_a_net_is_put_back_waits_until_all_of_it_is():
+    """What was interrupted is put back again, and the rest too; then the interrupt comes."""
+    contents, done, interrupts = Contents(Store(), lambda _: None), [], [KeyboardInterrupt()]
+
+    def interrupted():
+        done.append("first")
+        if interrupts:
+            raise interrupts.pop()
+
+    contents.add("first", interrupted)
+    contents.add("second", lambda: done.append("second"))
+    with pytest.raises(KeyboardInterrupt):
+        contents.restore()
+    assert done == ["first", "first", "second"]

@@ -443,3 +443,29 @@ def test_an_empty_net(tmp_path):
         assert len(trace) == 0
         assert trace.skeleton.steps == ()
         assert repr(trace)
+
+
+def test_an_interrupt_waits_until_the_file_is_whole(tmp_path):
+    """Ctrl-C while a trace is closed: it is closed and in its place, then the interrupt comes."""
+    program = f"""
+import os, signal, numpy as np
+from tracer.trace import file
+from tracer.trace.schema import *
+from tracer.trace.writer import TraceWriter
+close = file.GrowingFile.close
+def interrupted(self, **options):
+    os.kill(os.getpid(), signal.SIGINT)
+    close(self, **options)
+file.GrowingFile.close = interrupted
+writer = TraceWriter({str(tmp_path / "a.h5")!r}, Header("torch", "2", "Net"))
+writer.layers([Layer("(root)", "Net")], [])
+writer.write(Entered(0, 0, "(root)", 0, None))
+try:
+    writer.finish(End())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    with Trace(tmp_path / "a.h5") as trace:
+        assert trace.complete

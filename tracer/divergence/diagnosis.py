@@ -30,6 +30,7 @@ from tracer.divergence.places import (
 )
 from tracer.divergence.road import PairRow, RoadStep, pair_rows, road_through
 from tracer.divergence.rules import UserRule
+from tracer.trace.schema import ROOT
 
 __all__ = ["Cause", "Coverage", "Diagnosis", "Origin", "PairRow", "RoadStep", "Spot", "TraceSide", "diagnose"]
 
@@ -221,6 +222,8 @@ def _verdict(case: Case, origins: Sequence[Origin], drift: Begin | None, *, both
         return "unsure", f"{otherwise[0]}; the runs that both have agree"
     if case.within is not None:
         return "agree", "what --only names agrees; the rest was not looked at"
+    if any(root.path != ROOT for graph in case.graphs for root in graph.roots):
+        return "unsure", "the layers agree, but no call of the net itself was recorded, nor what its code makes last"
     return "agree", "forward and backward agree" if both else "the forward pass agrees"
 
 

@@ -38,9 +38,10 @@ class KeptNet:
 
     def restore(self) -> tuple[str, ...]:
         """Put everything back; names what could not be."""
-        problems = self._contents.restore()
-        self._store.close()
-        return problems
+        try:
+            return self._contents.restore()
+        finally:
+            self._store.close()
 
     def _part(self, value: Any) -> Part | None:
         torch = self._torch

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ from tracer.trace.schema import (
     Value,
 )
 from tracer.trace.statistics import Array, digest, measure, statistics
+
+T = TypeVar("T")
 
 QUEUE = 256 << 20
 _ROWS_AT_ONCE = 1024
@@ -62,6 +64,45 @@ def measured(array: Array, sums: Sums | None = None) -> Copy:
         return Copy(problem=problem)
     whole = np.ascontiguousarray(array)
     return Copy(None, statistics(whole, sums), digest(whole))
+
+
+def uninterrupted(work: Callable[[], T]) -> T:
+    """Do it in a thread, which no Ctrl-C reaches: one that falls into HDF5 leaves it in pieces. The interrupt comes
+    when the work is done."""
+    once, ended = threading.Lock(), threading.Event()
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        if not once.acquire(blocking=False):
+            return  # an interrupted start did start
+        try:
+            done.append(work())
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            ended.set()
+
+    interrupt: KeyboardInterrupt | None = None
+    threads: list[threading.Thread] = []
+    while True:
+        try:
+            while not ended.is_set():
+                if not once.locked():
+                    threads.append(threading.Thread(target=run, name="trace writer", daemon=True))
+                    threads[-1].start()
+                ended.wait(1.0)
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join()
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if failed:
+        raise failed[0]
+    if interrupt is not None:
+        raise interrupt
+    return done[0]
 
 
 class TraceWriter:
@@ -90,7 +131,7 @@ class TraceWriter:
         self._changed = threading.Condition()
         self._ending = False
         self._thread: threading.Thread | None = None
-        self._file = GrowingFile(self.out, self.partial, header)
+        self._file = uninterrupted(lambda: GrowingFile(self.out, self.partial, header))
         self._places: dict[tuple[int, int], tuple[str, int]] = {}
 
     # ---------------------------------------------------------------------------------------------------------------
@@ -126,6 +167,9 @@ class TraceWriter:
         Raises:
             TraceFileError: the disk is full or gone.
         """
+        return uninterrupted(lambda: self._layers(layers, arrays))
+
+    def _layers(self, layers: Iterable[Layer], arrays: Iterable[tuple[tuple[str, str], Array]]) -> tuple[Layer, ...]:
         table = list(layers)
         try:
             known = {(layer.path, p.name): p for layer in table for p in layer.parameters}
@@ -168,6 +212,12 @@ class TraceWriter:
         Raises:
             TraceFileError: something could not be written; what was written is in `partial`, and `out` is as it was.
         """
+        uninterrupted(lambda: self._finish(end))
+        if self.failure is not None:
+            raise self._problem(self.failure) from self.failure
+        return self.out
+
+    def _finish(self, end: End) -> None:
         self._drain()
         if self.failure is None and not self._closed:
             try:
@@ -176,15 +226,15 @@ class TraceWriter:
             except Exception as error:
                 self.failure = error
         self._close()
-        if self.failure is not None:
-            raise self._problem(self.failure) from self.failure
-        return self.out
 
     def abandon(self) -> None:
         """Give up: close, remove `partial`, leave `out` as it was. Never raises."""
         with self._changed:
             self._queue.clear()
             self._waiting = 0
+        uninterrupted(self._give_up)
+
+    def _give_up(self) -> None:
         self._drain()
         self._close(remove=True)
 

@@ -67,22 +67,33 @@ def _one_against_many(one: CallGraph, many: CallGraph, pairs: Mapping[CallId, Ca
             above = {x for u in inside for x in many.sources.get(u, ())} - inside
             below = {x for u in inside for x in many.flow.successors(u)} - inside
             edges[container] = (above, below)
+    known = {a: {b} for a, b in pairs.items()}
     found: list[tuple[CallId, CallId]] = []
     for unit in one.units if edges else ():
-        if unit in pairs:
+        if unit in known:
             continue
         shapes = [v.shape for v in one.nodes[unit].outputs]
-        feeding = {pairs[x] for x in one.sources[unit] if x in pairs}
-        fed = {pairs[x] for x in one.flow.successors(unit) if x in pairs}
-        for container, (above, below) in edges.items():
+        sources, fed = one.sources[unit], set(one.flow.successors(unit))
+        feeding, taking = ({x for id_ in ids for x in known.get(id_, ())} for ids in (sources, fed))
+        for container, (above, below) in sorted(edges.items(), key=lambda edge: edge[0] != unit):
             if [v.shape for v in many.nodes[container].outputs] != shapes:
                 continue
-            if (above & feeding or not (above or feeding)) and (below & fed or not (below or fed)):
+            said = {_says(feeding, above, bool(sources)), _says(taking, below, bool(fed))}
+            if said == {True} or (container == unit and True in said and False not in said):
                 found.append((unit, container))
+                known[unit] = set(_inside(many, container))
                 around = set(many.ancestors(container))
                 edges = {c: e for c, e in edges.items() if c != container and c not in around}
                 break
     return found
+
+
+def _says(known: set[CallId], around: set[CallId], some: bool) -> bool | None:
+    """Do the partners of what stands on one side of a layer (`some`: does anything?) stand there too? None where no
+    partner is known."""
+    if known & around or not (some or around):
+        return True
+    return False if known else None
 
 
 def inside_of(graph: CallGraph, ids: set[CallId]) -> set[CallId]:
@@ -150,7 +161,9 @@ def containers(
             around[unit].append(container)
     found: dict[CallId, tuple[CallId, str, float]] = {}
     for a, b in zip(reference.roots, candidate.roots, strict=False):
-        found[a] = (b, "the net itself", 1.0)
+        # where one side left the net itself out, the roots are other things; a net without layers is paired already
+        if (a.path == ROOT) == (b.path == ROOT) and pairs.get(a) != b:
+            found[a] = (b, "the net itself", 1.0)
     found |= {a: (b, "pinned", 1.0) for a, b in pinned.items() if a in inside_r and b in inside_c}
     matched = set(pairs.values())
     size_r = {id_: sum(u in pairs for u in units) for id_, units in inside_r.items()}
