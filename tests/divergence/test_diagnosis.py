@@ -261,3 +261,24 @@ def test_layers_alone_do_not_make_a_net_agree():
     found = diagnose(*traces)
     assert found.verdict == "unsure"
     assert "no call of the net itself" in found.reason
+
+
+def test_a_forgotten_argument_is_the_callers_fault():
+    """A layer of the framework's that is given one tensor fewer is not to blame: the code that calls it is."""
+
+    def net(count):
+        world = World("torch")
+
+        def body(x, h):
+            a = world.call("first", "ReLU", lambda t: np.maximum(t.array, 0), x)
+            given = (a, h)[:count]
+            return world.call("act", "GELU", lambda *t: sum(np.tanh(one.array) for one in t), *given, line=7)
+
+        world.call("(root)", "Net", body, X, X * 2)
+        return world.trace()
+
+    origin = diagnose(net(2), net(1)).origin
+    assert (origin.place, origin.reference.path) == ("between", "(root)")
+    (cause,) = [c for c in origin.causes if c.name == "arguments"]
+    assert (cause.reference, cause.candidate) == (2, 1)
+    assert "torch_net.py:7" in cause.edit

@@ -105,7 +105,7 @@ def _argument_causes(ours: Node, theirs: Node) -> list[Cause]:
     r, c = len(ours.inputs), len(theirs.inputs)
     if r == c:
         return []
-    said = f"the reference hands it {r} tensor{'' if r == 1 else 's'}, the candidate {c}"
+    said = f"the reference hands {ours.id} {r} tensor{'' if r == 1 else 's'}, the candidate {c}"
     lines = [str(node.call.source) for node in (theirs, ours) if node.call.source is not None]
     edit = " with ".join(lines)
     return [Cause("code", "arguments", r, c, edit=f"compare {edit}" if lines else "", sentence=said)]

@@ -27,7 +27,8 @@ class RoadStep:
 
 @dataclass(frozen=True)
 class PairRow:
-    """One row of the table of every pair (`--every`, `--csv`); `state` also "not judged"."""
+    """One row of the table of every pair (`--every`, `--csv`); `state` also "not judged", and "grew" of what is beyond
+    its tolerance, no more than what fed it explains, where no origin lies before it."""
 
     reference: Spot | None
     candidate: Spot | None
@@ -131,6 +132,8 @@ def pair_rows(case: Case, backward: Flow | None, origins: Sequence[Origin]) -> t
             if known is None and phase == "backward":
                 point, known, fed = point.at(came), fed, None
             difference, state = (None, "not judged") if known is None else _seen(case, point, below)
+            if state == "carried on" and not any(point in those for _, those in below):
+                state = "grew"
             fed_by = None if fed is None else fed.size
             here = next((o for o in of_pass if _is_at(o, pair.reference)), None)
             if here is not None:

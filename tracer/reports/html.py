@@ -10,7 +10,13 @@ from tracer.divergence.diagnosis import Diagnosis, Origin, PairRow, RoadStep, Sp
 from tracer.reports import wording
 
 _COLORS = {"agree": "#2e7d32", "diverged": "#c62828", "unsure": "#b26a00"}
-_STATE_COLORS = {"agrees": "#2e7d32", "starts here": "#c62828", "carried on": "#e57373", "diverged": "#c62828"}
+_STATE_COLORS = {
+    "agrees": "#2e7d32",
+    "starts here": "#c62828",
+    "carried on": "#e57373",
+    "grew": "#f9a825",
+    "diverged": "#c62828",
+}
 _STYLE = """
 .tracer-diff {font: 14px/1.5 system-ui, sans-serif; max-width: 72em}
 .tracer-diff h1 {font-size: 1.3em; margin: 0 0 .2em; overflow-wrap: anywhere}

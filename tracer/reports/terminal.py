@@ -42,7 +42,7 @@ _APART = 8
 """Columns between two sentences on one line, so that they are not read as one."""
 
 _VERDICT_STYLE = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
-_STATE_STYLE = {"agrees": "green", "starts here": "bold red", "carried on": "red", "diverged": "red"}
+_STATE_STYLE = {"agrees": "green", "starts here": "bold red", "carried on": "red", "grew": "yellow", "diverged": "red"}
 
 
 @dataclass(frozen=True)

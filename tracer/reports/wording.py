@@ -319,7 +319,8 @@ def also(diagnosis: Diagnosis, group: Likewise) -> tuple[str, list[str]]:
         numbers = "NaN" if first.difference.problem == "nan" else first.difference.problem
     why = "".join(cause_sentence(cause) for cause in causes_to_tell(first)[:1])
     said = "  ".join(part for part in (f"{when}{where}{place_name(first)}", numbers, why) if part)
-    return said + (f"; the same at {_layers(len(more))}: " if more else ""), [place_name(origin) for origin in more]
+    names = [name for name in dict.fromkeys(map(place_name, more)) if name != place_name(first)]
+    return said + (f"; the same at {_layers(len(names))}: " if names else ""), names
 
 
 def _layers(count: int) -> str:
