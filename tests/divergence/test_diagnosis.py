@@ -282,3 +282,19 @@ def test_a_forgotten_argument_is_the_callers_fault():
     (cause,) = [c for c in origin.causes if c.name == "arguments"]
     assert (cause.reference, cause.candidate) == (2, 1)
     assert "torch_net.py:7" in cause.edit
+
+
+@pytest.mark.parametrize("run", [0, 1])
+def test_parameters_are_known_as_they_were_before_the_first_run(run):
+    """In a later run an update may have made the difference: then nobody says that the parameters are the same."""
+
+    def net(factor):
+        world = World("torch")
+        for at in range(2):
+            by = np.float32(factor if at == run else 1.0)
+            body = lambda x, by=by: world.call("own", "Own", lambda t: t.array * by, x)  # noqa: E731
+            world.call("(root)", "Net", body, X)
+        return world.trace()
+
+    (cause,) = diagnose(net(1.0), net(1.5)).origin.causes
+    assert ("before the first run" in cause.sentence) == (run == 1)

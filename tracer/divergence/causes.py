@@ -75,7 +75,8 @@ def layer_causes(comparison: Comparison, point: Point, difference: Difference) -
     unknown = [] if found else _unknown_mode(comparison, ours, theirs)
     inside = [c for c in unknown if _modes_inside(comparison, ours, theirs)]
     found += [] if found or inside or not forward else _argument_causes(ours, theirs)
-    code = [] if found or inside else [_code_of_layer(forward)]
+    again = any(id_.path == ROOT and id_.call > 0 for id_ in comparison.reference.graph.ancestors(point.reference))
+    code = [] if found or inside else [_code_of_layer(forward, again)]
     return (*found, *inside, *fitting, *code, *general, *(c for c in unknown if c not in inside))
 
 
@@ -111,7 +112,14 @@ def _argument_causes(ours: Node, theirs: Node) -> list[Cause]:
     return [Cause("code", "arguments", r, c, edit=f"compare {edit}" if lines else "", sentence=said)]
 
 
-def _code_of_layer(forward: bool) -> Cause:
+def _code_of_layer(forward: bool, again: bool) -> Cause:
+    if forward and again:
+        return Cause(
+            "code",
+            "forward",
+            sentence="settings and parameters were the same before the first run: an update since then differs, or the "
+            "code of the layer",
+        )
     if forward:
         return Cause("code", "forward", sentence="settings and parameters are the same: the code of the layer differs")
     return Cause(
