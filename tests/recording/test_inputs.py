@@ -130,3 +130,31 @@ def test_leaves_of_one_path_are_told_apart(out):
     arrays = [trace.array(value) for value in call.outputs]
     assert all(np.allclose(array, arrays[0] * factor) for array, factor in zip(arrays, (1, 2, 3, 4), strict=True))
     assert {value.leaf for value in call.grad_outputs} == {"0", "0~2", "a.b", "a.b~2"}
+
+
+class Counts(nn.Module):
+    """Gives a number beside its tensor."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.inner, self.held = nn.Linear(D, D), [number]
+
+    def forward(self, x):
+        return self.inner(x), self.held[0]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        (2.0, np.float32(2.0), "agree"),
+        (np.float64(2.0), np.float64(3.0), "diverged"),
+        (1 + 1j, 1 + 1j, "agree"),
+        (1 + 1j, 1 - 1j, "diverged"),
+        (np.True_, False, "diverged"),
+    ],
+)
+def test_numbers_of_numpy_and_complex_ones_are_judged(ours, theirs, verdict, tmp_path):
+    """A number beside the tensors of a result counts, whatever class it has."""
+    for name, number in (("a.h5", ours), ("b.h5", theirs)):
+        tracer.record(made(lambda n=number: Counts(n)), X, out=tmp_path / name).close()
+    assert tracer.diff(tmp_path / "a.h5", tmp_path / "b.h5").verdict == verdict

@@ -597,11 +597,13 @@ class Recorder:
 
 def _plain_value(leaf: Leaf) -> tuple[Value, Array | None]:
     value = leaf.value
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        value = value.item()
     if value is None:
         return Value(leaf.path, "none"), None
     if isinstance(value, bool | int | float | str) and type(value).__module__ == "builtins":
         return Value(leaf.path, "scalar", literal=value[:_LONGEST_TEXT] if isinstance(value, str) else value), None
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+    if isinstance(value, complex | np.ndarray) and np.asarray(value).dtype.kind in "biufc":
         array = np.array(value, order="C")
         return Value(leaf.path, "tensor", shape=array.shape, dtype=array.dtype.name, device="numpy"), array
     return Value(leaf.path, "other", literal=type(value).__name__), None
