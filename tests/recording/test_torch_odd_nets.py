@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -408,3 +409,36 @@ def test_a_module_of_the_users_may_be_called_as_one_of_ours(name, out):
     """What the file of the net is called says nothing of its framework."""
     kind = type("Net", (nn.Linear,), {"__module__": name})
     assert tracer.record(kind(D, D), batch(2, D), out=out).complete
+
+
+class Threaded(nn.Module):
+    """Runs its parts side by side."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Sequential(nn.Linear(D, D), nn.ReLU()) for _ in range(4))
+
+    def forward(self, x):
+        found = [None] * len(self.parts)
+
+        def run(n):
+            found[n] = self.parts[n](x)
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(len(found))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sum(found)
+
+
+def test_layers_run_by_several_threads_are_recorded_as_they_nest(out):
+    """Each call once, below the call that it was made in, whichever thread made it."""
+    for _ in range(5):
+        skeleton = tracer.record(made(Threaded), batch(2, D), out=out).skeleton
+        calls = {call.order: call for call in skeleton.steps[0].calls}
+        above = {call.path: calls[call.parent].path for call in calls.values() if call.parent is not None}
+        assert len(calls) == 13
+        assert all(call.returned and call.failed is None for call in calls.values())
+        assert all(above[f"parts.{n}.{k}"] == f"parts.{n}" for n in range(4) for k in range(2))
+        assert {above[f"parts.{n}"] for n in range(4)} == {"(root)"}

@@ -6,6 +6,7 @@ call they belong to.
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from collections import deque
@@ -50,7 +51,7 @@ _MOST_LEAVES = 10_000
 """Leaves of one result that are recorded: enough for any net, and no more for lists of data that pass through one."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Frame:
     """A call that is open, or was: gradients still find it. `order` is None while a recomputation is unmatched."""
 
@@ -59,6 +60,7 @@ class _Frame:
     index: int
     again: bool
     written: bool = False
+    thread: int = field(default_factory=threading.get_ident)
     began: float = 0.0
     spent: float = 0.0
     inputs: tuple[bytes, ...] = ()
@@ -115,7 +117,8 @@ class Recorder:
         self._step = 0
         self._order = 0
         self._counts: dict[str, int] = {}
-        self._stack: list[_Frame] = []
+        self._stack: list[_Frame] = []  # of all threads
+        self._lock = threading.RLock()
         self._made: dict[int, _Made] = {}
         self._past: dict[str, list[_Past]] = {}
         self._burst: int | None = None
@@ -140,43 +143,37 @@ class Recorder:
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """A call begins; the arguments come back with aliases for the gradients of inputs."""
         began = time.perf_counter()
-        try:
-            return self._enter(path, args, kwargs)
-        except Exception as error:
-            self._fail(error)
-            return None
-        finally:
-            self._tell("forward", len(self.fired), len(self._layers))
-            now = time.perf_counter()
-            self._spent += now - began
-            if self._stack:
-                self._stack[-1].began, self._stack[-1].spent = now, self._spent
+        with self._lock:
+            try:
+                return self._enter(path, args, kwargs)
+            except Exception as error:
+                self._fail(error)
+                return None
+            finally:
+                self._tell("forward", len(self.fired), len(self._layers))
+                now = time.perf_counter()
+                self._spent += now - began
+                if self._stack:
+                    self._stack[-1].began, self._stack[-1].spent = now, self._spent
 
     def leave(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:  # noqa: ARG002
         """The call that was entered last on this path returned."""
         began = time.perf_counter()
-        try:
-            self._leave(path, output, began)
-        except Exception as error:
-            self._fail(error)
-        finally:
-            self._spent += time.perf_counter() - began
+        with self._lock:
+            try:
+                self._leave(path, output, began)
+            except Exception as error:
+                self._fail(error)
+            finally:
+                self._spent += time.perf_counter() - began
 
     def raised(self, path: str, error: BaseException) -> None:
         """The call that was entered last on this path raised."""
-        try:
-            frame = self._pop(path)
-            if frame is None or frame.again:
-                return
-            for container in frame.handed:
-                container.settle()
-            words = error_words(error)
-            if error is not self._raising:
-                self._raising, self.stopped = error, f"{_call_words(frame)}: {words}"
-            if frame.order is not None and frame.written:
-                self._writer.write(Returned(self._step, frame.order, failed=words))
-        except Exception as own:
-            self._fail(own)
+        with self._lock:
+            try:
+                self._raised(path, error)
+            except Exception as own:
+                self._fail(own)
 
     def discovered(self, path: str | None, layer: Any) -> bool:
         """A layer that was not there when recording started is about to be called."""
@@ -254,7 +251,9 @@ class Recorder:
             frame = _Frame(self._order, path, index, again=False)
             self._order += 1
             self._burst = None
-        parent = self._stack[-1] if self._stack else None
+        parent = self._innermost(frame.thread)
+        if parent is None and self._stack:
+            parent = self._innermost(self._stack[0].thread)  # a new thread goes on from where the first one is
         self._stack.append(frame)
         layer = self._layers.get(path)
         found = self._leaves(args) if args else []
@@ -348,12 +347,30 @@ class Recorder:
                 if remove is not None:
                     self._removers.append(remove)
 
+    def _raised(self, path: str, error: BaseException) -> None:
+        frame = self._pop(path)
+        if frame is None or frame.again:
+            return
+        for container in frame.handed:
+            container.settle()
+        words = error_words(error)
+        if error is not self._raising:
+            self._raising, self.stopped = error, f"{_call_words(frame)}: {words}"
+        if frame.order is not None and frame.written:
+            self._writer.write(Returned(self._step, frame.order, failed=words))
+
+    def _innermost(self, thread: int) -> _Frame | None:
+        return next((frame for frame in reversed(self._stack) if frame.thread == thread), None)
+
     def _pop(self, path: str) -> _Frame | None:
-        """The open call on this path; calls inside it that never came back are given up."""
-        if not any(frame.path == path for frame in self._stack):
+        """The open call on the path in the running thread; calls inside it that never came back are given up."""
+        me = threading.get_ident()
+        mine = [frame for frame in self._stack if frame.thread == me]
+        if not any(frame.path == path for frame in mine):
             return None
         while True:
-            frame = self._stack.pop()
+            frame = mine.pop()
+            self._stack.remove(frame)
             if frame.path == path:
                 return frame
             if frame.order is not None and frame.written:
