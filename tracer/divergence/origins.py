@@ -201,10 +201,10 @@ class OriginSearch:
         beside = graph.nodes[scope].children if scope is not None else ()
         if came and point.reference in beside:
             at = beside.index(point.reference)
-            beside = beside[:at] if point.side == "in" else beside[at + 1 :]
+            beside = beside[:at] if point.side == "in" else beside[at + 1 :][::-1]
         side: Side = "out" if point.side in {"in", "out"} else "grad_in"
         found = []
-        for id_ in beside:
+        for id_ in reversed(beside):  # the nearest explains most, and then no other has to be read
             other = self._points.get((id_, side))
             apart = self.comparison.screened(other) if other is not None else None
             if other is not None and apart is not None and apart > self.comparison.limit(other, self.flow):
@@ -244,7 +244,7 @@ class OriginSearch:
             return False
         if self._kink(point, difference, expected) or self._idle(point, difference):
             return False
-        unseen = [d for p in self._unseen(point) if self.diverged(p) and (d := self.comparison.judge(p)) is not None]
+        unseen = (d for p in self._unseen(point) if self.diverged(p) and (d := self.comparison.judge(p)) is not None)
         if any(difference.size <= MARGIN * other.size for other in unseen):
             return False
         if point.side == "grad_param" and not difference.problem:
