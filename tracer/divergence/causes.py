@@ -113,15 +113,12 @@ def _argument_causes(ours: Node, theirs: Node) -> list[Cause]:
 
 
 def _code_of_layer(forward: bool, again: bool) -> Cause:
-    if forward and again:
-        return Cause(
-            "code",
-            "forward",
-            sentence="settings and parameters were the same before the first run: an update since then differs, or the "
-            "code of the layer",
-        )
     if forward:
-        return Cause("code", "forward", sentence="settings and parameters are the same: the code of the layer differs")
+        said = "settings and parameters are the same: the code of the layer differs"
+        if again:
+            said = "settings and parameters were the same before the first run: an update since then differs, or the "
+            said += "code of the layer"
+        return Cause("code", "forward", sentence=said)
     return Cause(
         "code",
         "backward",

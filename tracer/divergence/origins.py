@@ -191,20 +191,19 @@ class OriginSearch:
         return found
 
     def _unseen(self, point: Point) -> list[Point]:
-        """Of the calls beside a point that code made those whose statistics lie apart: the code may have used any of
-        them, also one that another call took (a skip connection)."""
+        """Of the calls beside a point that code made those whose statistics lie apart, the nearest first, which mostly
+        explains it alone: the code may have used any of them, also one that another call took (a skip connection)."""
         if point not in self.flow.code:
             return []
         graph = self.comparison.reference.graph
         came = point.side in {"in", "grad_out"}  # from the code of the enclosing call, not from that of its own
         scope = graph.nodes[point.reference].parent if came else point.reference
         beside = graph.nodes[scope].children if scope is not None else ()
-        if came and point.reference in beside:
-            at = beside.index(point.reference)
-            beside = beside[:at] if point.side == "in" else beside[at + 1 :][::-1]
+        at = beside.index(point.reference) if point.reference in beside else len(beside)
+        beside = beside[at + 1 :] if point.side == "grad_out" else beside[:at][::-1]
         side: Side = "out" if point.side in {"in", "out"} else "grad_in"
         found = []
-        for id_ in reversed(beside):  # the nearest explains most, and then no other has to be read
+        for id_ in beside:
             other = self._points.get((id_, side))
             apart = self.comparison.screened(other) if other is not None else None
             if other is not None and apart is not None and apart > self.comparison.limit(other, self.flow):
@@ -234,9 +233,8 @@ class OriginSearch:
             feeders = [*feeding(self.flow.graph, point, self.diverged), *self._unseen(point)]
             return not any(self.diverged(p) for p in feeders) and not self._idle(point, difference)
         if self.comparison.tolerance.rtol is not None:
-            return bool(self.comparison.diverged(point)) and not any(
-                [*(d.diverged for d in fed), *(self.diverged(p) for p in self._unseen(point))]
-            )
+            apart = any(d.diverged for d in fed) or any(map(self.diverged, self._unseen(point)))
+            return bool(self.comparison.diverged(point)) and not apart
         inherited = max([self.inherited(point), *(d.size for d in fed)])
         expected = self.expected(point, inherited)
         expected = _ESTIMATE * expected if difference.from_statistics else expected

@@ -294,7 +294,8 @@ def name_origin(case: Case, flow: Flow, begin: Begin, phase: PhaseName) -> Origi
             return _called_origin(case, flow, begin, called)
         phase = "start"
         causes = (*weights, *(c for c in causes if c not in weights))
-    if all(node.meaning.op for node in case.nodes(point)) and any(c.name == "arguments" for c in causes):
+    inside = all(node.meaning.op and node.parent is not None for node in case.nodes(point))
+    if inside and any(c.name == "arguments" for c in causes):
         ours, theirs = _scopes(case, point.at("in"))  # a layer of the framework's is not to blame for who called it
         return _origin(case, flow, begin, phase, "between", ours, theirs, causes)
     return _origin(case, flow, begin, phase, "layer", point.reference, point.candidate, causes)

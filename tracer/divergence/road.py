@@ -22,7 +22,7 @@ class RoadStep:
     reference: Spot | None
     candidate: Spot | None
     difference: Difference | None
-    state: Literal["agrees", "starts here", "carried on", "unknown"]
+    state: Literal["agrees", "starts here", "carried on", "grew", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _step(case: Case, point: Point, origin: Origin, below: set[Point]) -> RoadSt
 
 def _seen(
     case: Case, point: Point, origins: Iterable[tuple[Origin, set[Point]]]
-) -> tuple[Difference | None, Literal["agrees", "carried on", "unknown"]]:
+) -> tuple[Difference | None, Literal["agrees", "carried on", "grew", "unknown"]]:
     """What a point is told to be, on the road and in the table alike: of the first of the origins that it shows, held
     against what would not show it. With each origin come the points downstream of it."""
     difference = case.comparison.judge(point)
@@ -93,8 +93,9 @@ def _seen(
     for origin in [carried] if carried is not None else after[:1]:
         limit = min(difference.tolerance, limit_after(case, point, origin))
         difference = case.comparison.held_against(point, difference, limit)
-    beyond = carried is not None or bool(case.comparison.diverged(point))
-    return difference, "carried on" if beyond else "agrees"
+    if carried is None and not case.comparison.diverged(point):
+        return difference, "agrees"
+    return difference, "carried on" if after else "grew"
 
 
 def _shows(case: Case, point: Point, origin: Origin) -> bool:
@@ -132,8 +133,6 @@ def pair_rows(case: Case, backward: Flow | None, origins: Sequence[Origin]) -> t
             if known is None and phase == "backward":
                 point, known, fed = point.at(came), fed, None
             difference, state = (None, "not judged") if known is None else _seen(case, point, below)
-            if state == "carried on" and not any(point in those for _, those in below):
-                state = "grew"
             fed_by = None if fed is None else fed.size
             here = next((o for o in of_pass if _is_at(o, pair.reference)), None)
             if here is not None:

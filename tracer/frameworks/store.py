@@ -145,22 +145,15 @@ class Contents:
         self._problems.append(problem)
 
     def restore(self) -> tuple[str, ...]:
-        """Put all of it back; names what could not be."""
-        problems = list(self._problems)
-        waiting = deque(self._put_back)
+        """Put all of it back, once; names what could not be. An interrupt comes when all of it is."""
+        waiting, problems = deque(self._put_back), list(self._problems)
         interrupt: KeyboardInterrupt | None = None
         while waiting:
             try:
-                while waiting:
-                    where, put_back = waiting[0]
-                    try:
-                        put_back()
-                    except Exception as error:
-                        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                        problems.append(f"{where or 'the net'}: {reason}")
-                    waiting.popleft()
-            except KeyboardInterrupt as error:  # what was interrupted is put back again; then the user gets their way
+                _put_back_all(waiting, problems)
+            except KeyboardInterrupt as error:
                 interrupt = error
+        self._store.close()
         if interrupt is not None:
             raise interrupt
         return tuple(problems)
@@ -193,6 +186,18 @@ class Contents:
             return Part(partial(np.copyto, value, value.copy()), ((str(n), item) for n, item in enumerate(value.flat)))
         read = self._store.keep(value)
         return Part(partial(_refill_array, value, read))
+
+
+def _put_back_all(waiting: deque[tuple[str, PutBack]], problems: list[str]) -> None:
+    """What is interrupted stays the first that waits."""
+    while waiting:
+        where, put_back = waiting[0]
+        try:
+            put_back()
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            problems.append(f"{where or 'the net'}: {reason}")
+        waiting.popleft()
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,6 @@ class TorchWatcher:
         self._tensor = torch.Tensor
         self._makers = Makers(_is_torchs)
         self._as_they_are = {torch.float32, torch.float64, torch.int64, torch.int32, torch.bool}
-        self._quantised = {torch.qint8, torch.quint8, torch.qint32, torch.quint4x2, torch.quint2x4}
         self._dtypes: dict[Any, str] = {}
         self._devices: dict[Any, str] = {}
         self._regroups = False  # may a view change the last bits of gradients? In `run`, which throws them away
@@ -190,11 +189,8 @@ class TorchWatcher:
             shape = tuple(map(int, tensor.shape))  # sizes may be symbols that stand for a number
         except Exception:
             shape = ()
-        dtype, device = tensor.dtype, tensor.device
-        name = self._dtypes.get(dtype) or self._dtype_name(dtype)
-        if dtype in self._quantised:
-            name = "float32"  # as `array` gives it
-        return TensorFacts(shape, name, self._devices.get(device) or self._device_name(device), tensor.requires_grad)
+        dtype = "float32" if tensor.is_quantized else self._dtype_name(tensor.dtype)  # as `array` gives it
+        return TensorFacts(shape, dtype, self._device_name(tensor.device), tensor.requires_grad)
 
     def array(self, tensor: Any) -> Array | Unreadable:
         """The data; waits for the device. Shares memory with a CPU tensor, and its strides, so copy before the net
@@ -322,7 +318,9 @@ class TorchWatcher:
         return bool(self._torch._C._current_graph_task_id() != -1)  # noqa: SLF001
 
     def _device_name(self, device: Any) -> str:
-        name = self._devices[device] = str(device)
+        name = self._devices.get(device)
+        if name is None:
+            name = self._devices[device] = str(device)
         return name
 
     def _dtype_name(self, dtype: Any) -> str:

@@ -38,10 +38,7 @@ class KeptNet:
 
     def restore(self) -> tuple[str, ...]:
         """Put everything back; names what could not be."""
-        try:
-            return self._contents.restore()
-        finally:
-            self._store.close()
+        return self._contents.restore()
 
     def _part(self, value: Any) -> Part | None:
         torch = self._torch

@@ -446,27 +446,15 @@ class Recorder:
         if changed and side == "output" and made is not None and made.maker.order <= frame.order:
             made, changed = None, False  # this call itself altered what came in: it is the maker
         maker = made.maker if made is not None else None
-        if made is not None and not changed:
-            if side == "output":
-                self._remember(tensor, Maker(frame.order, side, leaf.path), made.print, version)
-            return (
-                Value(
-                    leaf=leaf.path,
-                    kind="tensor",
-                    shape=facts.shape,
-                    dtype=facts.dtype,
-                    device=facts.device,
-                    requires_grad=facts.requires_grad,
-                    maker=maker,
-                ),
-                None,
-                made.print,
-            )
-        if array is None:
+        known = made is not None and not changed
+        if array is None and not known:
             array = self._watcher.array(tensor)
-        if isinstance(array, Unreadable):
+        if made is not None and not changed:
+            kept, seen = Copy(), made.print
+        elif isinstance(array, Unreadable):
             kept, seen = Copy(problem=array.reason), b""
         else:
+            assert array is not None
             kept, seen = self._writer.copy(array, partial(self._sums, tensor)), _print_of(array)
             if version is None:
                 version = kept.digest or digest(array)
@@ -483,7 +471,8 @@ class Recorder:
             digest=kept.digest,
             missing=kept.problem,
         )
-        self._remember(tensor, Maker(frame.order, side, leaf.path), seen, version)
+        if side == "output" or not known:
+            self._remember(tensor, Maker(frame.order, side, leaf.path), seen, version)
         return value, kept.array, seen
 
     def _is_open(self, frame: _Frame, order: int) -> bool:

@@ -170,16 +170,23 @@ def tree(skeleton: Skeleton, *, depth: int | None = None, number: int = 0) -> It
     for call in step.calls:
         calls[call.path].append(call)
     parents = _parents(skeleton.layers)
-    depths: dict[str, int] = {}
+    depths = _depths(skeleton.layers, parents)
     below: dict[str, int] = defaultdict(int)
     for path in skeleton.layers:
-        depths[path] = 0 if path == ROOT else depths.get(parents[path], 0) + 1
         for ancestor in _ancestors(path, parents):
             below[ancestor] += 1
     for path, layer in skeleton.layers.items():
         if depth is None or depths[path] <= depth:
             cut = depth is not None and depths[path] == depth
             yield _row(layer, calls[path], depths[path], parents.get(path), skeleton, below[path] if cut else 0)
+
+
+def _depths(layers: Mapping[str, Layer], parents: Mapping[str, str]) -> dict[str, int]:
+    """How many levels below the net each layer lies."""
+    depths: dict[str, int] = {}
+    for path in layers:
+        depths[path] = 0 if path == ROOT else depths.get(parents[path], 0) + 1
+    return depths
 
 
 def _parents(layers: Mapping[str, Layer]) -> dict[str, str]:
@@ -422,7 +429,8 @@ def to_json(
     if path is not None:
         layers = [find_layer(skeleton, path)]
     else:
-        layers = [skeleton.layers[row.path] for row in tree(skeleton, depth=depth, number=number)]
+        depths = _depths(skeleton.layers, _parents(skeleton.layers))
+        layers = [layer for where, layer in skeleton.layers.items() if depth is None or depths[where] <= depth]
     calls: dict[str, list[Call]] = defaultdict(list)
     for call in step.calls:
         calls[call.path].append(call)

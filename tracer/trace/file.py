@@ -34,7 +34,7 @@ _COMMIT_GROWTH = 1 << 18
 """Arrays written since the last commit, from which one is made when they are a fifth of the file: on a disk that runs
 full the file keeps at least the rest. As the file grows, the clock comes first."""
 
-_ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 1024
 _BOUNCE = 4 << 20
 _REMEMBERED = 256
 
@@ -90,7 +90,7 @@ class GrowingFile:
         """Add one row; it is in the file after the next commit."""
         self._rows.append(row)
         self._clean = False
-        if len(self._rows) >= _ROWS_AT_ONCE:
+        if len(self._rows) >= ROWS_AT_ONCE:
             self._write_rows()
 
     def facts(self, array: Array) -> Facts:
@@ -184,7 +184,7 @@ class GrowingFile:
     def _table(self, place: str, rows: list[str]) -> h5d.DatasetID:
         """A growing table of texts."""
         creation = h5p.create(h5p.DATASET_CREATE)
-        creation.set_chunk((_ROWS_AT_ONCE,))
+        creation.set_chunk((ROWS_AT_ONCE,))
         creation.set_obj_track_times(False)
         table = h5d.create(self._id, None, _text(), h5s.create_simple((0,), (h5s.UNLIMITED,)), creation)
         h5o.link(table, self._id, place.encode(), lcpl=layout.with_parents())

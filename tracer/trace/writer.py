@@ -21,7 +21,7 @@ import numpy as np
 
 from tracer.errors import TracerError
 from tracer.trace import layout
-from tracer.trace.file import GrowingFile, write_error
+from tracer.trace.file import ROWS_AT_ONCE, GrowingFile, write_error
 from tracer.trace.rows import encode, values_of
 from tracer.trace.schema import (
     End,
@@ -42,7 +42,6 @@ from tracer.trace.statistics import Array, digest, measure, statistics
 T = TypeVar("T")
 
 QUEUE = 256 << 20
-_ROWS_AT_ONCE = 1024
 _BYTES_AT_ONCE = 8 << 20
 _HUGE = 4 << 20
 
@@ -244,7 +243,7 @@ class TraceWriter:
 
     def _plenty(self) -> bool:
         """Is there enough to wake for? (Each time both threads are awake, one waits for Python's lock.)"""
-        return self._full or self._ending or self._waiting >= _BYTES_AT_ONCE or len(self._queue) >= _ROWS_AT_ONCE
+        return self._full or self._ending or self._waiting >= _BYTES_AT_ONCE or len(self._queue) >= ROWS_AT_ONCE
 
     def _run(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from tracer.divergence.alignment.evidence import kind_word, words_of
@@ -75,7 +76,8 @@ def _one_against_many(one: CallGraph, many: CallGraph, pairs: Mapping[CallId, Ca
         shapes = [v.shape for v in one.nodes[unit].outputs]
         sources, fed = one.sources[unit], set(one.flow.successors(unit))
         feeding, taking = ({x for id_ in ids for x in known.get(id_, ())} for ids in (sources, fed))
-        for container, (above, below) in sorted(edges.items(), key=lambda edge: edge[0] != unit):
+        for container in chain([unit] if unit in edges else [], edges):  # its own path first
+            above, below = edges[container]
             if [v.shape for v in many.nodes[container].outputs] != shapes:
                 continue
             said = {_says(feeding, above, bool(sources)), _says(taking, below, bool(fed))}
@@ -169,7 +171,8 @@ def containers(
     size_r = {id_: sum(u in pairs for u in units) for id_, units in inside_r.items()}
     size_c = {id_: sum(u in matched for u in units) for id_, units in inside_c.items()}
     ends_r = {id_: _ends(reference, id_, inside_r[id_], pairs) for id_ in inside_r}
-    ends_c = {id_: _ends(candidate, id_, inside_c[id_], {b: b for b in matched}) for id_ in inside_c}
+    themselves = {b: b for b in matched}
+    ends_c = {id_: _ends(candidate, id_, inside_c[id_], themselves) for id_ in inside_c}
     choices: list[_Choice] = []
     for container, units in inside_r.items():
         shared = Counter(x for u in units if u in pairs for x in around[pairs[u]])

@@ -62,11 +62,15 @@ def edit_call(candidate: Meaning, layer: Layer, wanted: Sequence[tuple[str, Sett
         return f"{compose('super().__init__', changes, unseen=True)}  # in {layer.kind}"
     if call is not None and any(not key for key, _ in call.keywords) and not set(changes) <= set(call.values(names)):
         # what `**options` holds already must not be given twice
-        return "set " + " and ".join(f"{key} to {written(new)}" for key, new in changes.items() if new is not GONE)
+        return _in_words({key: new for key, new in changes.items() if new is not GONE})
     if call is not None:
         return rewrite(call, names, changes)
     unseen = bool(set(names.required) - set(changes)) or not candidate.rule.signature
     return compose(_canonical(layer), changes, unseen=unseen)
+
+
+def _in_words(changes: Changes) -> str:
+    return "set " + " and ".join(f"{key} to {written(new)}" for key, new in changes.items())
 
 
 def writable(candidate: Meaning, name: str, ours: Setting, pair: Pair) -> bool:
@@ -176,7 +180,7 @@ def own_call(layer: Layer, changes: Mapping[str, tuple[Plain, Plain]]) -> str:
         if len(places) == 1:
             names[places[0]] = name
         elif places or call.open or any(_may_be_any(text, layer) for text in call.positional):
-            return "set " + " and ".join(f"{key} to {written(new)}" for key, (_, new) in changes.items())
+            return _in_words({key: new for key, (_, new) in changes.items()})
     return rewrite(call, Signature(tuple(names), len(names), {}), {name: new for name, (_, new) in changes.items()})
 
 
