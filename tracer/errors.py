@@ -24,6 +24,14 @@ class TraceFileError(TracerError):
     """A trace file that cannot be read or written."""
 
 
+class CheckpointError(TracerError):
+    """A file of parameters that cannot be read or written."""
+
+
+class StartingPointError(TracerError):
+    """Nets, weights or samples that cannot be brought to one starting point."""
+
+
 class RecordingError(TracerError):
     """A net that cannot be watched, or inputs it cannot be run on."""
 

@@ -11,6 +11,7 @@ FLOORS = [
     {"errors"},
     {"trace", "frameworks"},
     {"recorder", "divergence"},
+    {"starting_point"},
     {"reports"},
     {"api"},
     {"face"},
@@ -28,7 +29,7 @@ DOORS = {
     "mindspore": {"tracer.frameworks.mindspore"},
     "h5py": {"tracer.trace"},
     "networkx": {"tracer.divergence"},
-    "scipy": {"tracer.divergence"},
+    "scipy": {"tracer.divergence", "tracer.starting_point"},
     "rich": {"tracer.cli", "tracer.reports.terminal"},
     "click": {"tracer.cli", "tracer.reports.terminal"},
 }

@@ -1,4 +1,4 @@
-"""Everything that is drawn in a terminal: a diagnosis, a trace, progress, errors. The only user of `rich` but cli.py.
+"""Everything that is drawn in a terminal: a diagnosis, a trace, progress, errors. The only user of `rich` but cli/.
 
 Lines are laid out here, to a width counted in terminal cells, and `rich` colours and prints them: so a file, a pipe
 and a terminal get the same lines, and so does `repr`.
