@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import networkx as nx
 
@@ -94,6 +94,9 @@ class CallGraph:
     silent: tuple[str, ...]
     by_order: Mapping[int, CallId] = field(repr=False)
 
+    ran: ClassVar[bool] = True
+    """Did the net run, so that it is known who fed whom?"""
+
     @cached_property
     def units(self) -> tuple[CallId, ...]:
         """The calls that are judged whole, in the order in which they began."""
@@ -108,6 +111,10 @@ class CallGraph:
         """Where each tensor that came in came from."""
         node = self.nodes[id_]
         return tuple(self._feed(node.parent, value) for value in node.inputs)
+
+    def fed_key(self, id_: CallId) -> tuple[Any, ...]:
+        """What a call was given, to tell calls that were given the same."""
+        return tuple((f.kind, f.by, f.by_leaf, f.value.digest) for f in self.feeds(id_))
 
     def output_feeds(self, id_: CallId) -> tuple[Feed, ...]:
         """Where each tensor that a container gave came from; of a unit nothing is known."""

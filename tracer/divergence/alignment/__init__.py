@@ -16,14 +16,14 @@ from dataclasses import replace
 from typing import Any
 
 from tracer.divergence.alignment.assignment import assign, same_op
-from tracer.divergence.alignment.confidence import GUESS, confidences
+from tracer.divergence.alignment.confidence import GUESS, confidences, untold
 from tracer.divergence.alignment.evidence import Evidence
-from tracer.divergence.alignment.pairs import Alignment, Alone, Group, Pair
+from tracer.divergence.alignment.pairs import Alignment, Alone, Group, Pair, Untold
 from tracer.divergence.alignment.pins import read_pins
 from tracer.divergence.alignment.surroundings import containers, inside_of, one_against_pieces, silent_layers
 from tracer.divergence.graph import CallGraph, CallId
 
-__all__ = ["Alignment", "Alone", "CallId", "Group", "Pair", "align"]
+__all__ = ["Alignment", "Alone", "CallId", "Group", "Pair", "Untold", "align"]
 
 
 def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, str]] = ()) -> Alignment:
@@ -39,10 +39,11 @@ def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, 
     """
     pinned = read_pins(reference, candidate, pins)
     if _rank(candidate) < _rank(reference):  # so that ties fall alike, whichever net is the reference
-        turned = _pairs(candidate, reference, {b: a for a, b in pinned.items()})
+        turned, open_ = _pairs(candidate, reference, {b: a for a, b in pinned.items()})
         made = [replace(pair, reference=pair.candidate, candidate=pair.reference) for pair in turned]
+        open_ = [Untold(reference=one.candidate, candidate=one.reference) for one in open_]
     else:
-        made = _pairs(reference, candidate, pinned)
+        made, open_ = _pairs(reference, candidate, pinned)
     order = {id_: n for n, id_ in enumerate(reference.nodes)}
     layer_order = {path: n for n, path in enumerate(reference.layers)}
     made.sort(key=lambda p: (order.get(p.reference, len(order)), layer_order.get(p.reference.path, 0)))
@@ -50,6 +51,7 @@ def align(reference: CallGraph, candidate: CallGraph, pins: Sequence[tuple[str, 
         pairs=tuple(made),
         alone_reference=_alone(reference, {p.reference for p in made}),
         alone_candidate=_alone(candidate, {p.candidate for p in made}),
+        untold=tuple(open_),
     )
 
 
@@ -57,7 +59,9 @@ def _rank(graph: CallGraph) -> tuple[Any, ...]:
     return (len(graph.nodes), [(id_, node.layer.kind) for id_, node in graph.nodes.items()])
 
 
-def _pairs(reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, CallId]) -> list[Pair]:
+def _pairs(
+    reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, CallId]
+) -> tuple[list[Pair], list[Untold]]:
     evidence = Evidence(reference, candidate, pinned)
     matching = assign(evidence)
     certain = {i: j for i, j in matching.items() if same_op(evidence, i, j)}
@@ -76,12 +80,17 @@ def _pairs(reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, C
         if i in certain or not (evidence.rows[i] in taken[0] or evidence.columns[j] in taken[1])
     }
     pairs = evidence.calls(matching)
-    said = confidences(evidence, matching)
+    open_ = untold(evidence, matching)
+    said = confidences(evidence, matching, {i for rows, _ in open_ for i in rows if i in matching})
     made = [Pair(evidence.rows[i], evidence.columns[j], *said[i]) for i, j in matching.items()]
     guessed = {pair.reference for pair in made if pair.confidence <= GUESS}
     made += [_as_sure_as(pair, reference, guessed, pairs) for pair in containers(reference, candidate, pairs, pinned)]
     made += pieces
-    return made + silent_layers(reference, candidate, made)
+    calls = [
+        Untold(tuple(evidence.rows[i] for i in rows), tuple(evidence.columns[j] for j in columns))
+        for rows, columns in open_
+    ]
+    return made + silent_layers(reference, candidate, made), calls
 
 
 def _as_sure_as(pair: Pair, reference: CallGraph, guessed: set[CallId], pairs: Mapping[CallId, CallId]) -> Pair:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tracer.divergence.alignment.anchors import anchors
-from tracer.divergence.alignment.evidence import WEIGHTS, Evidence, kind_word, parameter_shapes
+from tracer.divergence.alignment.evidence import WEIGHTS, Evidence, kind_word, parameter_shapes, sizes_of
 from tracer.divergence.graph import CallGraph, CallId
 
 
@@ -113,7 +113,7 @@ def _side_by_side(evidence: Evidence, matching: dict[int, int]) -> dict[int, int
     classes: dict[Any, list[int]] = defaultdict(list)
     for i in matching:
         node = evidence.reference.nodes[evidence.rows[i]]
-        feeds = _feed_key(evidence.reference, node.id)
+        feeds = evidence.reference.fed_key(node.id)
         classes[node.meaning.op, parameter_shapes(node), tuple(v.shape for v in node.outputs), feeds].append(i)
     result = dict(matching)
     for rows in classes.values():
@@ -127,7 +127,7 @@ def _side_by_side(evidence: Evidence, matching: dict[int, int]) -> dict[int, int
         total = (
             WEIGHTS["fingerprint"] * evidence.fingerprints[np.ix_(rows, columns)]
             + WEIGHTS["name"] * names_
-            + WEIGHTS["order"] * np.eye(len(rows), dtype=np.float32)
+            + WEIGHTS["order" if evidence.ran else "written"] * np.eye(len(rows), dtype=np.float32)
             + np.where(evidence.scores[np.ix_(rows, columns)] > 1e5, 1e6, 0)
         )
         left, right = linear_sum_assignment(total, maximize=True)
@@ -137,7 +137,7 @@ def _side_by_side(evidence: Evidence, matching: dict[int, int]) -> dict[int, int
 
 def _parallel(graph: CallGraph, ids: Sequence[CallId]) -> bool:
     """Are all of these fed by the same tensors?"""
-    return len({_feed_key(graph, id_) for id_ in ids}) == 1
+    return len({graph.fed_key(id_) for id_ in ids}) == 1
 
 
 def _keep_certain(evidence: Evidence, matching: dict[int, int]) -> dict[int, int]:
@@ -191,21 +191,18 @@ def _has_lone_sibling(evidence: Evidence, i: int, j: int, matching: Mapping[int,
         (evidence.reference, evidence.rows[i], lone_r),
         (evidence.candidate, evidence.columns[j], lone_c),
     ):
-        op, feeds = graph.nodes[own].meaning.op, _feed_key(graph, own)
-        if any(graph.nodes[k].meaning.op == op and _feed_key(graph, k) == feeds for k in lone):
+        op, feeds = graph.nodes[own].meaning.op, graph.fed_key(own)
+        if any(graph.nodes[k].meaning.op == op and graph.fed_key(k) == feeds for k in lone):
             return True
     return False
-
-
-def _feed_key(graph: CallGraph, id_: CallId) -> tuple[Any, ...]:
-    """What a call was given, to tell calls that were given the same."""
-    return tuple((f.kind, f.by, f.by_leaf, f.value.digest) for f in graph.feeds(id_))
 
 
 def same_op(evidence: Evidence, i: int, j: int) -> bool:
     """Do both mean one op, or, where no rule knows either, go by one class name?"""
     a = evidence.reference.nodes[evidence.rows[i]]
     b = evidence.candidate.nodes[evidence.columns[j]]
+    if not (a.layer.kind and b.layer.kind):  # a file of parameters tells no class: then their sizes speak
+        return sizes_of(a) == sizes_of(b)
     if a.meaning.op or b.meaning.op:
         return a.meaning.op == b.meaning.op
     return kind_word(a) == kind_word(b)

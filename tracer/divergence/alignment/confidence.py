@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
+from typing import Any
 
+import networkx as nx
 import numpy as np
 
 from tracer.divergence.alignment.anchors import Places
@@ -19,11 +22,31 @@ _TRIFLE = 0.25
 """What a pairing may weigh less and be as good: less than like numbers in names weigh, more than a like call number."""
 
 
-def confidences(evidence: Evidence, matching: Mapping[int, int]) -> dict[int, tuple[str, float]]:
-    """For each row why it is paired and how sure that is."""
+def untold(evidence: Evidence, matching: Mapping[int, int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Rows that nothing but their order tells from one another, with the columns that are between them: of layers side
+    by side those paired, of a row of alike layers of which some are missing also those that stand alone."""
+    sides = [(rows, tuple(matching[i] for i in rows)) for rows in _components(_interchangeable(evidence, matching))]
+    by_kind: dict[Any, list[int]] = defaultdict(list)
+    for i in sorted(_shiftable(evidence, matching)):
+        by_kind[evidence.kinds[0][i]].append(i)
+    paired = set(matching.values())
+    for kind, rows in by_kind.items():
+        lone = [i for i, own in enumerate(evidence.kinds[0]) if own == kind and i not in matching]
+        other = [j for j, own in enumerate(evidence.kinds[1]) if own == kind and j not in paired]
+        among = (*sorted([*rows, *lone]),), (*sorted([*(matching[i] for i in rows), *other]),)
+        touching = [side for side in sides if set(side[0]) & set(among[0])]
+        sides = [side for side in sides if side not in touching]
+        merged = [sorted({n for side in (*touching, among) for n in side[at]}) for at in (0, 1)]
+        sides.append((tuple(merged[0]), tuple(merged[1])))
+    return sides
+
+
+def confidences(
+    evidence: Evidence, matching: Mapping[int, int], guessed: AbstractSet[int]
+) -> dict[int, tuple[str, float]]:
+    """For each row why it is paired and how sure that is; `guessed` are those that only their order tells apart."""
     inverse = {j: i for i, j in matching.items()}
     found: dict[int, tuple[str, float]] = {}
-    guessed = _interchangeable(evidence, matching) | _shiftable(evidence, matching)
     for i, j in matching.items():
         a = evidence.reference.nodes[evidence.rows[i]]
         if evidence.scores[i, j] > 1e5:
@@ -40,10 +63,10 @@ def confidences(evidence: Evidence, matching: Mapping[int, int]) -> dict[int, tu
             reasons.append("equal parameters" if fingerprint == 1 else "some equal parameters")
             doubt *= 0.08 if fingerprint == 1 else 0.3
         if before > 0:
-            reasons.append("fed by the same")
+            reasons.append("fed by the same" if evidence.ran else "behind the same in a list")
             doubt *= 0.45
         if after > 0:
-            reasons.append("feeds the same")
+            reasons.append("feeds the same" if evidence.ran else "before the same in a list")
             doubt *= 0.45
         if naming >= 0.99:
             reasons.append("same name")
@@ -68,18 +91,23 @@ def _rivals(evidence: Evidence, i: int, j: int) -> int:
     return int(np.count_nonzero(evidence.scores[i] > own) + np.count_nonzero(evidence.scores[:, j] > own)) - 2
 
 
-def _interchangeable(evidence: Evidence, matching: Mapping[int, int]) -> set[int]:
-    """Rows next to which, side by side, another runs in the like place, on both sides, and no weight, no name and
-    no unit around them tells which is which."""
+def _interchangeable(evidence: Evidence, matching: Mapping[int, int]) -> set[tuple[int, int]]:
+    """Pairs of rows that, side by side, have the like place, on both sides, and no weight, no name and no unit around
+    them tells which is which. Of nets that never ran it is enough that one side says nothing: a list in the other may
+    well be in another order than that in which attributes were written."""
     told = _told(evidence, matching)
+    inverse = {j: i for i, j in matching.items()}
     twins = [_twins(list(Places(evidence, side).levels(told))[-1].values(), evidence.before[side]) for side in (0, 1)]
-    found: set[int] = set()
-    for i, others in twins[0].items():
-        for k in others:
-            j, m = matching.get(i), matching.get(k)
-            if j is not None and m is not None and m in twins[1].get(j, ()) and not _told_apart(evidence, i, j, k, m):
-                found |= {i, k}
-    return found
+    ours = {(i, k) for i, others in twins[0].items() for k in others if i in matching and k in matching}
+    theirs = {(inverse[j], inverse[m]) for j, others in twins[1].items() for m in others if {j, m} <= inverse.keys()}
+    both = ours & theirs if evidence.ran else ours | theirs
+    return {(i, k) for i, k in both if not _told_apart(evidence, i, matching[i], k, matching[k])}
+
+
+def _components(edges: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """What edges join, each part in order."""
+    graph = nx.Graph(edges)
+    return sorted(tuple(sorted(part)) for part in nx.connected_components(graph))
 
 
 def _told(evidence: Evidence, matching: Mapping[int, int]) -> dict[int, int]:

@@ -13,9 +13,10 @@ from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.metrics import is_constant, same_values
 from tracer.trace.schema import Layer, Statistics
 
-WEIGHTS = {"fingerprint": 3.0, "name": 2.0, "order": 1.5}
+WEIGHTS = {"fingerprint": 3.0, "name": 2.0, "order": 1.5, "written": 0.5}
 """Equal parameters weigh more than names or order alone, and less than both together: swapped weights do not swap the
-layers, yet three projections of one shape, renamed and run in another order, are told apart by their weights."""
+layers, yet three projections of one shape, renamed and run in another order, are told apart by their weights. Of nets
+that never ran only the order is known in which layers were written, which says less than names."""
 
 Steps = Sequence[list[int]]
 """For each unit the numbers of the units one step away."""
@@ -26,6 +27,8 @@ class Evidence:
 
     def __init__(self, reference: CallGraph, candidate: CallGraph, pinned: Mapping[CallId, CallId]) -> None:
         self.reference, self.candidate = reference, candidate
+        self.ran = reference.ran and candidate.ran
+        self._nothing = 0.5 if self.ran else 0.0
         self.rows, self.columns = reference.units, candidate.units
         self.row_of = {id_: i for i, id_ in enumerate(self.rows)}
         self.column_of = {id_: j for j, id_ in enumerate(self.columns)}
@@ -67,16 +70,16 @@ class Evidence:
         """How much of what feeds, and of what is fed by, the two is paired with each other; -1..1 each, 0 where
         there is nothing paired to look at. What the net itself was given is paired from the start."""
         return (
-            _agree(self.before[0][i], self.before[1][j], matching, inverse),
-            _agree(self.after[0][i], self.after[1][j], matching, inverse),
+            _agree(self.before[0][i], self.before[1][j], matching, inverse, self._nothing),
+            _agree(self.after[0][i], self.after[1][j], matching, inverse, self._nothing),
         )
 
     def around(self, i: int, j: int, matching: Mapping[int, int], inverse: Mapping[int, int]) -> tuple[float, float]:
         """Like `neighbours`, but looking through units that are not in the matching to the nearest that are."""
         (ours, theirs), (below, under) = self.before, self.after
         return (
-            _agree(nearest(ours, i, matching), nearest(theirs, j, inverse), matching, inverse),
-            _agree(nearest(below, i, matching), nearest(under, j, inverse), matching, inverse),
+            _agree(nearest(ours, i, matching), nearest(theirs, j, inverse), matching, inverse, self._nothing),
+            _agree(nearest(below, i, matching), nearest(under, j, inverse), matching, inverse, self._nothing),
         )
 
     def agreement(self, matching: Mapping[int, int]) -> np.ndarray[Any, Any]:
@@ -116,12 +119,17 @@ def _entries(reference: CallGraph, candidate: CallGraph) -> tuple[dict[str, int]
 
 
 def _agree(
-    ours: Sequence[int], theirs: Sequence[int], matching: Mapping[int, int], inverse: Mapping[int, int]
+    ours: Sequence[int],
+    theirs: Sequence[int],
+    matching: Mapping[int, int],
+    inverse: Mapping[int, int],
+    nothing: float,
 ) -> float:
+    """`nothing` is what it says of two that nothing leads to: of a net that ran, that both begin it."""
     mapped = {i if i < 0 else matching[i] for i in ours if i < 0 or i in matching}
     back = {j if j < 0 else inverse[j] for j in theirs if j < 0 or j in inverse}
     if not mapped and not back:
-        return 0.5 if not ours and not theirs else 0.0
+        return nothing if not ours and not theirs else 0.0
     return 1.0 if not mapped.isdisjoint(theirs) else (-1.0 if mapped and back else 0.0)
 
 
@@ -195,7 +203,12 @@ def _signature(node: Node) -> tuple[Any, ...]:
 
 def _sort(node: Node) -> tuple[Any, ...]:
     """The op, or the class where no rule knows it, with the sizes of its parameters."""
-    return (node.meaning.op or kind_word(node), tuple(sorted(shape for _, shape in parameter_shapes(node))))
+    return (node.meaning.op or kind_word(node), sizes_of(node))
+
+
+def sizes_of(node: Node) -> tuple[tuple[int, ...], ...]:
+    """The sizes of its parameters, whatever they are called."""
+    return tuple(sorted(shape for _, shape in parameter_shapes(node)))
 
 
 def parameter_shapes(node: Node) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -334,9 +347,19 @@ _WORDS = {
 }
 
 
+WRAPPERS = frozenset(
+    {
+        *("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"),
+        *("_backbone", "network", "_recompute_cell"),
+    }
+)
+"""Parts of a path that wrappers of a net put in: DataParallel, compiled, sharded, recomputed, amp, training cells."""
+
+
 def words_of(path: str) -> tuple[str, ...]:
-    """The words and numbers of a path, with what frameworks call otherwise under one word."""
-    found = re.findall(r"\d+|[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", path).lower())
+    """The words and numbers of a path, with what frameworks call otherwise under one word, and without wrappers."""
+    bare = ".".join(part for part in path.split(".") if part not in WRAPPERS)
+    found = re.findall(r"\d+|[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", bare or path).lower())
     return tuple(_WORDS.get(word, word) for word in found)
 
 

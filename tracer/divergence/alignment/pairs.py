@@ -30,6 +30,14 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Untold:
+    """Calls that only their order tells from one another; those paired among them are paired by that order."""
+
+    reference: tuple[CallId, ...]
+    candidate: tuple[CallId, ...]
+
+
+@dataclass(frozen=True)
 class Alone:
     """A call without a partner."""
 
@@ -45,6 +53,7 @@ class Alignment:
     groups: tuple[Group, ...] = ()
     alone_reference: tuple[Alone, ...] = ()
     alone_candidate: tuple[Alone, ...] = ()
+    untold: tuple[Untold, ...] = ()
 
     @cached_property
     def candidate_of(self) -> Mapping[CallId, CallId]:

@@ -1,0 +1,380 @@
+"""Two skeletons -> which parameter of the candidate is made of which of the reference.
+
+The walk: both nets become graphs (of their calls where both ran, else of their layers) and are aligned as the diff
+aligns them. Within each pair of layers parameters belong together by their common names, else by shapes that no other
+has. What alignment paired by order alone is settled by values or names, or stays open. Merged projections are found
+among what is left, and parameters that lie at another level of the net by their name and shape.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tracer.divergence.alignment import Alignment, align
+from tracer.divergence.graph import CallGraph, call_graph
+from tracer.divergence.layer_graph import layer_graph
+from tracer.divergence.rules import CommonParameter, Meaning, UserRule
+from tracer.errors import RuleError
+from tracer.starting_point.weights.choices import likeness, settle
+from tracer.starting_point.weights.groups import merged_layers
+from tracer.starting_point.weights.steps import Reshape, Shape, Step, Turn
+from tracer.starting_point.weights.weight_map import (
+    Choice,
+    ParameterFacts,
+    Piece,
+    Placement,
+    WeightMap,
+    key_of,
+    parameters_of,
+)
+from tracer.trace.schema import Skeleton
+
+Array = np.ndarray[Any, Any]
+Read = Callable[[str], Array]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two layers that belong together."""
+
+    reference: str
+    candidate: str
+    reason: str
+    confidence: float
+
+
+def map_weights(
+    reference: Skeleton,
+    candidate: Skeleton,
+    *,
+    pins: Sequence[tuple[str, str]] = (),
+    rules: Sequence[UserRule] = (),
+    read_reference: Read | None = None,
+    read_candidate: Read | None = None,
+) -> WeightMap:
+    """Say for every parameter of the candidate what it is made of.
+
+    Args:
+        reference: the net that the numbers come from. Calls are used where both skeletons have some.
+        candidate: the net that they go to.
+        pins: pairs that the user insists on, of layers by path or of parameters by key, the reference's first.
+        rules: the user's own layers in common words.
+        read_reference: gives an array of the reference, to see which layers hold equal numbers. Asked for only where
+            structure leaves a choice.
+        read_candidate: gives an array of the candidate. Leave it out where it holds no numbers that mean anything.
+
+    Raises:
+        RuleError: a pin names what is not there, or a parameter twice.
+    """
+    return _Placing(reference, candidate, pins, rules, read_reference, read_candidate).result()
+
+
+def graphs(reference: Skeleton, candidate: Skeleton, rules: Sequence[UserRule] = ()) -> tuple[CallGraph, CallGraph]:
+    """Of calls where both ran, else of layers."""
+    if all(skeleton.steps and skeleton.steps[0].calls for skeleton in (reference, candidate)):
+        return call_graph(reference, 0, rules), call_graph(candidate, 0, rules)
+    return layer_graph(reference, rules), layer_graph(candidate, rules)
+
+
+class _Placing:
+    def __init__(
+        self,
+        reference: Skeleton,
+        candidate: Skeleton,
+        pins: Sequence[tuple[str, str]],
+        rules: Sequence[UserRule],
+        read_reference: Read | None,
+        read_candidate: Read | None,
+    ) -> None:
+        self.ours, self.theirs = parameters_of(reference), parameters_of(candidate)
+        self.graphs = graphs(reference, candidate, rules)
+        self.read = (read_reference, read_candidate)
+        self.placed: dict[str, Placement] = {}
+        self.choices: list[Choice] = []
+        self.notes: list[str] = []
+        self.also: set[str] = set()
+        keys = [(a, b) for a, b in pins if a in self.ours and b in self.theirs]
+        self.pins = [pin for pin in pins if pin not in keys]
+        for a, b in keys:
+            self._pin(a, b)
+
+    def result(self) -> WeightMap:
+        alignment = align(*self.graphs, self.pins)
+        links, open_ = self._links(alignment)
+        turned = self._turned_kinds(links)
+        for link in links:
+            self._place_layer(link, turned)
+        for references, candidates in open_:
+            self._leave_open(references, candidates)
+        for found in merged_layers(*self.graphs, alignment, self._free(0), self._free(1), *self.read):
+            self._place_merged(found.placements, found.open)
+        self._place_rest()
+        self._tied()
+        order = {key: n for n, key in enumerate(self.theirs)}
+        placements = sorted(self.placed.values(), key=lambda p: order[p.target])
+        return WeightMap(
+            self.ours, self.theirs, tuple(placements), tuple(self.choices), frozenset(self.also), tuple(self.notes)
+        )
+
+    # ------------------------------------------------------------------------------------------------ layers
+
+    def _links(self, alignment: Alignment) -> tuple[list[Link], list[tuple[tuple[str, ...], tuple[str, ...]]]]:
+        """Pairs of layers that hold parameters, and what stays open between layers of equal shapes."""
+        settled: dict[str, tuple[str, str]] = {}
+        open_: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        in_doubt: set[str] = set()
+        for untold in alignment.untold:
+            references, candidates = (
+                tuple(dict.fromkeys(id_.path for id_ in ids if graph.meanings[id_.path].parameters))
+                for ids, graph in zip((untold.reference, untold.candidate), self.graphs, strict=True)
+            )
+            in_doubt |= set(references)
+            if not references or not candidates:
+                continue
+            same = self._same if self.read[1] is not None else None
+            found = settle(references, candidates, same=same, alike=self._alike if self.read[0] else None)
+            settled |= found.pairs
+            open_ += found.open
+        counts: Counter[tuple[str, str]] = Counter()
+        best: dict[tuple[str, str], Link] = {}
+        for pair in alignment.pairs:
+            a, b = pair.reference.path, pair.candidate.path
+            if a in in_doubt:
+                continue
+            counts[a, b] += 1
+            link = Link(a, b, pair.reason, pair.confidence)
+            if (a, b) not in best or best[a, b].confidence < pair.confidence:
+                best[a, b] = link
+        links = sorted(best.values(), key=lambda link: (-counts[link.reference, link.candidate], -link.confidence))
+        links = [Link(a, b, reason, 0.9) for a, (b, reason) in settled.items()] + links
+        return links, open_
+
+    def _same(self, a: str, b: str) -> bool:
+        return self._equal_layers((0, a), (1, b))
+
+    def _alike(self, a: str, b: str) -> bool:
+        return self._equal_layers((0, a), (0, b))
+
+    def _equal_layers(self, one: tuple[int, str], other: tuple[int, str]) -> bool:
+        """Do two layers hold the same numbers, parameter for parameter? Each is a side and a path."""
+        ours, theirs = self.read[one[0]], self.read[other[0]]
+        pairs = _same_names(self._means(*one), self._means(*other))
+        if ours is None or theirs is None or not pairs:
+            return False
+        return all(_equal(ours(key_of(x.path, x.own_name)), theirs(key_of(y.path, y.own_name))) for x, y in pairs)
+
+    def _means(self, side: int, path: str) -> Meaning:
+        return self.graphs[side].meanings[path]
+
+    # -------------------------------------------------------------------------------------------- parameters
+
+    def _turned_kinds(self, links: Iterable[Link]) -> set[tuple[str, str]]:
+        """Pairs of classes of which one keeps its matrices transposed, as those show that are not square."""
+        turned: dict[tuple[str, str], set[bool]] = defaultdict(set)
+        for link in links:
+            for x, y in _same_names(self._means(0, link.reference), self._means(1, link.candidate)):
+                if len(x.shape) == len(y.shape) == 2 and x.shape[0] != x.shape[1]:
+                    kinds = self._kinds(link)
+                    turned[kinds] |= {shape == x.shape for shape in (y.shape,) if shape in (x.shape, x.shape[::-1])}
+        return {kinds for kinds, straight in turned.items() if straight == {False}}
+
+    def _kinds(self, link: Link) -> tuple[str, str]:
+        return self.graphs[0].layers[link.reference].kind, self.graphs[1].layers[link.candidate].kind
+
+    def _place_layer(self, link: Link, turned: set[tuple[str, str]]) -> None:
+        ours, theirs = self._means(0, link.reference), self._means(1, link.candidate)
+        pairs = _same_names(ours, theirs)
+        taken = {id(p) for pair in pairs for p in pair}
+        left = [p for p in ours.parameters.values() if id(p) not in taken]
+        right = [p for p in theirs.parameters.values() if id(p) not in taken]
+        pairs += _only_of_its_shape(left, right)
+        for x, y in pairs:
+            a, b = self.ours[key_of(x.path, x.own_name)], self.theirs[key_of(y.path, y.own_name)]
+            turn = self._kinds(link) in turned and len(x.shape) == 2
+            steps = fit(a, x, b, y, turn=turn)
+            if steps is not None:
+                words = f"{link.reason}, transposed as the others of its class" if turn else link.reason
+                self._place(Placement(b.key, (Piece(a.key, steps),), words, link.confidence))
+
+    def _place(self, placement: Placement) -> None:
+        """Ahead of what comes later: the surest first; of a tied parameter at its first place."""
+        target = self.theirs[placement.target].tied or placement.target
+        pieces = tuple(replace(p, source=self.ours[p.source].tied or p.source) for p in placement.pieces)
+        placement = replace(placement, target=target, pieces=pieces)
+        other = self.placed.get(target)
+        if other is None:
+            self.placed[target] = placement
+        elif [str(p) for p in other.pieces] != [str(p) for p in pieces]:
+            self._two_sources(other, placement)
+
+    def _two_sources(self, first: Placement, second: Placement) -> None:
+        """A parameter that the candidate shares where the reference has two."""
+        read = self.read[0]
+        a, b = first.pieces[0].source, second.pieces[0].source
+        if read is not None and not (first.transformed or second.transformed) and _equal(read(a), read(b)):
+            self.also.add(b)
+            self.notes.append(f"{first.target} is shared in the candidate; {a} and {b} hold the same numbers")
+        else:
+            why = "the candidate shares one parameter where the reference has two with other numbers"
+            self.choices.append(Choice((a, b), (first.target,), why))
+
+    def _leave_open(self, references: Sequence[str], candidates: Sequence[str]) -> None:
+        ours = [self._keys(0, path) for path in references]
+        theirs = [self._keys(1, path) for path in candidates]
+        for name in dict.fromkeys(name for keys in (*ours, *theirs) for name in keys):
+            left = tuple(keys[name] for keys in ours if name in keys)
+            right = tuple(keys[name] for keys in theirs if name in keys and keys[name] not in self.placed)
+            if left and right:
+                self.choices.append(
+                    Choice(left, right, "equal shapes, and neither calls nor names tell which is which")
+                )
+
+    def _keys(self, side: int, path: str) -> dict[str, str]:
+        return {name: key_of(p.path, p.own_name) for name, p in self._means(side, path).parameters.items()}
+
+    def _free(self, side: int) -> frozenset[str]:
+        """Keys that are neither placed nor open."""
+        if side == 0:
+            used = {piece.source for p in self.placed.values() for piece in p.pieces} | self.also
+            open_ = {key for choice in self.choices for key in choice.references}
+        else:
+            used = set(self.placed)
+            open_ = {key for choice in self.choices for key in choice.candidates}
+        facts = (self.ours, self.theirs)[side]
+        return frozenset(key for key, p in facts.items() if not p.tied and key not in used | open_)
+
+    def _place_merged(self, placements: Sequence[Placement], open_: Choice | None) -> None:
+        for placement in placements:
+            self._place(placement)
+        if open_ is not None:
+            self.choices.append(open_)
+
+    def _place_rest(self) -> None:
+        """What lies at another level of the net: the only ones of a name and shape, else the only ones of a shape."""
+        for key_of_rest in (_name_and_size, _size):
+            left, right = ([facts[key] for key in facts if key in free] for facts, free in self._rest())
+            ours, theirs = _by(left, key_of_rest), _by(right, key_of_rest)
+            for kind, (a, *more) in ours.items():
+                b, *others = theirs.get(kind, [None])
+                if b is None or more or others or (key_of_rest is _size and likeness(a.key, b.key) == 0):
+                    continue
+                steps = () if a.shape == b.shape else (Reshape(b.shape),)
+                words = (
+                    "the only ones of their name and shape"
+                    if key_of_rest is _name_and_size
+                    else "the only ones of their shape"
+                )
+                self._place(Placement(b.key, (Piece(a.key, steps),), f"{words} that are left", 0.7))
+
+    def _rest(self) -> tuple[tuple[Mapping[str, ParameterFacts], frozenset[str]], ...]:
+        return (self.ours, self._free(0)), (self.theirs, self._free(1))
+
+    def _tied(self) -> None:
+        """Say where one side ties what the other does not."""
+        targets = defaultdict(list)
+        for placement in self.placed.values():
+            if len(placement.pieces) == 1 and not placement.transformed:
+                targets[placement.pieces[0].source].append(placement.target)
+        for source, found in targets.items():
+            if len(found) > 1:
+                self.notes.append(
+                    f"{source} is one parameter in the reference, and {len(found)} in the candidate: {', '.join(found)}"
+                )
+
+    def _pin(self, a: str, b: str) -> None:
+        steps = straight(self.ours[a].shape, self.theirs[b].shape)
+        if steps is None:
+            raise RuleError(
+                "a pin pairs parameters of other shapes",
+                where=f"{self.ours[a]} = {self.theirs[b]}",
+                then="write what is to be done to it into a map: tracer weights map ... -o map.toml",
+            )
+        if b in self.placed:
+            raise RuleError("two pins name the same parameter", where=b, then="keep one of them")
+        self._place(Placement(b, (Piece(a, steps),), "pinned", 1.0))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Pairs of parameters
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _same_names(ours: Meaning, theirs: Meaning) -> list[tuple[CommonParameter, CommonParameter]]:
+    return [(p, theirs.parameters[name]) for name, p in ours.parameters.items() if name in theirs.parameters]
+
+
+def _only_of_its_shape(
+    left: Sequence[CommonParameter], right: Sequence[CommonParameter]
+) -> list[tuple[CommonParameter, CommonParameter]]:
+    """Parameters of one layer under other names: those whose shape no other of the layer has."""
+
+    def by_shape(side: Sequence[CommonParameter]) -> dict[Shape, list[CommonParameter]]:
+        found: dict[Shape, list[CommonParameter]] = defaultdict(list)
+        for parameter in side:
+            if parameter.shape:
+                found[_without_ones(parameter.shape)].append(parameter)
+        return found
+
+    ours, theirs = by_shape(left), by_shape(right)
+    return [
+        (found[0], theirs[shape][0])
+        for shape, found in ours.items()
+        if len(found) == 1 and len(theirs.get(shape, ())) == 1
+    ]
+
+
+def fit(
+    a: ParameterFacts, x: CommonParameter, b: ParameterFacts, y: CommonParameter, *, turn: bool = False
+) -> tuple[Step, ...] | None:
+    """What makes `b` of `a`, by the layouts that the rules tell of and by shapes; None where they do not fit."""
+    if turn and a.shape[::-1] == b.shape:
+        return (Turn(),)
+    if a.shape == b.shape:
+        return ()
+    if x.shape == y.shape:
+        return (Reshape(b.shape),)
+    return straight(a.shape, b.shape)
+
+
+def straight(ours: Shape, theirs: Shape) -> tuple[Step, ...] | None:
+    """What makes an array of one shape of another where only axes of size 1 differ, or a matrix is transposed."""
+    if ours == theirs:
+        return ()
+    if _without_ones(ours) == _without_ones(theirs):
+        return (Reshape(theirs),)
+    if len(ours) == len(theirs) == 2 and ours[::-1] == theirs:
+        return (Turn(),)
+    return None
+
+
+def _without_ones(shape: Shape) -> Shape:
+    return tuple(size for size in shape if size != 1)
+
+
+def _name_and_size(facts: ParameterFacts) -> Any:
+    return facts.key.rpartition(".")[2], _without_ones(facts.shape)
+
+
+def _size(facts: ParameterFacts) -> Any:
+    return _without_ones(facts.shape)
+
+
+def _by(facts: Iterable[ParameterFacts], key: Callable[[ParameterFacts], Any]) -> dict[Any, list[ParameterFacts]]:
+    found: dict[Any, list[ParameterFacts]] = defaultdict(list)
+    for one in facts:
+        found[key(one)].append(one)
+    return found
+
+
+def _equal(one: Array, other: Array) -> bool:
+    """The same numbers, whatever the axes of size 1 and the float type."""
+    if _without_ones(one.shape) != _without_ones(other.shape):
+        return False
+    return bool(
+        np.array_equal(one.reshape(-1).astype(np.float64), other.reshape(-1).astype(np.float64), equal_nan=True)
+    )
