@@ -307,6 +307,9 @@ class Watcher(Protocol):
         """Remember buffers, parameters, gradients, modes and random state; the returned function puts them back and
         names what could not be."""
 
+    def assign(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
+        """Write an array of the tensor's shape and dtype into the tensor, in place, bit for bit."""
+
     def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
         """Inputs as the net takes them: numpy arrays and the other framework's tensors become tensors on the net's
         device (float64 arrays in the net's float type), the rest stays; and what was done, in words."""

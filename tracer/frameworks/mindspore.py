@@ -453,6 +453,11 @@ class MindSporeWatcher:
         cells = [(path, cell) for path, cell, _ in self.layers(net)]
         return KeptNet(mindspore, cells, self.array, _write, _bookkeeping()).restore
 
+    def assign(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
+        """Into the tensor's own memory where the device can, else new memory."""
+        _write(tensor, array)
+        _wait()
+
     def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
         """Numpy arrays and tensors of other frameworks become MindSpore tensors of the same dtype, float64 arrays of
         the net's own float type; everything else stays. Arrays are copied."""

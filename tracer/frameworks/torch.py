@@ -416,6 +416,12 @@ class TorchWatcher:
         modules = [(path, module) for path, module, _ in self.layers(net)]
         return KeptNet(torch, modules, self.array, partial(_from_numpy, torch)).restore
 
+    def assign(self, tensor: Any, array: Array) -> None:
+        """Into the tensor's own memory; autograd sees nothing of it."""
+        torch = self._torch
+        with torch.no_grad():
+            tensor.detach().copy_(_from_numpy(torch, array).to(tensor.device))
+
     def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
         """Numpy arrays and tensors of other frameworks become tensors on the net's device with the same dtype,
         float64 arrays with the net's own float type; the rest stays."""

@@ -1,0 +1,266 @@
+"""A weight map put into a live net: all of it or nothing, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracer.errors import StartingPointError, TracerError
+from tracer.frameworks import watcher_for
+from tracer.frameworks.base import Unreadable, Watcher
+from tracer.frameworks.store import Store, same_bits
+from tracer.starting_point.holders import Holder
+from tracer.starting_point.weights.steps import apply_steps
+from tracer.starting_point.weights.weight_map import Choice, ParameterFacts, Placement, WeightMap, key_of
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One parameter that was filled: what of, and in which dtype it came and went. `equal`: read back, it holds bit for
+    bit what was to be placed; None where nothing was written (a plan, a file)."""
+
+    target: str
+    sources: str
+    shape: tuple[int, ...]
+    before: str
+    dtype: str
+    transformed: bool
+    reason: str
+    confidence: float
+    equal: bool | None = None
+
+    @property
+    def cast(self) -> bool:
+        """Was the dtype changed?"""
+        return self.before != self.dtype
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Weights that went from one side to the other."""
+
+    reference: str
+    candidate: str
+    weights: WeightMap
+    moved: tuple[Moved, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Was every parameter that matters placed, and read back equal?"""
+        return self.weights.whole and all(m.equal is not False for m in self.moved)
+
+
+def made(placement: Placement, reference: Holder) -> Array:
+    """The array that a placement makes, in the dtype of the reference; may share its memory."""
+    pieces = [apply_steps(piece.steps, reference.read(piece.source)) for piece in placement.pieces]
+    whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    return apply_steps(placement.then, whole)
+
+
+def fill(net: Any, reference: Holder, weights: WeightMap, *, partial: bool = False, cast: bool = False) -> Transfer:
+    """Put the numbers of `reference` into a live net as the map says.
+
+    Args:
+        net: the net; only its parameters and buffers are written to, in place.
+        reference: whose numbers they are.
+        weights: from the reference to this net.
+        partial: go on where parameters that matter have no partner.
+        cast: allow dtypes that lose digits (float32 into float16).
+
+    Raises:
+        StartingPointError: something has no place, or does not fit; the net is as it was.
+    """
+    watcher = watcher_for(net)
+    if not partial:
+        refuse_unplaced(weights, reference.name, f"the {watcher.name} net")
+    check_dtypes(weights, cast=cast)
+    tensors = {
+        key_of(path, named.name): named.tensor
+        for path, layer, _ in watcher.layers(net)
+        for named in watcher.parameters(layer)
+    }
+    store = Store()
+    undo: list[tuple[Any, Callable[[], Array]]] = []
+    moved: list[Moved] = []
+    facts: ParameterFacts | None = None
+    try:
+        for placement in weights.placements:
+            facts = weights.candidate[placement.target]
+            tensor = tensors[placement.target]
+            array = in_dtype(made(placement, reference), facts)
+            undo.append((tensor, store.keep(_readable(watcher, tensor, facts))))
+            _write(watcher, tensor, array, facts)
+            moved.append(moved_of(placement, weights, equal=True))
+    except BaseException as error:
+        for tensor, kept in reversed(undo):
+            with suppress(Exception):
+                watcher.assign(tensor, kept())
+        if isinstance(error, TracerError) or not isinstance(error, Exception):
+            raise
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise StartingPointError(
+            f"the weights could not be put into the net: {words}",
+            where=str(facts or ""),
+            then="the net is as it was; free memory or disk space, or mend the source",
+        ) from error
+    finally:
+        store.close()
+    notes = (*reference.notes, *weights.notes)
+    return Transfer(reference.name, f"{watcher.name} {type(net).__name__}", weights, tuple(moved), notes)
+
+
+def _readable(watcher: Watcher, tensor: Any, facts: ParameterFacts) -> Array:
+    array = watcher.array(tensor)
+    if isinstance(array, Unreadable):
+        raise StartingPointError(
+            f"a parameter of the net cannot be written to: {array.reason}",
+            where=str(facts),
+            then="bring it to ordinary memory first, or leave its layer out with partial=True",
+        )
+    return array
+
+
+def _write(watcher: Watcher, tensor: Any, array: Array, facts: ParameterFacts) -> None:
+    """Write, and prove it by reading."""
+    watcher.assign(tensor, array)
+    found = watcher.array(tensor)
+    if isinstance(found, Unreadable) or not same_bits(np.asarray(found, order="C"), array):
+        raise StartingPointError(
+            "a parameter does not hold what was written into it",
+            where=str(facts),
+            then="the net is as it was; look for a hook, a parametrization or a view that changes it",
+        )
+
+
+def moved_of(placement: Placement, weights: WeightMap, *, equal: bool | None, dtype: str | None = None) -> Moved:
+    """The row of a report."""
+    facts = weights.candidate[placement.target]
+    return Moved(
+        placement.target,
+        str(placement).partition(" = ")[2],
+        facts.shape,
+        weights.reference[placement.pieces[0].source].dtype,
+        dtype or facts.dtype,
+        placement.transformed,
+        placement.reason,
+        placement.confidence,
+        equal,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What does not fit
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
+    """Raise with a list where parameters that matter have no place.
+
+    Raises:
+        StartingPointError: there are some.
+    """
+    if weights.whole:
+        return
+    parts = [
+        (f"{len(weights.choices)} choices are ambiguous", [_choice_words(c) for c in weights.choices]),
+        (f"{len(weights.missing)} parameters of {candidate} have no partner", list(map(str, weights.missing))),
+        (f"{len(weights.surplus)} parameters of {reference} have no partner", list(map(str, weights.surplus))),
+    ]
+    said = [(what, which) for what, which in parts if which]
+    where = "\n         ".join(f"{what}: {_some(which)}" for what, which in said)
+    raise StartingPointError(
+        f"not all weights can be placed: {', '.join(what for what, _ in said)}",
+        where=where,
+        then="pin what belongs together (pins={'reference.path': 'candidate.path'}), write a map "
+        "(tracer weights map), or go on without them: partial=True",
+    )
+
+
+def _choice_words(choice: Choice) -> str:
+    return f"{_some(choice.candidates, 4)} could be {_some(choice.references, 4)} ({choice.why})"
+
+
+def _some(words: Iterable[str], limit: int = 8) -> str:
+    listed = list(words)
+    more = f", and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more
+
+
+_EXACT: Mapping[str, frozenset[str]] = {
+    "float16": frozenset({"float32", "float64"}),
+    "bfloat16": frozenset({"float32", "float64"}),
+    "float32": frozenset({"float64"}),
+    "complex64": frozenset({"complex128"}),
+}
+"""Into which dtypes the numbers of one go without loss; integers are asked by their values."""
+
+
+def check_dtypes(weights: WeightMap, *, cast: bool) -> None:
+    """Raise where a dtype would lose digits and nobody asked for it.
+
+    Raises:
+        StartingPointError: a narrower float, or floats into integers.
+    """
+    lossy = []
+    for placement in weights.placements:
+        target = weights.candidate[placement.target]
+        for piece in placement.pieces:
+            source = weights.reference[piece.source]
+            if source.dtype == target.dtype or target.dtype in _EXACT.get(source.dtype, ()):
+                continue
+            whole = _is_whole(source.dtype)
+            if whole != _is_whole(target.dtype) and not (whole and cast):
+                raise StartingPointError(
+                    f"{source.dtype} numbers do not go into {target.dtype}",
+                    where=f"{source} -> {target}",
+                    then="the two are not one parameter: pin others, or leave them out of the map",
+                )
+            if not whole and not cast:
+                lossy.append(f"{source.key} {source.dtype} -> {target.key} {target.dtype}")
+    if lossy:
+        raise StartingPointError(
+            f"{len(lossy)} parameters would lose digits",
+            where=_some(lossy, 4),
+            then="say cast=True to round them, or give the net the dtype of the weights",
+        )
+
+
+def _is_whole(dtype: str) -> bool:
+    return dtype.startswith(("int", "uint", "bool"))
+
+
+def in_dtype(array: Array, facts: ParameterFacts) -> Array:
+    """The array in C order in a parameter's dtype.
+
+    Raises:
+        StartingPointError: whole numbers that the dtype cannot hold.
+    """
+    wanted = np_dtype(facts.dtype)
+    if array.dtype == wanted:
+        return np.ascontiguousarray(array).reshape(array.shape)
+    with np.errstate(all="ignore"):  # what overflows becomes infinite, as every framework has it
+        new = np.ascontiguousarray(array).reshape(array.shape).astype(wanted)
+    if array.dtype.kind in "iub" and not np.array_equal(new.astype(array.dtype), array):
+        raise StartingPointError(
+            f"{array.dtype.name} numbers do not go into {facts.dtype}",
+            where=str(facts),
+            then="give the net a wider dtype there",
+        )
+    return new
+
+
+def np_dtype(name: str) -> np.dtype[Any]:
+    """The dtype of numpy by name, brain floats and eight-bit floats included."""
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
