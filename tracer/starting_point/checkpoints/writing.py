@@ -13,7 +13,7 @@ import numpy as np
 
 from tracer.errors import CheckpointError
 from tracer.starting_point.checkpoints import ckpt, npz, pth, safetensors
-from tracer.starting_point.checkpoints.base import Blocks, Entry, Pieces, checked_shape
+from tracer.starting_point.checkpoints.base import Entry, Pieces, checked_shape
 from tracer.starting_point.checkpoints.dtypes import numpy_dtype
 
 _MOST = 1 << 25  # bytes handed to a format at once
