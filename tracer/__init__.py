@@ -8,19 +8,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracer.api import diff, record, recording
+    from tracer.api import compare_weights, convert_weights, diff, load_weights, record, recording, weight_map
     from tracer.divergence.metrics import Tolerance
     from tracer.errors import TracerError
     from tracer.trace.reader import Trace
 
 __version__ = "0.1.0"
 
-__all__ = ["Tolerance", "Trace", "TracerError", "__version__", "diff", "record", "recording"]
+__all__ = [
+    "Tolerance",
+    "Trace",
+    "TracerError",
+    "__version__",
+    "compare_weights",
+    "convert_weights",
+    "diff",
+    "load_weights",
+    "record",
+    "recording",
+    "weight_map",
+]
 
 _HOMES = {
+    "compare_weights": "tracer.api",
+    "convert_weights": "tracer.api",
     "diff": "tracer.api",
+    "load_weights": "tracer.api",
     "record": "tracer.api",
     "recording": "tracer.api",
+    "weight_map": "tracer.api",
     "Tolerance": "tracer.divergence.metrics",
     "Trace": "tracer.trace.reader",
     "TracerError": "tracer.errors",

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numbers
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracer.divergence.metrics import Progress
 from tracer.errors import RecordingError, RuleError
+
+if TYPE_CHECKING:
+    from tracer.divergence.rules import UserRule
 
 
 def file_of(value: Any, name: str) -> Path:
@@ -90,3 +93,37 @@ def _all_numbers(value: Any) -> bool:
     if isinstance(value, list):
         return all(_all_numbers(item) for item in value)
     return isinstance(value, numbers.Number)
+
+
+def pairs_of(pins: Any) -> tuple[tuple[str, str], ...]:
+    """Pins in any form as pairs of paths; the first "=" of a text parts them."""
+    if isinstance(pins, Mapping):
+        given: list[Any] = list(pins.items())
+    else:
+        given = list(pins) if isinstance(pins, Iterable) and not isinstance(pins, str) else [pins]
+    pairs = []
+    for pin in given:
+        pair = tuple(pin.split("=", 1)) if isinstance(pin, str) else tuple(pin) if isinstance(pin, Sequence) else ()
+        if len(pair) != 2 or not all(isinstance(path, str) and path for path in pair):
+            then = 'give pins={"reference.path": "candidate.path"}, or texts "reference.path=candidate.path"'
+            raise RuleError("a pin does not name two paths", where=given_words(pin), then=then)
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
+
+
+def rules_of(rules: Any) -> tuple[UserRule, ...]:
+    """The user's own rules: given, or in a TOML file.
+
+    Raises:
+        RuleError: something that is no rule.
+    """
+    from tracer.divergence.rules import UserRule, load_rules
+
+    if isinstance(rules, str | os.PathLike):
+        return load_rules(Path(rules))
+    given = tuple(rules) if isinstance(rules, Iterable) else (rules,)
+    for rule in given:
+        if not isinstance(rule, UserRule):
+            then = "give the path of a TOML file, or a list of tracer.divergence.rules.UserRule"
+            raise RuleError("rules= holds what is no rule", where=given_words(rule), then=then)
+    return given

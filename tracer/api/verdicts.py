@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.api.arguments import file_of, given_words
+from tracer.api.arguments import file_of, given_words, pairs_of, rules_of
 from tracer.divergence.metrics import Progress, Tolerance
 from tracer.errors import RuleError
 from tracer.trace.reader import Trace
@@ -47,11 +46,10 @@ def diff(
         RuleError: a tolerance, pin, filter or rule that does not hold.
     """
     from tracer.divergence.diagnosis import diagnose
-    from tracer.divergence.rules import load_rules
     from tracer.reports.report import Report
 
-    tolerance, pairs = _tolerance(tolerance), _pairs(pins)
-    own_rules = load_rules(Path(rules)) if isinstance(rules, str | os.PathLike) else _rules(rules)
+    tolerance, pairs = _tolerance(tolerance), pairs_of(pins)
+    own_rules = rules_of(rules)
     globs = _globs(only)
     with ExitStack() as opened:
         ours, theirs = (
@@ -81,22 +79,6 @@ def _tolerance(value: Any) -> Tolerance | None:
     )
 
 
-def _pairs(pins: Any) -> tuple[tuple[str, str], ...]:
-    """Pins in any form as pairs of paths; the first "=" of a text parts them."""
-    if isinstance(pins, Mapping):
-        given: list[Any] = list(pins.items())
-    else:
-        given = list(pins) if isinstance(pins, Iterable) and not isinstance(pins, str) else [pins]
-    pairs = []
-    for pin in given:
-        pair = tuple(pin.split("=", 1)) if isinstance(pin, str) else tuple(pin) if isinstance(pin, Sequence) else ()
-        if len(pair) != 2 or not all(isinstance(path, str) and path for path in pair):
-            then = 'give pins={"reference.path": "candidate.path"}, or texts "reference.path=candidate.path"'
-            raise RuleError("a pin does not name two paths", where=given_words(pin), then=then)
-        pairs.append((pair[0], pair[1]))
-    return tuple(pairs)
-
-
 def _globs(only: Any) -> tuple[str, ...]:
     globs = (only,) if isinstance(only, str) else tuple(only) if isinstance(only, Iterable) else (only,)
     for glob in globs:
@@ -105,14 +87,3 @@ def _globs(only: Any) -> tuple[str, ...]:
                 "only= is no glob of paths", where=given_words(glob), then='give one or several, as "blocks.2.*"'
             )
     return globs
-
-
-def _rules(rules: Any) -> tuple[UserRule, ...]:
-    from tracer.divergence.rules import UserRule
-
-    given = tuple(rules) if isinstance(rules, Iterable) else (rules,)
-    for rule in given:
-        if not isinstance(rule, UserRule):
-            then = "give the path of a TOML file, or a list of tracer.divergence.rules.UserRule"
-            raise RuleError("rules= holds what is no rule", where=given_words(rule), then=then)
-    return given

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,10 @@ from tracer.errors import StartingPointError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Unreadable
 from tracer.recorder.description import describe
+from tracer.starting_point.checkpoints import Checkpoint, open_checkpoint
 from tracer.starting_point.weights.weight_map import ParameterFacts, key_of, parameters_of
 from tracer.trace.reader import Trace
 from tracer.trace.schema import ROOT, End, Header, Layer, Parameter, Skeleton
-
-if TYPE_CHECKING:
-    from tracer.starting_point.checkpoints import Checkpoint
 
 Array = np.ndarray[Any, Any]
 
@@ -55,6 +53,10 @@ class Holder:
         """Whose net it is: "torch", "mindspore", or "" for a file that does not tell."""
         return self.skeleton.header.framework
 
+    def holds(self, key: str) -> bool:
+        """Can the array of this key be read?"""
+        return self.has is None or key in self.has
+
     def parameters(self) -> dict[str, ParameterFacts]:
         """Every parameter and buffer by key."""
         return parameters_of(self.skeleton)
@@ -77,7 +79,7 @@ def opened(source: Any, *, part: str | None = None) -> Iterator[Holder]:
     Raises:
         TracerError: it cannot be opened, or holds no parameters.
     """
-    if isinstance(source, Holder):
+    if isinstance(source, Holder):  # opened already
         yield source
     elif isinstance(source, Trace):
         yield of_trace(source)
@@ -89,8 +91,6 @@ def opened(source: Any, *, part: str | None = None) -> Iterator[Holder]:
             with Trace(paths[0]) as trace:
                 yield of_trace(trace)
         else:
-            from tracer.starting_point.checkpoints import open_checkpoint
-
             with open_checkpoint(source, part=part) as checkpoint:
                 yield of_checkpoint(checkpoint)
     else:

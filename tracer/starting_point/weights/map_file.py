@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,14 +103,16 @@ def _json_value(placement: Placement) -> Any:
 
 
 def read_map(
-    path: str | Path, reference: Mapping[str, ParameterFacts], candidate: Mapping[str, ParameterFacts]
+    path: str | os.PathLike[str],
+    reference: Mapping[str, ParameterFacts],
+    candidate: Mapping[str, ParameterFacts] | None,
 ) -> WeightMap:
     """Read a map for two sides.
 
     Args:
         path: a file that `to_toml` or `to_json` wrote, or a person in the same form.
         reference: the parameters that the numbers come from, by key.
-        candidate: the parameters that they go to.
+        candidate: the parameters that they go to; None takes the map's word for them.
 
     Raises:
         RuleError: the file cannot be read, or says what cannot be: a parameter that is not there, shapes that do not
@@ -138,7 +141,7 @@ def read_map(
 def map_of(
     lines: Mapping[str, Any],
     reference: Mapping[str, ParameterFacts],
-    candidate: Mapping[str, ParameterFacts],
+    candidate: Mapping[str, ParameterFacts] | None,
     *,
     where: str = "mapping=",
 ) -> WeightMap:
@@ -147,6 +150,8 @@ def map_of(
     Raises:
         RuleError: see `read_map`.
     """
+    if candidate is None:
+        candidate = _as_the_map_says(lines, reference, where)
     aliases = {p.alias: p.key for p in candidate.values() if p.alias}
     placements: dict[str, Placement] = {}
     for name, value in lines.items():
@@ -157,10 +162,7 @@ def map_of(
         if target in placements:
             raise RuleError("the map fills one parameter twice", where=f"{where}, {name!r}", then="keep one line")
         placement = _placement(target, value, reference, f"{where}, {name!r}")
-        try:
-            shape = placement.shape(reference)
-        except ValueError as error:
-            raise RuleError(f"the map cannot be followed: {error}", where=f"{where}, {name!r}", then=_MEND) from None
+        shape = _shape(placement, reference, f"{where}, {name!r}")
         if shape != candidate[target].shape:
             raise RuleError(
                 f"the map makes an array of shape {shape}, where the candidate has {candidate[target].shape}",
@@ -170,6 +172,25 @@ def map_of(
         placements[target] = placement
     order = [placements[key] for key in candidate if key in placements]
     return WeightMap(reference, candidate, tuple(order))
+
+
+def _as_the_map_says(
+    lines: Mapping[str, Any], reference: Mapping[str, ParameterFacts], where: str
+) -> dict[str, ParameterFacts]:
+    """A candidate that nobody has seen, as the lines of the map make it."""
+    found = {}
+    for name, value in lines.items():
+        placement = _placement(name, value, reference, f"{where}, {name!r}")
+        first = reference[placement.pieces[0].source]
+        found[name] = ParameterFacts(name, _shape(placement, reference, f"{where}, {name!r}"), first.dtype)
+    return found
+
+
+def _shape(placement: Placement, reference: Mapping[str, ParameterFacts], where: str) -> tuple[int, ...]:
+    try:
+        return placement.shape(reference)
+    except ValueError as error:
+        raise RuleError(f"the map cannot be followed: {error}", where=where, then=_MEND) from None
 
 
 _MEND = 'mend the line: steps are "| T", "| reshape 64x3x1x7", "| rows 0:64"'

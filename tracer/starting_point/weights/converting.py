@@ -1,0 +1,169 @@
+"""A weight map put into a file: tensor by tensor, never the whole of it in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracer.errors import StartingPointError
+from tracer.starting_point.checkpoints import Entry, write_checkpoint
+from tracer.starting_point.holders import BLOCK, Holder
+from tracer.starting_point.weights.loading import Transfer, check_dtypes, in_dtype, made, moved_of
+from tracer.starting_point.weights.steps import Reshape, Rows
+from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Placement, WeightMap
+
+Array = np.ndarray[Any, Any]
+_TORCH = {".pth", ".pt", ".bin"}
+
+Rename = Mapping[str, str] | Callable[[str], str]
+
+
+def unchanged(reference: Holder) -> WeightMap:
+    """The map of a file that keeps its names and shapes."""
+    facts = reference.parameters()
+    placements = (Placement(key, (Piece(key),), "as it is") for key, p in facts.items() if not p.tied)
+    return WeightMap(facts, facts, tuple(placements), notes=("no nets were given: names and shapes stay as they are",))
+
+
+def write(
+    target: Path,
+    reference: Holder,
+    weights: WeightMap,
+    *,
+    candidate: Holder | None = None,
+    prefix: str = "",
+    rename: Rename | None = None,
+    dtype: str | None = None,
+    cast: bool = False,
+) -> Transfer:
+    """Write the parameters of the candidate, made of those of the reference.
+
+    Args:
+        target: the file; its suffix says the format.
+        reference: whose numbers they are.
+        weights: from the reference to the candidate.
+        candidate: the net that will load the file, whose framework decides what names are written.
+        prefix: what is put before every name.
+        rename: other names for some, or a function of the name.
+        dtype: write all floats in this dtype.
+        cast: allow dtypes that lose digits.
+
+    Raises:
+        StartingPointError: names that would stand there twice, dtypes that lose digits.
+        CheckpointError: a file that cannot be read or written.
+    """
+    keep = candidate is None
+    sources = weights.reference
+    facts: dict[str, ParameterFacts] = {}
+    for placement in weights.placements:
+        own = weights.candidate[placement.target]
+        wanted = sources[placement.pieces[0].source].dtype if keep else own.dtype
+        if dtype is not None and wanted.startswith(("float", "bfloat")):
+            wanted = dtype
+        facts[placement.target] = replace(own, dtype=wanted)
+    check_dtypes(_of_dtypes(weights, facts), cast=cast or dtype is not None)
+    suffix = target.suffix.lower()
+    names = _names(weights, aliases=suffix == ".ckpt", prefix=prefix, rename=rename)
+    by_name = {names[p.target]: p for p in weights.placements}
+    tied = {}
+    if suffix in _TORCH:  # torch lists a tied parameter at each of its places; the others know it once
+        for own in weights.candidate.values():
+            if own.tied and own.tied in names:
+                tied[_renamed(own.key, prefix, rename)] = names[own.tied]
+    entries = [
+        Entry(name, facts[p.target].shape, facts[p.target].dtype)
+        for name, p in [*by_name.items(), *((name, by_name[first]) for name, first in tied.items())]
+    ]
+
+    def pieces(name: str) -> Iterator[Array]:
+        placement = by_name[tied.get(name, name)]
+        for block in blocks(placement, reference):
+            yield in_dtype(block, facts[placement.target])
+
+    framework = candidate.framework if candidate is not None else reference.framework
+    write_checkpoint(target, entries, pieces, tied=tied, framework=framework)
+    moved = [moved_of(p, weights, equal=None, dtype=facts[p.target].dtype) for p in weights.placements]
+    return Transfer(reference.name, target.name, weights, tuple(moved), (*reference.notes, *weights.notes))
+
+
+def _of_dtypes(weights: WeightMap, facts: Mapping[str, ParameterFacts]) -> WeightMap:
+    return WeightMap(weights.reference, {**weights.candidate, **facts}, weights.placements)
+
+
+def _names(weights: WeightMap, *, aliases: bool, prefix: str, rename: Rename | None) -> dict[str, str]:
+    """What each parameter is called in the file."""
+    found: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for placement in weights.placements:
+        facts = weights.candidate[placement.target]
+        name = _renamed(facts.alias if aliases and facts.alias else facts.key, prefix, rename)
+        if name in taken:
+            raise StartingPointError(
+                "two parameters would have one name in the file",
+                where=f"{name!r}: {taken[name]} and {facts.key}",
+                then="mend rename=, or give the parameters of the net names of their own",
+            )
+        taken[name], found[placement.target] = facts.key, name
+    return found
+
+
+def _renamed(name: str, prefix: str, rename: Rename | None) -> str:
+    if rename is not None:
+        name = rename.get(name, name) if isinstance(rename, Mapping) else rename(name)
+    return f"{prefix}{name}"
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Block by block
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def blocks(placement: Placement, reference: Holder) -> Iterator[Array]:
+    """What a placement makes, as flat blocks in C order. One source array at a time is in memory at most, and none of
+    it where rows follow one another."""
+    if placement.then:
+        yield from _cut(made(placement, reference))
+        return
+    for piece in placement.pieces:
+        steps = [step for step in piece.steps if not isinstance(step, Reshape)]
+        if not steps:
+            yield from reference.pieces(piece.source)
+        elif len(steps) == 1 and isinstance(piece.steps[0], Rows) and _rises(piece.steps[0]):
+            yield from _rows(piece.steps[0], piece.source, reference)
+        else:
+            yield from _cut(made(Placement(placement.target, (piece,), ""), reference))
+
+
+def _cut(array: Array) -> Iterator[Array]:
+    """A view of any order as flat blocks."""
+    if array.flags.c_contiguous or array.ndim < 2:
+        flat = array.reshape(-1)
+        yield from (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
+        return
+    rows = max(1, BLOCK // max(1, array[0].size))
+    yield from (array[start : start + rows].reshape(-1) for start in range(0, len(array), rows))
+
+
+def _rises(rows: Rows) -> bool:
+    return all(before[1] <= after[0] for before, after in pairwise(rows.ranges))
+
+
+def _rows(rows: Rows, source: str, reference: Holder) -> Iterator[Array]:
+    """Ranges of rows out of a stream of blocks."""
+    shape = reference.parameters()[source].shape
+    width = int(np.prod(shape[1:], dtype=np.int64))
+    spans = [(start * width, stop * width) for start, stop in rows.ranges]
+    at = 0
+    for block in reference.pieces(source):
+        for start, stop in spans:
+            low, high = max(start, at), min(stop, at + block.size)
+            if low < high:
+                yield block[low - at : high - at]
+        at += block.size
+        if at >= spans[-1][1]:
+            return
