@@ -8,19 +8,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracer.api import diff, record, recording
+    from tracer.api import diff, fix_random, inputs, load_samples, record, recording, save_samples
     from tracer.divergence.metrics import Tolerance
     from tracer.errors import TracerError
     from tracer.trace.reader import Trace
 
 __version__ = "0.1.0"
 
-__all__ = ["Tolerance", "Trace", "TracerError", "__version__", "diff", "record", "recording"]
+__all__ = [
+    "Tolerance",
+    "Trace",
+    "TracerError",
+    "__version__",
+    "diff",
+    "fix_random",
+    "inputs",
+    "load_samples",
+    "record",
+    "recording",
+    "save_samples",
+]
 
 _HOMES = {
     "diff": "tracer.api",
+    "fix_random": "tracer.api",
+    "inputs": "tracer.api",
+    "load_samples": "tracer.api",
     "record": "tracer.api",
     "recording": "tracer.api",
+    "save_samples": "tracer.api",
     "Tolerance": "tracer.divergence.metrics",
     "Trace": "tracer.trace.reader",
     "TracerError": "tracer.errors",

@@ -481,6 +481,10 @@ class MindSporeWatcher:
 
         return rebuild(tree, one), tuple(done)
 
+    def tensor(self, array: np.ndarray[Any, Any]) -> Any:
+        """A tensor of the same numbers, dtype and shape, of its own memory."""
+        return _tensor(array, array.dtype.name)
+
     def run(
         self,
         net: Any,

@@ -443,6 +443,10 @@ class TorchWatcher:
 
         return rebuild(tree, one), tuple(done)
 
+    def tensor(self, array: Array) -> Any:
+        """A tensor of the same numbers, dtype and shape, on the CPU and of its own memory."""
+        return _from_numpy(self._torch, array)
+
     def run(
         self,
         net: Any,

@@ -61,7 +61,10 @@ def draw(want: Wanted, seed: int, number: int, sample: int = 0) -> Array:
             normal = _normal(raw) * np.sqrt(0.5)  # of both together the variance is 1
             block.real, block.imag = normal[: block.size], normal[block.size :]
         else:
-            block[:] = _normal(raw).astype(dtype)
+            normal = _normal(raw)
+            if want.dtype == "bfloat16":
+                normal = normal.astype(np.float32)  # from float64, versions of ml_dtypes could round differently
+            block[:] = normal.astype(dtype)
     return array
 
 
