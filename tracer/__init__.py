@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracer.api import diff, fix_random, inputs, load_samples, record, recording, save_samples
+    from tracer.api import compare_init, diff, fix_random, inputs, load_samples, record, recording, save_samples
     from tracer.divergence.metrics import Tolerance
     from tracer.errors import TracerError
     from tracer.trace.reader import Trace
@@ -20,6 +20,7 @@ __all__ = [
     "Trace",
     "TracerError",
     "__version__",
+    "compare_init",
     "diff",
     "fix_random",
     "inputs",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "compare_init": "tracer.api",
     "diff": "tracer.api",
     "fix_random": "tracer.api",
     "inputs": "tracer.api",

@@ -55,6 +55,15 @@ class FixedRandomness:
         later = sorted(_imported() - self._frameworks)
         return (*self._cannot, *(_came_later(name) for name in later))
 
+    @property
+    def whole(self) -> bool:
+        """Was every framework seeded that is imported by now?"""
+        return _imported() <= self._frameworks
+
+    def put_back(self) -> tuple[str, ...]:
+        """Put everything back as it was before the seed was fixed last; names what could not be."""
+        return self._kept.pop().restore() if self._kept else ()
+
     def __enter__(self) -> FixedRandomness:  # noqa: PYI034 (Self is not in Python 3.10)
         if self._entered:
             self._fix()
@@ -65,7 +74,7 @@ class FixedRandomness:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         later = sorted(_imported() - self._frameworks)
-        problems = self._kept.pop().restore()
+        problems = self.put_back()
         said = [_came_later(name) for name in later]
         said += [f"{problem} (it was not put back as it was)" for problem in problems]
         if said and error is None:
@@ -89,7 +98,7 @@ class FixedRandomness:
             for home in homes:
                 cannot += home.fix_random(self.seed)
         except BaseException:  # half of it fixed is nothing
-            self._kept.pop().restore()
+            self.put_back()
             raise
         self._cannot = tuple(cannot)
         self.seeded = ("Python", "numpy", *(_NAMES.get(name, name) for name in sorted(self._frameworks)))
