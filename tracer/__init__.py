@@ -8,7 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracer.api import compare_weights, convert_weights, diff, load_weights, record, recording, weight_map
+    from tracer.api import (
+        compare_init,
+        compare_weights,
+        convert_weights,
+        diff,
+        fix_random,
+        inputs,
+        load_samples,
+        load_weights,
+        record,
+        recording,
+        save_samples,
+        weight_map,
+    )
     from tracer.divergence.metrics import Tolerance
     from tracer.errors import TracerError
     from tracer.trace.reader import Trace
@@ -20,32 +33,31 @@ __all__ = [
     "Trace",
     "TracerError",
     "__version__",
+    "compare_init",
     "compare_weights",
     "convert_weights",
     "diff",
+    "fix_random",
+    "inputs",
+    "load_samples",
     "load_weights",
     "record",
     "recording",
+    "save_samples",
     "weight_map",
 ]
 
 _HOMES = {
-    "compare_weights": "tracer.api",
-    "convert_weights": "tracer.api",
-    "diff": "tracer.api",
-    "load_weights": "tracer.api",
-    "record": "tracer.api",
-    "recording": "tracer.api",
-    "weight_map": "tracer.api",
     "Tolerance": "tracer.divergence.metrics",
     "Trace": "tracer.trace.reader",
     "TracerError": "tracer.errors",
 }
+"""What is no verb; the verbs are at home in `tracer.api`."""
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    home = _HOMES.get(name, "tracer.api")
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 

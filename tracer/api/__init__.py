@@ -1,7 +1,21 @@
 """The verbs in Python, each a short recipe."""
 
 from tracer.api.recordings import record, recording
+from tracer.api.samples import compare_init, fix_random, inputs, load_samples, save_samples
 from tracer.api.starting_points import compare_weights, convert_weights, load_weights, weight_map
 from tracer.api.verdicts import diff
 
-__all__ = ["compare_weights", "convert_weights", "diff", "load_weights", "record", "recording", "weight_map"]
+__all__ = [
+    "compare_init",
+    "compare_weights",
+    "convert_weights",
+    "diff",
+    "fix_random",
+    "inputs",
+    "load_samples",
+    "load_weights",
+    "record",
+    "recording",
+    "save_samples",
+    "weight_map",
+]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from pathlib import Path
 from typing import Any
 
-from tracer.errors import RecordingError
+from tracer.errors import FrameworkMissing, RecordingError
 from tracer.frameworks.base import Watcher
 
 _TABLE = "_layers"
@@ -38,3 +39,19 @@ def watcher_for(net: Any) -> Watcher:
         where=f"an object of class {type(net).__module__}.{type(net).__qualname__}",
         then="give a torch.nn.Module or a mindspore.nn.Cell",
     )
+
+
+def watcher_named(name: str) -> Watcher:
+    """The watcher of the framework of this name, which is imported.
+
+    Raises:
+        FrameworkMissing: it is not installed.
+        KeyError: it has no file here.
+    """
+    if name not in framework_names():
+        raise KeyError(name)
+    if importlib.util.find_spec(name) is None:
+        then = f'install it, as pip install "tracer[{name}]", or go where it is installed'
+        raise FrameworkMissing(f"{name} is not installed", then=then)
+    watcher: Watcher = importlib.import_module(f"tracer.frameworks.{name}").WATCHER()
+    return watcher

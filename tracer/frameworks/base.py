@@ -345,6 +345,10 @@ class Watcher(Protocol):
         """What two tensors share only if they are the same numbers in the same memory, as long as one of them is
         held and neither is altered (address, strides, shape, dtype, version); None where that cannot be told."""
 
+    def tensor(self, array: np.ndarray[Any, Any]) -> Any:
+        """A tensor of the same numbers, dtype and shape, of its own memory; raises what the framework says where it
+        has no such dtype."""
+
     def before_in_place(self, tensor: Any) -> Any | None:
         """What `on_part` needs to know of an input before an in-place layer overwrites it."""
 

@@ -31,6 +31,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tracer.errors import RecordingError
+from tracer.frameworks import mindspore_random
 from tracer.frameworks.base import (
     FLOATS,
     Gradients,
@@ -47,6 +48,7 @@ from tracer.frameworks.making import Makers
 from tracer.frameworks.mindspore_settings import settings
 from tracer.frameworks.mindspore_state import KeptNet
 from tracer.frameworks.source import class_source
+from tracer.frameworks.store import Contents
 from tracer.trace.schema import ROOT, Plain
 
 RECOMPUTE = "_recompute_cell"
@@ -483,6 +485,10 @@ class MindSporeWatcher:
             return value
 
         return rebuild(tree, one), tuple(done)
+
+    def tensor(self, array: np.ndarray[Any, Any]) -> Any:
+        """A tensor of the same numbers, dtype and shape, of its own memory."""
+        return _tensor(array, array.dtype.name)
 
     def run(
         self,
@@ -975,6 +981,26 @@ def _attributes_of_attributes(kind: type) -> set[tuple[str, str]]:
         loads = [i.argval if i.opname in {"LOAD_ATTR", "LOAD_METHOD"} else None for i in dis.get_instructions(code)]
         found |= {(a, b) for a, b in itertools.pairwise(loads) if a and b}
     return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Randomness: optional functions of a framework file, beside its watcher
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def keep_random(contents: Contents) -> None:
+    """Keep all that `fix_random` changes."""
+    import mindspore
+
+    mindspore_random.keep_generators(mindspore, contents)
+    mindspore_random.keep_seeds(mindspore, contents)
+
+
+def fix_random(seed: int) -> tuple[str, ...]:
+    """Set every seed; what that does not fix, in sentences."""
+    import mindspore
+
+    return mindspore_random.fix(mindspore, seed)
 
 
 def watcher() -> Watcher:

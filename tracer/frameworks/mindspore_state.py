@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tracer.frameworks.base import Unreadable
+from tracer.frameworks.mindspore_random import keep_generators
 from tracer.frameworks.store import Attributes, NotKept, Part, Store, is_users, keep_net, same_bits
 
 Array = np.ndarray[Any, Any]
@@ -49,7 +49,7 @@ class KeptNet:
         self._hooks = tuple(name for name in bookkeeping if "hook" in name)
         self._store = Store()
         self._contents = keep_net(self._store, self._part, cells)
-        self._keep_own_random_state()
+        keep_generators(mindspore, self._contents)
         for path, cell in cells:
             if _draws_unseen(cell):
                 self._contents.missing(f"{path} ({type(cell).__name__}): its random generator")
@@ -86,23 +86,6 @@ class KeptNet:
                 self._write(tensor, before)
 
         return Part(put_back)
-
-    def _keep_own_random_state(self) -> None:
-        """MindSpore's generator, and the seeds that it hands to operators."""
-        mindspore = self._mindspore
-        try:
-            state = np.array(mindspore.get_rng_state().asnumpy())
-        except Exception:
-            self._contents.missing("MindSpore's random state")
-        else:
-            self._contents.add("MindSpore's random state", lambda: mindspore.set_rng_state(mindspore.Tensor(state)))
-        self._contents.keep("MindSpore's seeds of operators", _operator_seeds())
-
-
-def _operator_seeds() -> dict[Any, Any] | None:
-    """The table from which every random operator takes its next seed when a global seed is set; private."""
-    table = getattr(sys.modules.get("mindspore.common.seed"), "_KERNEL_SEED", None)
-    return table if isinstance(table, dict) else None
 
 
 def _replace_random_primitives(cell: Any) -> None:

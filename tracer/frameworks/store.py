@@ -376,7 +376,7 @@ def keep_net(store: Store, of_framework: Callable[[Any], Part | None], layers: S
         contents.keep(path, layer)
     for kind in {kind for _, layer in named for kind in type(layer).__mro__ if is_users(kind)}:
         contents.keep_class(kind)
-    _keep_random_state(contents)
+    keep_random_state(contents)
     return contents
 
 
@@ -388,6 +388,7 @@ def is_users(kind: type) -> bool:
 _NOT_THE_USERS = frozenset({"torch", "mindspore", "pybind11_builtins", "builtins", "abc", "typing"})
 
 
-def _keep_random_state(contents: Contents) -> None:
+def keep_random_state(contents: Contents) -> None:
+    """Where the generators of Python and numpy stand."""
     contents.add("Python's random state", partial(random.setstate, random.getstate()))
     contents.add("numpy's random state", partial(np.random.set_state, np.random.get_state()))  # noqa: NPY002

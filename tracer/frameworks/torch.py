@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import RecordingError
+from tracer.frameworks import torch_random
 from tracer.frameworks.base import (
     FLOATS,
     Gradients,
@@ -41,6 +42,7 @@ from tracer.frameworks.base import (
 )
 from tracer.frameworks.making import Makers
 from tracer.frameworks.source import class_source
+from tracer.frameworks.store import Contents
 from tracer.frameworks.torch_settings import settings
 from tracer.frameworks.torch_state import KeptNet
 from tracer.trace.schema import ROOT, Plain, Sums
@@ -446,6 +448,10 @@ class TorchWatcher:
             return value
 
         return rebuild(tree, one), tuple(done)
+
+    def tensor(self, array: Array) -> Any:
+        """A tensor of the same numbers, dtype and shape, on the CPU and of its own memory."""
+        return _from_numpy(self._torch, array)
 
     def run(
         self,
@@ -872,3 +878,23 @@ def _graph_leaves(tensors: Sequence[Any]) -> dict[int, Any]:
                 seen.add(following)
                 waiting.append(following)
     return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Randomness: optional functions of a framework file, beside its watcher
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def keep_random(contents: Contents) -> None:
+    """Keep all that `fix_random` changes."""
+    import torch
+
+    torch_random.keep_generators(torch, contents)
+    torch_random.keep_flags(torch, contents)
+
+
+def fix_random(seed: int) -> tuple[str, ...]:
+    """Seed every generator; what that does not fix, in sentences."""
+    import torch
+
+    return torch_random.fix(torch, seed)

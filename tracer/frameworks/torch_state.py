@@ -10,6 +10,7 @@ import numpy as np
 
 from tracer.frameworks.base import Unreadable
 from tracer.frameworks.store import Attributes, NotKept, Part, Store, keep_net, same_bits
+from tracer.frameworks.torch_random import keep_generators
 
 Array = np.ndarray[Any, Any]
 
@@ -31,10 +32,7 @@ class KeptNet:
         self._tables = [name for name, value in vars(torch.nn.Module()).items() if isinstance(value, dict)]
         self._store = Store()
         self._contents = keep_net(self._store, self._part, modules)
-        self._contents.add("torch's random state", partial(torch.set_rng_state, torch.get_rng_state()))
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
-            states = torch.cuda.get_rng_state_all()
-            self._contents.add("the random state of CUDA", partial(torch.cuda.set_rng_state_all, states))
+        keep_generators(torch, self._contents)
 
     def restore(self) -> tuple[str, ...]:
         """Put everything back; names what could not be."""
