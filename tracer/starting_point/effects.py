@@ -1,0 +1,365 @@
+"""What a net's layers of random output did in a recorded run: read from what went into them and what came out.
+
+Dropout and its kin multiply by 0 or by one factor, for each element, channel or sample; what is kept of a call is which
+of the two, a *mask*, and not the numbers: the factor of the candidate is its own affair. RReLU draws slopes. Where an
+input is exactly 0 its output tells nothing, but the gradients of the call do, where the trace has them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import ml_dtypes
+import numpy as np
+
+from tracer.divergence.graph import CallGraph, CallId, Node
+from tracer.divergence.rules import value_of
+from tracer.frameworks.base import FLOATS
+from tracer.trace.reader import Trace
+from tracer.trace.schema import Plain, Value
+
+Array = np.ndarray[Any, Any]
+Form = Literal["mask", "alpha", "slopes"]
+
+CHANNELS = {"dropout1d": 1, "dropout2d": 2, "dropout3d": 3, "feature_alpha_dropout": 0}
+"""Layers that drop whole channels, and how many axes a channel has (0: all but the first two)."""
+
+ALPHA = 1.7580993408473766
+"""torch's constant of AlphaDropout: the negative limit of SELU."""
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """What one call did.
+
+    `field` is the mask (bool, True where kept) or the slopes (float64), broadcastable to `shape`, the input's. `scale`
+    is the factor of what was kept, as it was seen (None where nothing was kept). `unknown` counts the elements of which
+    nothing could be seen: they are taken as kept. `p` is the layer's setting where a rule knows it, for slopes
+    (lower, upper).
+    """
+
+    call: CallId
+    form: Form
+    op: str
+    shape: tuple[int, ...]
+    field: Array
+    like: str
+    scale: float | None = None
+    unknown: int = 0
+    p: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What could be read, and why the rest could not. `code` are calls before which code between layers seems to
+    drop."""
+
+    found: Mapping[CallId, Effect] = field(default_factory=dict)
+    refused: Mapping[CallId, str] = field(default_factory=dict)
+    code: tuple[CallId, ...] = ()
+
+
+class _Refused(Exception):  # noqa: N818  (a signal between functions of this file)
+    """Why an effect cannot be read."""
+
+
+def effects(trace: Trace, graph: CallGraph) -> Effects:
+    """Read what every call of a random layer did, and every call of a class no rule knows that multiplies by 0 or one
+    factor as a DropPath does.
+
+    Args:
+        trace: a recording in training mode, with arrays.
+        graph: its calls.
+
+    Raises:
+        TraceFileError: the file does not hold an array that it names.
+    """
+    found: dict[CallId, Effect] = {}
+    refused: dict[CallId, str] = {}
+    for id_ in graph.units:
+        node = graph.nodes[id_]
+        if not node.draws and not may_drop(node):
+            continue
+        try:
+            found[id_] = _effect(trace, node)
+        except _Refused as why:
+            if node.draws:
+                refused[id_] = str(why)
+    return Effects(found, refused, tuple(_dropped_by_code(graph)))
+
+
+def _effect(trace: Trace, node: Node) -> Effect:
+    op = node.meaning.op
+    if op and node.meaning.family != "dropout" and op != "rrelu":
+        raise _Refused("it draws inside, where no recording sees what")
+    given, gave = ends(node)
+    if given is None or gave is None or given.shape != gave.shape:
+        raise _Refused("it does not give one tensor of its input's shape")
+    for value in (given, gave):
+        if value.stored is None:
+            raise _Refused(value.missing or "the reference keeps no arrays, only statistics")
+    if not gave.digest:
+        raise _Refused("the reference has no digest of what it gave")
+    x, y = (np.asarray(trace.array(value)).astype(np.float64) for value in (given, gave))
+    slack = slack_of(given.dtype, gave.dtype)
+    if op == "rrelu":
+        return _slopes(trace, node, given, gave, x, y)
+    if "alpha" in op:
+        return _alpha(node, given, gave, x, y, slack)
+    return _mask(trace, node, given, gave, x, y, slack)
+
+
+def ends(node: Node) -> tuple[Value | None, Value | None]:
+    """The one tensor that came in and the one that went out; None where there are others."""
+    came, went = node.inputs, node.outputs
+    return came[0] if len(came) == 1 else None, went[0] if len(went) == 1 and not went[0].leaf else None
+
+
+def may_drop(node: Node) -> bool:
+    """Is it a layer in training mode without parameters, of a class no rule knows, whose sampled output is its input
+    times 0 or one factor?"""
+    if node.meaning.op or node.layer.parameters or not node.call.training:
+        return False
+    if node.layer.children and not node.draws:
+        return False
+    seen = sampled(node)
+    return seen is not None and seen.levels
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Samples: what the skeleton alone tells
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """What some elements of a call tell: where each sits (flat, C order), whether it was kept, and the factor of those
+    that were (None where none was); `levels` is False where the factors of the kept are not one."""
+
+    places: Array
+    kept: Array
+    scale: float | None
+    levels: bool
+
+
+def sampled(node: Node) -> Sampled | None:
+    """The factors at the elements that the skeleton keeps of what came in and went out; None where nothing is known."""
+    given, gave = ends(node)
+    return None if given is None or gave is None else _sampled(given, gave)
+
+
+def _sampled(given: Value, gave: Value) -> Sampled | None:
+    if given.shape != gave.shape or given.statistics is None or gave.statistics is None:
+        return None
+    if not {given.dtype, gave.dtype} <= FLOATS:
+        return None
+    x, y = np.array(given.statistics.sample), np.array(gave.statistics.sample)
+    if not x.size or x.size != y.size:
+        return None
+    count = math.prod(given.shape)
+    places = np.round(np.linspace(0, count - 1, x.size)).astype(np.int64)
+    known = np.isfinite(x) & np.isfinite(y) & (x != 0)
+    if not known.any():
+        return None
+    x, y, places = x[known], y[known], places[known]
+    kept = y != 0
+    slack = slack_of(given.dtype, gave.dtype)
+    scale = _one_scale(x[kept], y[kept], slack) if kept.any() else None
+    return Sampled(places, kept, scale, scale is not None or not kept.any())
+
+
+def slack_of(*dtypes: str) -> tuple[float, float]:
+    """How far a product may be from the exact one: relative, and absolute for numbers too small for the dtype."""
+    worst = (0.0, 0.0)
+    for name in dtypes:
+        if name not in FLOATS:
+            raise _Refused(f"its numbers are {name or 'of no known type'}")
+        facts = ml_dtypes.finfo(name)
+        worst = max(worst[0], 16 * float(facts.eps)), max(worst[1], float(facts.smallest_normal))
+    return worst
+
+
+def _one_scale(x: Array, y: Array, slack: tuple[float, float]) -> float | None:
+    """The one factor between two arrays; None where there is none."""
+    large = np.abs(x) > slack[1] / slack[0]
+    if not large.any():
+        return None
+    scale = float(np.median(y[large] / x[large]))
+    fits = np.abs(y - scale * x) <= slack[0] * np.abs(scale * x) + 2 * slack[1]
+    return scale if fits.all() and scale != 0 else None
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Masks
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _mask(
+    trace: Trace, node: Node, given: Value, gave: Value, x: Array, y: Array, slack: tuple[float, float]
+) -> Effect:
+    known = np.isfinite(x) & np.isfinite(y) & (x != 0)
+    kept = y != 0
+    scale = _one_scale(x[known & kept], y[known & kept], slack) if (known & kept).any() else None
+    if scale is None and (known & kept).any():
+        raise _Refused("what it gives is not its input times 0 or one factor")
+    if not node.meaning.op and not node.draws and not _is_random(node, x, kept, known, scale):
+        raise _Refused("nothing says that it draws")
+    idle = _by_gradients(trace, node, given, gave, kept, known)
+    mask, known = _in_groups(kept, known, node.meaning.op)
+    unknown = int((~np.broadcast_to(known, x.shape) & ~idle).sum())
+    return Effect(
+        node.id, "mask", node.meaning.op, x.shape, mask | ~known, gave.digest or "", scale, unknown, _p(node)
+    )
+
+
+def _is_random(node: Node, x: Array, kept: Array, known: Array, scale: float | None) -> bool:
+    """Of a class that no rule knows: does it draw what it keeps? Whole samples that vanish, a factor that makes up for
+    what a setting says is dropped, or its name speak for it; a mask that the sign of the input decides against it."""
+    if not known.any():
+        return False
+    positive = x > 0
+    if positive[known].any() and not positive[known].all():
+        agrees = (kept == positive)[known]
+        if agrees.all() or not agrees.any():
+            return False
+    rows = kept.reshape(len(kept), -1) if kept.ndim else kept.reshape(1, 1)
+    seen = known.reshape(rows.shape)
+    full, empty = (rows | ~seen).all(axis=1), (~rows | ~seen).all(axis=1)
+    by_sample = bool((full | empty).all() and (empty & seen.any(axis=1)).any() and rows.shape[1] > 1)
+    by_name = any(word in node.layer.kind.lower() for word in ("drop", "stochastic"))
+    made_up = scale is not None and divisor_of(node.layer.settings, scale, 1e-5) is not None
+    return by_sample or by_name or made_up
+
+
+def divisor_of(settings: Mapping[str, Plain], scale: float, slack: float) -> float | None:
+    """The number that a layer divides by what it keeps, where a setting says it: 1 - p, or the share that is kept."""
+    for value in settings.values():
+        if isinstance(value, float) and 0 < value < 1:
+            for divisor in (1.0 - value, value):
+                if abs(scale * divisor - 1) <= slack:
+                    return divisor
+    return None
+
+
+def _by_gradients(trace: Trace, node: Node, given: Value, gave: Value, kept: Array, known: Array) -> Array:
+    """Fill in what the values do not tell from the gradients that came in and went out of the call. Gives where none
+    came, so that it does not matter what was dropped."""
+    into = next((v for v in node.call.grad_inputs if v.leaf == given.leaf), None)
+    out = next((v for v in node.call.grad_outputs if v.leaf == gave.leaf), None)
+    idle = np.zeros(kept.shape, bool)
+    if known.all() or into is None or out is None or into.stored is None or out.stored is None:
+        return idle
+    if into.shape != kept.shape or out.shape != kept.shape:
+        return idle
+    handed, came = (np.asarray(trace.array(value)).astype(np.float64) for value in (into, out))
+    told = ~known & np.isfinite(handed) & np.isfinite(came) & (came != 0)
+    kept[told] = handed[told] != 0
+    known |= told
+    return np.asarray(came == 0)
+
+
+def _in_groups(kept: Array, known: Array, op: str) -> tuple[Array, Array]:
+    """The mask by samples or channels, where it is one number for each of them; what is known of one element of a
+    group is known of all."""
+    rank = kept.ndim
+    if op in CHANNELS:
+        choices: Sequence[int] = (max(1, rank - CHANNELS[op]) if CHANNELS[op] else min(2, rank),)
+    else:
+        choices = () if op else (1, 2)
+    for axes in choices:
+        if axes >= rank:
+            continue
+        shape = kept.shape[:axes]
+        rows, seen = kept.reshape(*shape, -1), known.reshape(*shape, -1)
+        some = (rows & seen).any(axis=-1)
+        if not (some & (~rows & seen).any(axis=-1)).any():
+            ones = (1,) * (rank - axes)
+            return some.reshape(*shape, *ones), seen.any(axis=-1).reshape(*shape, *ones)
+    return kept, known
+
+
+def _p(node: Node) -> tuple[float, ...]:
+    p = value_of(node.meaning, "p", 0.5) if node.meaning.family == "dropout" else None
+    return (float(p),) if isinstance(p, int | float) else ()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# AlphaDropout, RReLU
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _alpha(node: Node, given: Value, gave: Value, x: Array, y: Array, slack: tuple[float, float]) -> Effect:
+    """torch's: what is dropped becomes -ALPHA, then everything is scaled and shifted."""
+    p = _p(node)
+    if not p or not 0 < p[0] < 1:
+        raise _Refused("nothing is left of its input")
+    a = 1 / math.sqrt((ALPHA * ALPHA * p[0] + 1) * (1 - p[0]))
+    keeping, dropping = x * a + ALPHA * a * p[0], ALPHA * a * (p[0] - 1)
+    off, other = np.abs(y - keeping), np.abs(y - dropping)
+    if (np.minimum(off, other) > slack[0] * (np.abs(keeping) + 2)).any():
+        raise _Refused("what it gives is not what torch's formula says")
+    known = np.abs(keeping - dropping) > 4 * slack[0] * (np.abs(keeping) + 2)
+    mask, known = _in_groups(off < other, known, node.meaning.op)
+    return Effect(node.id, "alpha", node.meaning.op, x.shape, mask | ~known, gave.digest or "", a, 0, p)
+
+
+def _slopes(trace: Trace, node: Node, given: Value, gave: Value, x: Array, y: Array) -> Effect:
+    """The slope of each element that was not above zero; of the others the mean slope."""
+    bounds = tuple(value_of(node.meaning, name, other) for name, other in (("lower", 1 / 8), ("upper", 1 / 3)))
+    if not all(isinstance(bound, int | float) for bound in bounds):
+        raise _Refused("its bounds are not known")
+    lower, upper = (float(bound) for bound in bounds)  # type: ignore[arg-type]
+    slopes = np.full(x.shape, (lower + upper) / 2)
+    below = np.isfinite(x) & np.isfinite(y) & (x < 0)
+    slopes[below] = y[below] / x[below]
+    narrow = given.dtype if given.dtype in {"float16", "float32"} else "float64"
+    slopes[below] = _that_gives(slopes[below], x[below], y[below], np.dtype(narrow))
+    into = next((v for v in node.call.grad_inputs if v.leaf == given.leaf), None)
+    out = next((v for v in node.call.grad_outputs if v.leaf == gave.leaf), None)
+    if (x == 0).any() and into is not None and out is not None and into.stored and out.stored:
+        handed, came = (np.asarray(trace.array(value)).astype(np.float64) for value in (into, out))
+        if handed.shape == came.shape == x.shape:
+            told = (x == 0) & np.isfinite(handed) & np.isfinite(came) & (came != 0)
+            slopes[told] = handed[told] / came[told]
+    return Effect(node.id, "slopes", "rrelu", x.shape, slopes, gave.digest or "", None, 0, (lower, upper))
+
+
+def _that_gives(slopes: Array, x: Array, y: Array, dtype: np.dtype[Any]) -> Array:
+    """The slopes, or their neighbours in the dtype, by which the inputs become the outputs to the last bit."""
+    with np.errstate(all="ignore"):
+        near = slopes.astype(dtype)
+        inputs, outputs = x.astype(dtype), y.astype(dtype)
+        best = near
+        for other in (np.nextafter(near, dtype.type(-np.inf)), np.nextafter(near, dtype.type(np.inf))):
+            better = (best * inputs != outputs) & (other * inputs == outputs)
+            best = np.where(better, other, best)
+    return best.astype(np.float64)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Code between layers
+# --------------------------------------------------------------------------------------------------------------------
+
+_NEAR = 8
+_FEWEST = 3
+
+
+def _dropped_by_code(graph: CallGraph) -> Iterator[CallId]:
+    """Calls whose input is what an earlier call beside them gave, times 0 or a factor above 1: F.dropout in code."""
+    for id_, node in graph.nodes.items():
+        if node.hidden or node.parent is None or not node.call.training:
+            continue
+        fed = [feed.value for feed in graph.feeds(id_) if feed.kind == "code"]
+        made = [v for other in graph.before(id_)[-_NEAR:] for v in graph.nodes[other].outputs]
+        if any(_is_dropped(v, value) for value in fed for v in (*made, *graph.nodes[node.parent].inputs)):
+            yield id_
+
+
+def _is_dropped(before: Value, after: Value) -> bool:
+    seen = _sampled(before, after)
+    if seen is None or seen.scale is None or seen.scale <= 1 + 1e-3:
+        return False
+    return min(int(seen.kept.sum()), int((~seen.kept).sum())) >= _FEWEST
