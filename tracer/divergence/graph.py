@@ -1,9 +1,10 @@
 """A skeleton -> the graph of its calls: who fed whom, and through what.
 
-A node is one call. It is a *unit* when it is judged whole: a layer without recorded calls inside (those that only make
-its weight, torch's parametrizations, do not count; nor do those that only draw its random numbers, as the Dropout inside
-many a DropPath), or one whose rule says so (MultiheadAttention). The others are *containers*. What feeds a call is told leaf by leaf (`Feed`): another call's output (the same tensor), an input of the
-enclosing call that was handed on, or *code* in the enclosing call, which hid where the numbers came from.
+A node is one call. It is a *unit* when it is judged whole: a layer without recorded calls inside, or one whose rule
+says so (MultiheadAttention). Calls that only make its weight (torch's parametrizations) or draw its random numbers (the
+Dropout inside many a DropPath) do not count. The others are *containers*. What feeds a call is told leaf by leaf
+(`Feed`): another call's output (the same tensor), an input of the enclosing call that was handed on, or *code* in the
+enclosing call, which hid where the numbers came from.
 """
 
 from __future__ import annotations

@@ -9,9 +9,7 @@ from tracer.divergence.graph import CallGraph, CallId
 from tracer.trace.schema import End
 
 
-def drawn_alike(
-    graphs: tuple[CallGraph, CallGraph], alignment: Alignment, ends: tuple[End, End]
-) -> tuple[Pair, ...]:
+def drawn_alike(graphs: tuple[CallGraph, CallGraph], alignment: Alignment, ends: tuple[End, End]) -> tuple[Pair, ...]:
     """The pairs of which one call was replayed from this very trace's other: a recording says the digest of what the
     call gave whose randomness it took. Also those that both took from a third trace."""
     taken = [{CallId(r.path, r.index): r.like for r in end.replayed} for end in ends]

@@ -18,6 +18,7 @@ import numpy as np
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.rules import value_of
 from tracer.frameworks.base import FLOATS
+from tracer.starting_point.sampled import by_sign, divisor_of, dropped_by_code, ends, may_drop, one_scale, slack_of
 from tracer.trace.reader import Trace
 from tracer.trace.schema import Plain, Value
 
@@ -88,7 +89,7 @@ def effects(trace: Trace, graph: CallGraph) -> Effects:
         except _Refused as why:
             if node.draws:
                 refused[id_] = str(why)
-    return Effects(found, refused, tuple(_dropped_by_code(graph)))
+    return Effects(found, refused, tuple(dropped_by_code(graph)))
 
 
 def _effect(trace: Trace, node: Node) -> Effect:
@@ -104,92 +105,14 @@ def _effect(trace: Trace, node: Node) -> Effect:
     if not gave.digest:
         raise _Refused("the reference has no digest of what it gave")
     x, y = (np.asarray(trace.array(value)).astype(np.float64) for value in (given, gave))
+    if not {given.dtype, gave.dtype} <= FLOATS:
+        raise _Refused(f"its numbers are {given.dtype}")
     slack = slack_of(given.dtype, gave.dtype)
     if op == "rrelu":
         return _slopes(trace, node, given, gave, x, y)
     if "alpha" in op:
-        return _alpha(node, given, gave, x, y, slack)
+        return _alpha(node, gave, x, y, slack)
     return _mask(trace, node, given, gave, x, y, slack)
-
-
-def ends(node: Node) -> tuple[Value | None, Value | None]:
-    """The one tensor that came in and the one that went out; None where there are others."""
-    came, went = node.inputs, node.outputs
-    return came[0] if len(came) == 1 else None, went[0] if len(went) == 1 and not went[0].leaf else None
-
-
-def may_drop(node: Node) -> bool:
-    """Is it a layer in training mode without parameters, of a class no rule knows, whose sampled output is its input
-    times 0 or one factor?"""
-    if node.meaning.op or node.layer.parameters or not node.call.training:
-        return False
-    if node.layer.children and not node.draws:
-        return False
-    seen = sampled(node)
-    return seen is not None and seen.levels
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Samples: what the skeleton alone tells
-# --------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Sampled:
-    """What some elements of a call tell: where each sits (flat, C order), whether it was kept, and the factor of those
-    that were (None where none was); `levels` is False where the factors of the kept are not one."""
-
-    places: Array
-    kept: Array
-    scale: float | None
-    levels: bool
-
-
-def sampled(node: Node) -> Sampled | None:
-    """The factors at the elements that the skeleton keeps of what came in and went out; None where nothing is known."""
-    given, gave = ends(node)
-    return None if given is None or gave is None else _sampled(given, gave)
-
-
-def _sampled(given: Value, gave: Value) -> Sampled | None:
-    if given.shape != gave.shape or given.statistics is None or gave.statistics is None:
-        return None
-    if not {given.dtype, gave.dtype} <= FLOATS:
-        return None
-    x, y = np.array(given.statistics.sample), np.array(gave.statistics.sample)
-    if not x.size or x.size != y.size:
-        return None
-    count = math.prod(given.shape)
-    places = np.round(np.linspace(0, count - 1, x.size)).astype(np.int64)
-    known = np.isfinite(x) & np.isfinite(y) & (x != 0)
-    if not known.any():
-        return None
-    x, y, places = x[known], y[known], places[known]
-    kept = y != 0
-    slack = slack_of(given.dtype, gave.dtype)
-    scale = _one_scale(x[kept], y[kept], slack) if kept.any() else None
-    return Sampled(places, kept, scale, scale is not None or not kept.any())
-
-
-def slack_of(*dtypes: str) -> tuple[float, float]:
-    """How far a product may be from the exact one: relative, and absolute for numbers too small for the dtype."""
-    worst = (0.0, 0.0)
-    for name in dtypes:
-        if name not in FLOATS:
-            raise _Refused(f"its numbers are {name or 'of no known type'}")
-        facts = ml_dtypes.finfo(name)
-        worst = max(worst[0], 16 * float(facts.eps)), max(worst[1], float(facts.smallest_normal))
-    return worst
-
-
-def _one_scale(x: Array, y: Array, slack: tuple[float, float]) -> float | None:
-    """The one factor between two arrays; None where there is none."""
-    large = np.abs(x) > slack[1] / slack[0]
-    if not large.any():
-        return None
-    scale = float(np.median(y[large] / x[large]))
-    fits = np.abs(y - scale * x) <= slack[0] * np.abs(scale * x) + 2 * slack[1]
-    return scale if fits.all() and scale != 0 else None
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -202,7 +125,7 @@ def _mask(
 ) -> Effect:
     known = np.isfinite(x) & np.isfinite(y) & (x != 0)
     kept = y != 0
-    scale = _one_scale(x[known & kept], y[known & kept], slack) if (known & kept).any() else None
+    scale = one_scale(x[known & kept], y[known & kept], slack) if (known & kept).any() else None
     if scale is None and (known & kept).any():
         raise _Refused("what it gives is not its input times 0 or one factor")
     if not node.meaning.op and not node.draws and not _is_random(node, x, kept, known, scale):
@@ -210,9 +133,7 @@ def _mask(
     idle = _by_gradients(trace, node, given, gave, kept, known)
     mask, known = _in_groups(kept, known, node.meaning.op)
     unknown = int((~np.broadcast_to(known, x.shape) & ~idle).sum())
-    return Effect(
-        node.id, "mask", node.meaning.op, x.shape, mask | ~known, gave.digest or "", scale, unknown, _p(node)
-    )
+    return Effect(node.id, "mask", node.meaning.op, x.shape, mask | ~known, gave.digest or "", scale, unknown, _p(node))
 
 
 def _is_random(node: Node, x: Array, kept: Array, known: Array, scale: float | None) -> bool:
@@ -220,11 +141,8 @@ def _is_random(node: Node, x: Array, kept: Array, known: Array, scale: float | N
     what a setting says is dropped, or its name speak for it; a mask that the sign of the input decides against it."""
     if not known.any():
         return False
-    positive = x > 0
-    if positive[known].any() and not positive[known].all():
-        agrees = (kept == positive)[known]
-        if agrees.all() or not agrees.any():
-            return False
+    if by_sign((x > 0)[known], kept[known]):
+        return False
     rows = kept.reshape(len(kept), -1) if kept.ndim else kept.reshape(1, 1)
     seen = known.reshape(rows.shape)
     full, empty = (rows | ~seen).all(axis=1), (~rows | ~seen).all(axis=1)
@@ -232,16 +150,6 @@ def _is_random(node: Node, x: Array, kept: Array, known: Array, scale: float | N
     by_name = any(word in node.layer.kind.lower() for word in ("drop", "stochastic"))
     made_up = scale is not None and divisor_of(node.layer.settings, scale, 1e-5) is not None
     return by_sample or by_name or made_up
-
-
-def divisor_of(settings: Mapping[str, Plain], scale: float, slack: float) -> float | None:
-    """The number that a layer divides by what it keeps, where a setting says it: 1 - p, or the share that is kept."""
-    for value in settings.values():
-        if isinstance(value, float) and 0 < value < 1:
-            for divisor in (1.0 - value, value):
-                if abs(scale * divisor - 1) <= slack:
-                    return divisor
-    return None
 
 
 def _by_gradients(trace: Trace, node: Node, given: Value, gave: Value, kept: Array, known: Array) -> Array:
@@ -291,7 +199,7 @@ def _p(node: Node) -> tuple[float, ...]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _alpha(node: Node, given: Value, gave: Value, x: Array, y: Array, slack: tuple[float, float]) -> Effect:
+def _alpha(node: Node, gave: Value, x: Array, y: Array, slack: tuple[float, float]) -> Effect:
     """torch's: what is dropped becomes -ALPHA, then everything is scaled and shifted."""
     p = _p(node)
     if not p or not 0 < p[0] < 1:
@@ -337,29 +245,3 @@ def _that_gives(slopes: Array, x: Array, y: Array, dtype: np.dtype[Any]) -> Arra
             better = (best * inputs != outputs) & (other * inputs == outputs)
             best = np.where(better, other, best)
     return best.astype(np.float64)
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Code between layers
-# --------------------------------------------------------------------------------------------------------------------
-
-_NEAR = 8
-_FEWEST = 3
-
-
-def _dropped_by_code(graph: CallGraph) -> Iterator[CallId]:
-    """Calls whose input is what an earlier call beside them gave, times 0 or a factor above 1: F.dropout in code."""
-    for id_, node in graph.nodes.items():
-        if node.hidden or node.parent is None or not node.call.training:
-            continue
-        fed = [feed.value for feed in graph.feeds(id_) if feed.kind == "code"]
-        made = [v for other in graph.before(id_)[-_NEAR:] for v in graph.nodes[other].outputs]
-        if any(_is_dropped(v, value) for value in fed for v in (*made, *graph.nodes[node.parent].inputs)):
-            yield id_
-
-
-def _is_dropped(before: Value, after: Value) -> bool:
-    seen = _sampled(before, after)
-    if seen is None or seen.scale is None or seen.scale <= 1 + 1e-3:
-        return False
-    return min(int(seen.kept.sum()), int((~seen.kept).sum())) >= _FEWEST

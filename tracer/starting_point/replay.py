@@ -18,8 +18,10 @@ import numpy as np
 from tracer.divergence.case import few
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.rules import value_of
+from tracer.frameworks.base import FLOATS
 from tracer.frameworks.replaying import Replay, Replays
-from tracer.starting_point.effects import ALPHA, CHANNELS, Effect, Effects, ends, may_drop, sampled, slack_of
+from tracer.starting_point.effects import ALPHA, CHANNELS, Effect, Effects
+from tracer.starting_point.sampled import Sampled, divisor_of, dropped_by_code, ends, may_drop, sampled, slack_of
 from tracer.trace.schema import Value
 
 Array = np.ndarray[Any, Any]
@@ -55,12 +57,12 @@ def replacements(effects: Effects, alignment: Mapping[CallId, CallId], candidate
     refused: dict[CallId, str] = dict(effects.refused)
     unseen = 0
     for id_, effect in effects.found.items():
+        partner = alignment.get(id_)
+        node = candidate.nodes.get(partner) if partner is not None else None
         try:
-            partner = alignment.get(id_)
-            node = candidate.nodes.get(partner) if partner is not None else None
             replay, note = _replay(effect, node)
         except _Refused as why:
-            if effect.op or partner is not None and node is not None and _draws(node):
+            if _drew(effect) or (node is not None and _draws(node)):
                 refused[id_] = str(why)
             continue
         assert node is not None
@@ -74,19 +76,25 @@ def replacements(effects: Effects, alignment: Mapping[CallId, CallId], candidate
         if candidate.nodes[id_].draws and id_ not in answered:
             refused[id_] = "no layer of the reference that draws answers it"
             said.append(f"{id_.path}: it draws in the candidate, and {refused[id_]}")
-    if effects.code:
-        said.append(
-            f"code between layers seems to drop before {few(id_.path for id_ in effects.code)}: what code drops "
-            "(F.dropout) is not replayed; make it a layer on both sides"
-        )
+    for word, calls in (("reference", effects.code), ("candidate", tuple(dropped_by_code(candidate)))):
+        if calls:
+            said.append(
+                f"code between layers of the {word} seems to drop before {few(id_.path for id_ in calls)}: what code "
+                "drops (F.dropout) is not replayed; make it a layer on both sides"
+            )
     if unseen:
         said.append(
-            f"of {unseen} elements it could not be seen whether they were dropped, as they were 0: they are kept, which "
-            "changes no output, but may change gradients"
+            f"of {unseen} elements it could not be seen whether they were dropped, as they were 0: they are kept, "
+            "which changes no output, but may change gradients"
         )
     if plans:
         said.insert(0, f"randomness replayed from the reference at {few(plans)}")
     return Plan(plans, tuple(dict.fromkeys((*said, *notes))), refused)
+
+
+def _drew(effect: Effect) -> bool:
+    """Did the reference's call do more than hand its input on?"""
+    return bool(effect.op) or not effect.field.all() or effect.scale not in {None, 1.0}
 
 
 def _draws(node: Node) -> bool:
@@ -103,8 +111,10 @@ def _replay(effect: Effect, node: Node | None) -> tuple[Replay, str | None]:
     if not node.call.training and node.meaning.mode != "always random":
         raise _Refused(f"{where} of the candidate is in evaluation mode")
     given, gave = ends(node)
-    if given is None or gave is None:
-        raise _Refused(f"{where} of the candidate does not give one tensor for one")
+    if given is None or gave is None or (given.shape, given.dtype) != (gave.shape, gave.dtype):
+        raise _Refused(f"{where} of the candidate does not give one tensor like the one it is given")
+    if given.dtype not in FLOATS:
+        raise _Refused(f"the numbers of the candidate are {given.dtype}")
     if given.shape != effect.shape:
         raise _Refused(f"its input is {effect.shape} in the reference and {given.shape} in the candidate")
     if node.layer.settings.get("inplace") is True and any("mindspore" in base for base in node.layer.bases):
@@ -135,12 +145,16 @@ def _mask(effect: Effect, node: Node, given: Value) -> tuple[Replay, str | None]
             raise _Refused("in the candidate the layer does not multiply by 0 or one factor")
         if not node.draws and seen.kept.all() and seen.scale == 1:
             raise _Refused("the candidate's layer dropped nothing when it was tried")
-    if seen is not None and not op:
-        _same_groups(effect, seen.places, seen.kept)
     narrow = slack_of(given.dtype)[0]
+    if seen is not None and not (op and effect.op):
+        _same_groups(effect, seen)
+    if seen is not None and not op and not _same_backward(node, seen, narrow):
+        raise _Refused("in the candidate the layer does not hand gradients on as it hands on numbers")
     divisor, scale, note = _scale(effect, node, seen.scale if seen is not None else None, narrow)
-    if not effect.field.any() and (effect.scale is None or abs(scale / effect.scale - 1) > narrow) and not _same_p(
-        effect, divisor
+    if (
+        not effect.field.any()
+        and (effect.scale is None or abs(scale / effect.scale - 1) > narrow)
+        and not _same_p(effect, divisor)
     ):
         raise _Refused("the reference kept nothing, so that another p would not show")
     return Replay(effect.shape, _levels(effect.field, divisor, scale, given.dtype), like=effect.like), note
@@ -150,9 +164,7 @@ def _same_p(effect: Effect, divisor: float | None) -> bool:
     return bool(effect.p) and divisor is not None and abs(1 - effect.p[0] - divisor) <= 1e-6
 
 
-def _scale(
-    effect: Effect, node: Node, measured: float | None, narrow: float
-) -> tuple[float | None, float, str | None]:
+def _scale(effect: Effect, node: Node, measured: float | None, narrow: float) -> tuple[float | None, float, str | None]:
     """The candidate's own factor of what is kept: the number that it divides by where that is known, the factor, and a
     note where it had to be taken from the reference."""
     p = value_of(node.meaning, "p", 0.5) if node.meaning.family == "dropout" else None
@@ -163,12 +175,12 @@ def _scale(
             return divisor, scale, None
     settings = node.layer.settings
     if measured is not None:
-        divisor = next((d for d in _divisors(node) if abs(measured * d - 1) <= narrow), None)
-        return divisor, 1 / divisor if divisor else measured, None
-    stated = [settings.get(name) for name in ("drop_prob", "drop_rate", "drop_path_rate", "p", "rate", "prob")]
-    p = next((value for value in stated if isinstance(value, float) and 0 < value < 1), None)
-    if p is not None and settings.get("scale_by_keep") is not False:
-        return 1.0 - p, 1 / (1.0 - p), None
+        stands_for = divisor_of(settings, measured, narrow)
+        return stands_for, 1 / stands_for if stands_for else measured, None
+    named = [settings.get(name) for name in ("drop_prob", "drop_rate", "drop_path_rate", "p", "rate", "prob")]
+    stated = next((value for value in named if isinstance(value, float) and 0 < value < 1), None)
+    if stated is not None and settings.get("scale_by_keep") is not False:
+        return 1.0 - stated, 1 / (1.0 - stated), None
     note = (
         f"{node.id.path} dropped all when it was tried: its own factor is not known, the reference's is used, and a "
         "fault in it would not show"
@@ -176,15 +188,9 @@ def _scale(
     return None, effect.scale if effect.scale is not None else 1.0, note
 
 
-def _divisors(node: Node) -> list[float]:
-    """Numbers a layer may divide by what it keeps, as its settings say: 1 - p, or the share that is kept."""
-    shares = [v for v in node.layer.settings.values() if isinstance(v, float) and 0 < v < 1]
-    return [d for share in shares for d in (1.0 - share, share)]
-
-
-def _same_groups(effect: Effect, places: Array, kept: Array) -> None:
+def _same_groups(effect: Effect, seen: Sampled) -> None:
     """The candidate must drop in groups as the reference does (samples, channels, elements), as far as one can tell."""
-    mask = np.broadcast_to(effect.field, effect.shape)
+    mask, places, kept = np.broadcast_to(effect.field, effect.shape), seen.places, seen.kept
     share = min(max(float(effect.field.mean()), 0.05), 0.95)
     axes = next((n for n in range(effect.field.ndim, 0, -1) if effect.field.shape[n - 1] != 1), 0)
     inner = max(1, math.prod(effect.shape[axes:]))
@@ -205,6 +211,22 @@ def _same_groups(effect: Effect, places: Array, kept: Array) -> None:
             chance *= share ** len(inside) + (1 - share) ** len(inside)
         if chance < _BY_CHANCE and not kept.all():
             raise _Refused("the reference drops single elements, the candidate whole samples")
+
+
+def _same_backward(node: Node, seen: Sampled, slack: float) -> bool:
+    """Are the gradients of the rehearsal, where it has some, multiplied by the same factors?"""
+    into, out = node.call.grad_inputs, node.call.grad_outputs
+    if len(into) != 1 or len(out) != 1 or into[0].statistics is None or out[0].statistics is None:
+        return True
+    count = math.prod(into[0].shape)
+    handed, came = np.array(into[0].statistics.sample), np.array(out[0].statistics.sample)
+    places = np.round(np.linspace(0, count - 1, handed.size)).astype(np.int64)
+    here = np.isin(places, seen.places)
+    if into[0].shape != out[0].shape or here.sum() != seen.places.size:
+        return True
+    factor = np.where(seen.kept, seen.scale or 0.0, 0.0)
+    off = np.abs(handed[here] - factor * came[here])
+    return bool((off <= slack * np.abs(factor * came[here]) + 1e-30).all())
 
 
 def _levels(mask: Array, divisor: float | None, scale: float, dtype: str) -> Array:
@@ -230,13 +252,11 @@ def _alpha(effect: Effect, node: Node, given: Value) -> Replay:
     p = value_of(node.meaning, "p", 0.5)
     if not isinstance(p, int | float) or not 0 < p < 1:
         raise _Refused("the candidate's layer is set to draw nothing")
-    wide = np.float64 if given.dtype == "float64" else np.float32
+    wide: Any = np.float64 if given.dtype == "float64" else np.float32
     a = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
-    noise = effect.field.astype(wide)
+    noise: Array = effect.field.astype(wide)
     shift = (noise - wide(1)) * wide(ALPHA * a) + wide(ALPHA * a * p)
-    return Replay(
-        effect.shape, _narrow(noise * wide(a), given.dtype), _narrow(shift, given.dtype), like=effect.like
-    )
+    return Replay(effect.shape, _narrow(noise * wide(a), given.dtype), _narrow(shift, given.dtype), like=effect.like)
 
 
 def _slopes(effect: Effect, node: Node, given: Value) -> Replay:
