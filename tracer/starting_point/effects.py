@@ -8,11 +8,10 @@ input is exactly 0 its output tells nothing, but the gradients of the call do, w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import ml_dtypes
 import numpy as np
 
 from tracer.divergence.graph import CallGraph, CallId, Node
@@ -20,7 +19,7 @@ from tracer.divergence.rules import value_of
 from tracer.frameworks.base import FLOATS
 from tracer.starting_point.sampled import by_sign, divisor_of, dropped_by_code, ends, may_drop, one_scale, slack_of
 from tracer.trace.reader import Trace
-from tracer.trace.schema import Plain, Value
+from tracer.trace.schema import Value
 
 Array = np.ndarray[Any, Any]
 Form = Literal["mask", "alpha", "slopes"]
@@ -221,27 +220,33 @@ def _slopes(trace: Trace, node: Node, given: Value, gave: Value, x: Array, y: Ar
         raise _Refused("its bounds are not known")
     lower, upper = (float(bound) for bound in bounds)  # type: ignore[arg-type]
     slopes = np.full(x.shape, (lower + upper) / 2)
-    below = np.isfinite(x) & np.isfinite(y) & (x < 0)
-    slopes[below] = y[below] / x[below]
-    narrow = given.dtype if given.dtype in {"float16", "float32"} else "float64"
-    slopes[below] = _that_gives(slopes[below], x[below], y[below], np.dtype(narrow))
     into = next((v for v in node.call.grad_inputs if v.leaf == given.leaf), None)
     out = next((v for v in node.call.grad_outputs if v.leaf == gave.leaf), None)
-    if (x == 0).any() and into is not None and out is not None and into.stored and out.stored:
-        handed, came = (np.asarray(trace.array(value)).astype(np.float64) for value in (into, out))
-        if handed.shape == came.shape == x.shape:
-            told = (x == 0) & np.isfinite(handed) & np.isfinite(came) & (came != 0)
-            slopes[told] = handed[told] / came[told]
+    products = [(x, y)]
+    if into is not None and out is not None and into.stored and out.stored and into.shape == out.shape == x.shape:
+        came, handed = (np.asarray(trace.array(value)).astype(np.float64) for value in (out, into))
+        products.append((came, handed))
+    for before, after in reversed(products):
+        told = np.isfinite(before) & np.isfinite(after) & (before != 0) & (x <= 0)
+        slopes[told] = after[told] / before[told]
+    below = np.isfinite(x) & (x <= 0)
+    dtype = np.dtype(given.dtype if given.dtype in {"float16", "float32"} else "float64")
+    slopes[below] = _to_the_bit(slopes[below], [(a[below], b[below]) for a, b in products], dtype)
     return Effect(node.id, "slopes", "rrelu", x.shape, slopes, gave.digest or "", None, 0, (lower, upper))
 
 
-def _that_gives(slopes: Array, x: Array, y: Array, dtype: np.dtype[Any]) -> Array:
-    """The slopes, or their neighbours in the dtype, by which the inputs become the outputs to the last bit."""
-    with np.errstate(all="ignore"):
-        near = slopes.astype(dtype)
-        inputs, outputs = x.astype(dtype), y.astype(dtype)
-        best = near
-        for other in (np.nextafter(near, dtype.type(-np.inf)), np.nextafter(near, dtype.type(np.inf))):
-            better = (best * inputs != outputs) & (other * inputs == outputs)
-            best = np.where(better, other, best)
+def _to_the_bit(slopes: Array, products: Sequence[tuple[Array, Array]], dtype: np.dtype[Any]) -> Array:
+    """The slopes, or their neighbours in the dtype, with which the products come out to the last bit, the first ones
+    before all: a quotient of rounded numbers is not quite what was drawn."""
+    near = [slopes.astype(dtype)]
+    for end in (dtype.type(-np.inf), dtype.type(np.inf)):
+        near.append(np.nextafter(near[0], end))
+        near.append(np.nextafter(near[-1], end))
+    best, most = near[0], np.full(near[0].shape, -1)
+    rounded = [(before.astype(dtype), after.astype(dtype)) for before, after in products]
+    for other in near:
+        hits = np.zeros(other.shape, int)
+        for worth, (before, after) in zip((2, 1), rounded, strict=False):
+            hits += worth * (other * before == after)
+        best, most = np.where(hits > most, other, best), np.maximum(hits, most)
     return best.astype(np.float64)
