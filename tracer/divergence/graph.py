@@ -18,6 +18,7 @@ import networkx as nx
 
 from tracer.divergence.metrics import one_by_one, same_values
 from tracer.divergence.rules import Meaning, UserRule, meaning, random_now
+from tracer.divergence.sampled import drew
 from tracer.trace.schema import ROOT, Call, Layer, Parameter, Skeleton, Value
 
 _NEAR = 8
@@ -254,7 +255,9 @@ def call_graph(skeleton: Skeleton, step: int = 0, user_rules: Sequence[UserRule]
             or call.order in drawn
             or all(".parametrizations." in f".{child.path}." for child in children),
             hidden=above is not None and (above.unit or above.hidden),
-            draws=call.order in drawing or bool(drawn.get(call.order, set()) & drawing),
+            draws=call.order in drawing
+            or bool(drawn.get(call.order, set()) & drawing)
+            or (not means.op and not children and drew(layer, call)),
         )
     fired = {call.path for call in calls}
     hidden = {id_.path for id_, node in nodes.items() if node.hidden}

@@ -448,7 +448,8 @@ class MindSporeWatcher:
     def replacing(self, net: Any, replays: Replays) -> contextlib.AbstractContextManager[Done]:
         """The cells' `construct` is replaced on the instance. Cells with a `bprop` of their own, or recomputed by
         themselves, run as ever: MindSpore holds their construct elsewhere."""
-        cells = {p: c for p, c, _ in self.layers(net) if not c.has_bprop and c._recompute_cell is None}  # noqa: SLF001
+        elsewhere = ("has_bprop", RECOMPUTE)
+        cells = {p: c for p, c, _ in self.layers(net) if not any(getattr(c, name, None) for name in elsewhere)}
 
         def read(tensor: Any) -> np.ndarray[Any, Any] | None:
             array = self.array(tensor)

@@ -8,7 +8,7 @@ input is exactly 0 its output tells nothing, but the gradients of the call do, w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,8 +16,8 @@ import numpy as np
 
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.rules import value_of
+from tracer.divergence.sampled import by_sign, ends, may_draw, one_scale, sampled_between, says_that_it_draws, slack_of
 from tracer.frameworks.base import FLOATS
-from tracer.starting_point.sampled import by_sign, divisor_of, dropped_by_code, ends, may_drop, one_scale, slack_of
 from tracer.trace.reader import Trace
 from tracer.trace.schema import Value
 
@@ -81,7 +81,7 @@ def effects(trace: Trace, graph: CallGraph) -> Effects:
     refused: dict[CallId, str] = {}
     for id_ in graph.units:
         node = graph.nodes[id_]
-        if not node.draws and not may_drop(node):
+        if not node.draws and (node.meaning.op or node.layer.children or not may_draw(node.layer, node.call)):
             continue
         try:
             found[id_] = _effect(trace, node)
@@ -95,7 +95,7 @@ def _effect(trace: Trace, node: Node) -> Effect:
     op = node.meaning.op
     if op and node.meaning.family != "dropout" and op != "rrelu":
         raise _Refused("it draws inside, where no recording sees what")
-    given, gave = ends(node)
+    given, gave = ends(node.call)
     if given is None or gave is None or given.shape != gave.shape:
         raise _Refused("it does not give one tensor of its input's shape")
     for value in (given, gave):
@@ -136,19 +136,15 @@ def _mask(
 
 
 def _is_random(node: Node, x: Array, kept: Array, known: Array, scale: float | None) -> bool:
-    """Of a class that no rule knows: does it draw what it keeps? Whole samples that vanish, a factor that makes up for
-    what a setting says is dropped, or its name speak for it; a mask that the sign of the input decides against it."""
-    if not known.any():
-        return False
-    if by_sign((x > 0)[known], kept[known]):
+    """Of a class that no rule knows: does it draw what it keeps? Besides what samples tell, whole samples that vanish
+    speak for it."""
+    if not known.any() or by_sign((x > 0)[known], kept[known]):
         return False
     rows = kept.reshape(len(kept), -1) if kept.ndim else kept.reshape(1, 1)
     seen = known.reshape(rows.shape)
     full, empty = (rows | ~seen).all(axis=1), (~rows | ~seen).all(axis=1)
     by_sample = bool((full | empty).all() and (empty & seen.any(axis=1)).any() and rows.shape[1] > 1)
-    by_name = any(word in node.layer.kind.lower() for word in ("drop", "stochastic"))
-    made_up = scale is not None and divisor_of(node.layer.settings, scale, 1e-5) is not None
-    return by_sample or by_name or made_up
+    return by_sample or says_that_it_draws(node.layer, (x > 0)[known], kept[known], scale)
 
 
 def _by_gradients(trace: Trace, node: Node, given: Value, gave: Value, kept: Array, known: Array) -> Array:
@@ -250,3 +246,41 @@ def _to_the_bit(slopes: Array, products: Sequence[tuple[Array, Array]], dtype: n
             hits += worth * (other * before == after)
         best, most = np.where(hits > most, other, best), np.maximum(hits, most)
     return best.astype(np.float64)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Code between layers
+# --------------------------------------------------------------------------------------------------------------------
+
+_NEAR = 8
+"""How many calls before another are looked at for what code dropped of."""
+
+_FEWEST = 3
+"""Elements that must have been dropped, and kept."""
+
+
+def dropped_by_code(graph: CallGraph) -> Iterator[CallId]:
+    """Calls whose input is what an earlier call beside them gave, times 0 or a factor above 1: F.dropout in code."""
+    for id_, node in graph.nodes.items():
+        if node.hidden or node.parent is None or not node.call.training:
+            continue
+        fed = [feed.value for feed in graph.feeds(id_) if feed.kind == "code"]
+        made = [v for other in graph.before(id_)[-_NEAR:] for v in graph.nodes[other].outputs]
+        made = [*reversed(made), *graph.nodes[node.parent].inputs]
+        if any(_is_dropped(next(_behind(value, made), None), value) for value in fed):
+            yield id_
+
+
+def _behind(value: Value, made: Sequence[Value]) -> Iterator[Value]:
+    """The values of which this one is some factor at each element, 0 or one number; the nearest first."""
+    for other in made:
+        seen = sampled_between(other, value)
+        if seen is not None and seen.levels and seen.scale is not None:
+            yield other
+
+
+def _is_dropped(before: Value | None, after: Value) -> bool:
+    seen = sampled_between(before, after) if before is not None else None
+    if seen is None or seen.scale is None or seen.scale <= 1 + 1e-3 or by_sign(seen.above, seen.kept):
+        return False
+    return min(int(seen.kept.sum()), int((~seen.kept).sum())) >= _FEWEST

@@ -18,15 +18,15 @@ import numpy as np
 from tracer.divergence.case import few
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.rules import value_of
+from tracer.divergence.sampled import Sampled, divisor_of, ends, sampled, slack_of
 from tracer.frameworks.base import FLOATS
 from tracer.frameworks.replaying import Replay, Replays
-from tracer.starting_point.effects import ALPHA, CHANNELS, Effect, Effects
-from tracer.starting_point.sampled import Sampled, divisor_of, dropped_by_code, ends, may_drop, sampled, slack_of
+from tracer.starting_point.effects import ALPHA, CHANNELS, Effect, Effects, dropped_by_code
 from tracer.trace.schema import Value
 
 Array = np.ndarray[Any, Any]
 
-_BY_CHANCE = 1e-6
+_BY_CHANCE = 1e-2
 """How probable it may be that a mask looks as if it were drawn by groups when it is not."""
 
 
@@ -62,7 +62,7 @@ def replacements(effects: Effects, alignment: Mapping[CallId, CallId], candidate
         try:
             replay, note = _replay(effect, node)
         except _Refused as why:
-            if _drew(effect) or (node is not None and _draws(node)):
+            if _drew(effect) or (node is not None and node.draws):
                 refused[id_] = str(why)
             continue
         assert node is not None
@@ -97,10 +97,6 @@ def _drew(effect: Effect) -> bool:
     return bool(effect.op) or not effect.field.all() or effect.scale not in {None, 1.0}
 
 
-def _draws(node: Node) -> bool:
-    return node.draws or may_drop(node)
-
-
 def _replay(effect: Effect, node: Node | None) -> tuple[Replay, str | None]:
     """What one call is to give, and what a reader must know of it."""
     if node is None:
@@ -110,7 +106,7 @@ def _replay(effect: Effect, node: Node | None) -> tuple[Replay, str | None]:
         raise _Refused(f"{where} of the candidate holds layers of its own")
     if not node.call.training and node.meaning.mode != "always random":
         raise _Refused(f"{where} of the candidate is in evaluation mode")
-    given, gave = ends(node)
+    given, gave = ends(node.call)
     if given is None or gave is None or (given.shape, given.dtype) != (gave.shape, gave.dtype):
         raise _Refused(f"{where} of the candidate does not give one tensor like the one it is given")
     if given.dtype not in FLOATS:
@@ -139,7 +135,7 @@ def _mask(effect: Effect, node: Node, given: Value) -> tuple[Replay, str | None]
         raise _Refused("the candidate's layer is set to draw nothing")
     if op and effect.op and (op in CHANNELS) != (effect.op in CHANNELS):
         raise _Refused(f"it is {effect.op} in the reference and {op} in the candidate")
-    seen = sampled(node)
+    seen = sampled(node.call)
     if not op:
         if seen is None or not seen.levels:
             raise _Refused("in the candidate the layer does not multiply by 0 or one factor")
@@ -190,27 +186,23 @@ def _scale(effect: Effect, node: Node, measured: float | None, narrow: float) ->
 
 def _same_groups(effect: Effect, seen: Sampled) -> None:
     """The candidate must drop in groups as the reference does (samples, channels, elements), as far as one can tell."""
-    mask, places, kept = np.broadcast_to(effect.field, effect.shape), seen.places, seen.kept
-    share = min(max(float(effect.field.mean()), 0.05), 0.95)
-    axes = next((n for n in range(effect.field.ndim, 0, -1) if effect.field.shape[n - 1] != 1), 0)
-    inner = max(1, math.prod(effect.shape[axes:]))
-    if effect.field.size < mask.size and (effect.field.any() and not effect.field.all()):
-        groups = places // inner
-        for group in np.unique(groups):
-            inside = kept[groups == group]
-            if inside.any() and not inside.all():
-                raise _Refused("the reference drops whole samples or channels, the candidate single elements")
+    mask, places, kept = effect.field, seen.places, seen.kept
+    if not mask.any() or mask.all():
         return
-    if effect.field.size == mask.size and len(effect.shape) > 1:
-        rows = places // max(1, math.prod(effect.shape[1:]))
-        chance = 1.0
-        for row in np.unique(rows):
-            inside = kept[rows == row]
-            if inside.any() and not inside.all():
-                return
-            chance *= share ** len(inside) + (1 - share) ** len(inside)
-        if chance < _BY_CHANCE and not kept.all():
-            raise _Refused("the reference drops single elements, the candidate whole samples")
+    share = min(max(float(mask.mean()), 0.05), 0.95)
+    axes = next((n for n in range(mask.ndim, 0, -1) if mask.shape[n - 1] != 1), 0)
+    by_group = mask.size < math.prod(effect.shape)
+    groups = places // max(1, math.prod(effect.shape[axes:] if by_group else effect.shape[1:]))
+    ones = [kept[groups == group] for group in np.unique(groups)]
+    mixed = any(inside.any() and not inside.all() for inside in ones)
+    if by_group and mixed:
+        raise _Refused("the reference drops whole samples or channels, the candidate single elements")
+    alike = share ** len(ones) + (1 - share) ** len(ones)
+    if by_group and len({bool(inside[0]) for inside in ones}) == 1 and alike < _BY_CHANCE:
+        raise _Refused("the reference drops samples or channels one by one, the candidate all or none of them")
+    chance = math.prod(share ** len(inside) + (1 - share) ** len(inside) for inside in ones)
+    if not by_group and not mixed and chance < _BY_CHANCE and not kept.all():
+        raise _Refused("the reference drops single elements, the candidate whole samples")
 
 
 def _same_backward(node: Node, seen: Sampled, slack: float) -> bool:

@@ -7,38 +7,27 @@ code between layers that drops.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.frameworks.base import FLOATS
-from tracer.trace.schema import Plain, Value
+from tracer.trace.schema import Call, Layer, Plain, Value
 
 Array = np.ndarray[Any, Any]
 
-_NEAR = 8
-_FEWEST = 3
+_DROPS = ("drop", "stochastic")
+"""In the names of classes that drop."""
 
 
-def ends(node: Node) -> tuple[Value | None, Value | None]:
+def ends(call: Call) -> tuple[Value | None, Value | None]:
     """The one tensor that came in and the one that went out; None where there are others."""
-    came, went = node.inputs, node.outputs
+    came = [v for v in (*call.inputs, *call.kwargs) if v.kind == "tensor"]
+    went = [v for v in call.outputs if v.kind == "tensor"]
     return came[0] if len(came) == 1 else None, went[0] if len(went) == 1 and not went[0].leaf else None
-
-
-def may_drop(node: Node) -> bool:
-    """Is it a layer in training mode without parameters, of a class no rule knows, whose sampled output is its input
-    times 0 or one factor?"""
-    if node.meaning.op or node.layer.parameters or not node.call.training:
-        return False
-    if node.layer.children and not node.draws:
-        return False
-    seen = sampled(node)
-    return seen is not None and seen.levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +43,14 @@ class Sampled:
     levels: bool
 
 
-def sampled(node: Node) -> Sampled | None:
+def sampled(call: Call) -> Sampled | None:
     """The factors at the elements that the skeleton keeps of what came in and went out; None where nothing is known."""
-    given, gave = ends(node)
-    return None if given is None or gave is None else _sampled(given, gave)
+    given, gave = ends(call)
+    return None if given is None or gave is None else sampled_between(given, gave)
 
 
-def _sampled(given: Value, gave: Value) -> Sampled | None:
+def sampled_between(given: Value, gave: Value) -> Sampled | None:
+    """The same of any two values of one shape."""
     if given.shape != gave.shape or given.statistics is None or gave.statistics is None:
         return None
     if not {given.dtype, gave.dtype} <= FLOATS:
@@ -111,19 +101,29 @@ def divisor_of(settings: Mapping[str, Plain], scale: float, slack: float) -> flo
     return next((divisor for divisor in divisors if abs(scale * divisor - 1) <= slack), None)
 
 
-def dropped_by_code(graph: CallGraph) -> Iterator[CallId]:
-    """Calls whose input is what an earlier call beside them gave, times 0 or a factor above 1: F.dropout in code."""
-    for id_, node in graph.nodes.items():
-        if node.hidden or node.parent is None or not node.call.training:
-            continue
-        fed = [feed.value for feed in graph.feeds(id_) if feed.kind == "code"]
-        made = [v for other in graph.before(id_)[-_NEAR:] for v in graph.nodes[other].outputs]
-        if any(_is_dropped(v, value) for value in fed for v in (*made, *graph.nodes[node.parent].inputs)):
-            yield id_
-
-
-def _is_dropped(before: Value, after: Value) -> bool:
-    seen = _sampled(before, after)
-    if seen is None or seen.scale is None or seen.scale <= 1 + 1e-3 or by_sign(seen.above, seen.kept):
+def may_draw(layer: Layer, call: Call) -> bool:
+    """Of a layer that no rule knows: is it one in training mode without parameters, whose output is its input times 0
+    or one factor, as far as samples tell?"""
+    if layer.parameters or not call.training:
         return False
-    return min(int(seen.kept.sum()), int((~seen.kept).sum())) >= _FEWEST
+    seen = sampled(call)
+    return seen is not None and seen.levels
+
+
+def drew(layer: Layer, call: Call) -> bool:
+    """Of a layer that no rule knows: do its samples say that it dropped, as DropPath does?"""
+    if not may_draw(layer, call):
+        return False
+    seen = sampled(call)
+    if seen is None or (seen.kept.all() and seen.scale == 1):
+        return False
+    return says_that_it_draws(layer, seen.above, seen.kept, seen.scale)
+
+
+def says_that_it_draws(layer: Layer, above: Array, kept: Array, scale: float | None) -> bool:
+    """Of a layer that multiplies by 0 or one factor: its name speaks for it, or a factor that makes up for what a
+    setting says is dropped; a mask that the sign of the input decides speaks against it."""
+    if by_sign(above, kept):
+        return False
+    made_up = not kept.all() and scale is not None and divisor_of(layer.settings, scale, 1e-3) is not None
+    return made_up or any(word in layer.kind.lower() for word in _DROPS)
