@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from tracer.divergence.alignment import Alignment, align
+from tracer.divergence.alignment import Alignment, Pair, align
 from tracer.divergence.alignment.pins import nearest_paths
 from tracer.divergence.causes import QUIET_SETTINGS, differing_settings
 from tracer.divergence.comparison import ArrayReader, Bank, Comparison
 from tracer.divergence.flow import Flow, Point, forward_flow
 from tracer.divergence.graph import CallGraph, CallId, Node, call_graph
 from tracer.divergence.metrics import Tolerance, rounding
+from tracer.divergence.replayed import drawn_alike, without_draws
 from tracer.divergence.rules import SettingDifference, UserRule
 from tracer.errors import RuleError
 from tracer.trace.schema import Skeleton
@@ -43,6 +44,7 @@ class Case:
 
     `settings` are the settings that differ at each output; `suspects` the outputs where these, the mode, or the dtype
     differ. `within` are the points that --only names, None where all are looked at; the others still feed them.
+    `replayed` are the pairs whose randomness one side took from the other: they are judged like any other.
     """
 
     traces: tuple[TraceLike, TraceLike]
@@ -54,6 +56,7 @@ class Case:
     suspects: frozenset[Point]
     within: frozenset[Point] | None
     only: tuple[str, ...] = ()
+    replayed: tuple[Pair, ...] = ()
 
     def looks_at(self, reference: CallId, candidate: CallId) -> bool:
         """Is a pair among those that --only names, or are all looked at?"""
@@ -86,6 +89,8 @@ def open_case(
     _known(only, list(dict.fromkeys(path for trace in traces for path in trace.skeleton.layers)))
     graphs = (call_graph(reference.skeleton, 0, rules), call_graph(candidate.skeleton, 0, rules))
     alignment = align(*graphs, pins)
+    replayed = drawn_alike(graphs, alignment, (reference.skeleton.end, candidate.skeleton.end))
+    graphs = without_draws(graphs, replayed)
     flow = forward_flow(*graphs, alignment)
     doubtful = frozenset(p.reference for p in alignment.pairs if p.confidence < _CERTAIN)
     lone = (alignment.alone_reference, alignment.alone_candidate)
@@ -115,7 +120,16 @@ def open_case(
         if telling or other_dtype or (ours.meaning.mode and ours.call.training != theirs.call.training):
             suspects.add(point)
     return Case(
-        traces, graphs, alignment, comparison, flow, settings, frozenset(suspects), _within(flow, only), tuple(only)
+        traces,
+        graphs,
+        alignment,
+        comparison,
+        flow,
+        settings,
+        frozenset(suspects),
+        _within(flow, only),
+        tuple(only),
+        replayed,
     )
 
 

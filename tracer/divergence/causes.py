@@ -26,7 +26,6 @@ from tracer.divergence.rules import (
     known_differences,
     mode_matters,
     own_call,
-    random_now,
     setting_differences,
 )
 from tracer.trace.schema import ROOT, Layer, Parameter, Plain, Value
@@ -166,7 +165,7 @@ def mode_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]
                 sentence=f"the reference is in {_mode(r)} mode, the candidate in {_mode(c)} mode",
             )
         )
-    elif random_now(ours.meaning, r) and random_now(theirs.meaning, c):
+    elif ours.draws and theirs.draws:
         found.append(
             Cause(
                 "mode",
@@ -537,7 +536,7 @@ def _lone_layers(comparison: Comparison, point: Point) -> list[Cause]:
             if not node.unit:
                 continue  # a mere container; what lies inside it speaks for itself
             values: dict[str, Plain] = {word: node.layer.kind}
-            if random_now(node.meaning, node.call.training):
+            if node.draws:
                 found.append(
                     Cause(
                         "mode",

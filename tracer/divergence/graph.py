@@ -1,9 +1,10 @@
 """A skeleton -> the graph of its calls: who fed whom, and through what.
 
-A node is one call. It is a *unit* when it is judged whole: a layer without recorded calls inside (those that only make
-its weight, torch's parametrizations, do not count), or one whose rule says so (MultiheadAttention). The others are
-*containers*. What feeds a call is told leaf by leaf (`Feed`): another call's output (the same tensor), an input of the
-enclosing call that was handed on, or *code* in the enclosing call, which hid where the numbers came from.
+A node is one call. It is a *unit* when it is judged whole: a layer without recorded calls inside, or one whose rule
+says so (MultiheadAttention). Calls that only make its weight (torch's parametrizations) or draw its random numbers (the
+Dropout inside many a DropPath) do not count. The others are *containers*. What feeds a call is told leaf by leaf
+(`Feed`): another call's output (the same tensor), an input of the enclosing call that was handed on, or *code* in the
+enclosing call, which hid where the numbers came from.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, ClassVar, Literal
 import networkx as nx
 
 from tracer.divergence.metrics import one_by_one, same_values
-from tracer.divergence.rules import Meaning, UserRule, meaning
+from tracer.divergence.rules import Meaning, UserRule, meaning, random_now
+from tracer.divergence.sampled import drew
 from tracer.trace.schema import ROOT, Call, Layer, Parameter, Skeleton, Value
 
 _NEAR = 8
@@ -60,7 +62,7 @@ class Given:
 @dataclass(frozen=True)
 class Node:
     """One call with all that is known of it. `children` are the calls directly inside, in order; `hidden` says that
-    it lies inside a unit and is not looked at by itself."""
+    it lies inside a unit and is not looked at by itself; `draws` that it drew random numbers of its own."""
 
     id: CallId
     call: Call
@@ -70,6 +72,7 @@ class Node:
     children: tuple[CallId, ...]
     unit: bool
     hidden: bool
+    draws: bool = False
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -227,6 +230,8 @@ def call_graph(skeleton: Skeleton, step: int = 0, user_rules: Sequence[UserRule]
     meanings = {path: meaning(layer, framework, layers, user_rules) for path, layer in layers.items()}
     calls = skeleton.steps[step].calls if step < len(skeleton.steps) else ()
     ids = {call.order: CallId(call.path, call.index) for call in calls}
+    drawing = {call.order for call in calls if random_now(meanings.get(call.path) or Meaning(""), call.training)}
+    drawn = _drawn_inside(calls, layers, meanings)
     inside: dict[int, list[CallId]] = {}
     for call in calls:
         if call.parent is not None:
@@ -246,8 +251,13 @@ def call_graph(skeleton: Skeleton, step: int = 0, user_rules: Sequence[UserRule]
             meaning=means,
             parent=parent,
             children=children,
-            unit=means.atomic or all(".parametrizations." in f".{child.path}." for child in children),
+            unit=means.atomic
+            or call.order in drawn
+            or all(".parametrizations." in f".{child.path}." for child in children),
             hidden=above is not None and (above.unit or above.hidden),
+            draws=call.order in drawing
+            or bool(drawn.get(call.order, set()) & drawing)
+            or (not means.op and not children and drew(layer, call)),
         )
     fired = {call.path for call in calls}
     hidden = {id_.path for id_, node in nodes.items() if node.hidden}
@@ -262,6 +272,37 @@ def call_graph(skeleton: Skeleton, step: int = 0, user_rules: Sequence[UserRule]
         silent=silent,
         by_order=ids,
     )
+
+
+def _drawn_inside(
+    calls: Sequence[Call], layers: Mapping[str, Layer], meanings: Mapping[str, Meaning]
+) -> dict[int, set[int]]:
+    """The calls of layers without parameters inside which nothing runs but dropout on a constant (ones), made by code:
+    they take it for random numbers. By order, with the calls inside."""
+    inside: dict[int, list[Call]] = {}
+    for call in calls:
+        if call.parent is not None:
+            inside.setdefault(call.parent, []).append(call)
+    orders = {call.order: call for call in calls}
+
+    def is_source(call: Call) -> bool:
+        means = meanings.get(call.path) or Meaning("")
+        tensors = [v for v in (*call.inputs, *call.kwargs) if v.kind == "tensor"]
+        return means.family == "dropout" and call.order not in inside and all(map(_constant, tensors))
+
+    found = {}
+    for order, within in inside.items():
+        path = orders[order].path if order in orders else ""
+        plain = path in layers and not layers[path].parameters and not (meanings.get(path) or Meaning("")).op
+        if plain and all(map(is_source, within)):
+            found[order] = {call.order for call in within}
+    return found
+
+
+def _constant(value: Value) -> bool:
+    """Made by code, of one number throughout?"""
+    seen = value.statistics
+    return value.maker is None and seen is not None and seen.minimum is not None and seen.minimum == seen.maximum
 
 
 def _below(path: str, paths: set[str]) -> bool:

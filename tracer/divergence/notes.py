@@ -14,7 +14,7 @@ from tracer.divergence.graph import Node
 from tracer.divergence.left_out import notes_left_out
 from tracer.divergence.metrics import layouts, rounding
 from tracer.divergence.places import Origin
-from tracer.divergence.rules import mode_matters, random_now
+from tracer.divergence.rules import mode_matters
 from tracer.divergence.scalars import one_sided_inputs
 
 _FLAGS = ("tf32_matmul", "autocast", "deterministic")
@@ -29,6 +29,7 @@ def beforehand(case: Case) -> tuple[str, ...]:
         *_other_dtypes(case),
         *_other_modes(case),
         *_random(case),
+        *_replayed(case),
         *_other_memories(case),
     )
 
@@ -86,7 +87,7 @@ def _other_modes(case: Case) -> list[str]:
         if nodes[0] is None or nodes[1] is None or None in {node.call.training for node in nodes if node}:
             continue
         modes = [_mode(node) for node in nodes if node]
-        random = any(random_now(node.meaning, node.call.training) for node in nodes if node)
+        random = any(node.draws for node in nodes if node)
         if modes[0] != modes[1] and not random and any(mode_matters(node.meaning) for node in nodes if node):
             found[f"the reference is in {modes[0]} mode and the candidate in {modes[1]} mode"][pair.reference.path] = (
                 None
@@ -103,7 +104,7 @@ def _random(case: Case) -> list[str]:
     active: list[dict[str, str]] = [{}, {}]
     for graph, found, partners in zip(case.graphs, active, ({}, case.alignment.reference_of), strict=True):
         for id_, node in graph.nodes.items():
-            if not node.hidden and random_now(node.meaning, node.call.training):
+            if not node.hidden and node.draws:
                 found[partners.get(id_, id_).path] = id_.path
     if active[0].keys() == active[1].keys():
         return [f"dropout is active on both sides at {few(active[0])}"] if active[0] else []
@@ -112,6 +113,12 @@ def _random(case: Case) -> list[str]:
         for word, found in zip(SIDES, active, strict=True)
         if found
     ]
+
+
+def _replayed(case: Case) -> list[str]:
+    """Where the candidate's random layers did what the reference's did."""
+    paths = dict.fromkeys(pair.reference.path for pair in case.replayed)
+    return [f"random layers of both sides drew the same numbers (replayed) at {few(paths)}"] if paths else []
 
 
 def _other_memories(case: Case) -> list[str]:

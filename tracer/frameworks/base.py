@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tracer.frameworks.replaying import Done, Replays
 from tracer.trace.schema import Plain, Source, Sums
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -354,6 +355,11 @@ class Watcher(Protocol):
 
     def on_part(self, before: Any, output: Any, then: Callable[[Any], None]) -> Callable[[], None] | None:
         """Call `then(gradient)` with the gradient of an overwritten input; None where it cannot be had."""
+
+    def replacing(self, net: Any, replays: Replays) -> AbstractContextManager[Done]:
+        """While it is open, calls of layers give what `replays` says, computed from their own input, with gradients;
+        hooks see that, generators are not touched, and everything is put back, whatever was raised. Gives the set of
+        the calls that were replayed, which fills as they run."""
 
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})

@@ -47,6 +47,7 @@ from tracer.frameworks.base import (
 from tracer.frameworks.making import Makers
 from tracer.frameworks.mindspore_settings import settings
 from tracer.frameworks.mindspore_state import KeptNet
+from tracer.frameworks.replaying import Done, Hands, Replays, standing_in
 from tracer.frameworks.source import class_source
 from tracer.frameworks.store import Contents
 from tracer.trace.schema import ROOT, Plain
@@ -445,6 +446,23 @@ class MindSporeWatcher:
                     then="run the net while it is recorded; build the gradient function or the jit function inside "
                     "the recording, or use tracer.record: what was compiled in graph mode before stays compiled",
                 )
+
+    def replacing(self, net: Any, replays: Replays) -> contextlib.AbstractContextManager[Done]:
+        """The cells' `construct` is replaced on the instance. Cells with a `bprop` of their own, or recomputed by
+        themselves, run as ever: MindSpore holds their construct elsewhere."""
+        elsewhere = ("has_bprop", RECOMPUTE)
+        cells = {p: c for p, c, _ in self.layers(net) if not any(getattr(c, name, None) for name in elsewhere)}
+
+        def read(tensor: Any) -> np.ndarray[Any, Any] | None:
+            array = self.array(tensor)
+            return None if isinstance(array, Unreadable) else array
+
+        def multiply(_: Any, tensor: Any, factor: np.ndarray[Any, Any], shift: np.ndarray[Any, Any] | None) -> Any:
+            dtype = _dtype_name(tensor)
+            result = tensor * _tensor(factor, dtype)
+            return result if shift is None else result + _tensor(shift, dtype)
+
+        return standing_in(cells, replays, Hands("construct", self.is_tensor, read, self.in_backward, multiply))
 
     # ------------------------------------------------------------------------------------ before and after the run
 

@@ -41,6 +41,7 @@ from tracer.frameworks.base import (
     rebuild,
 )
 from tracer.frameworks.making import Makers
+from tracer.frameworks.replaying import Done, Hands, Replays, standing_in
 from tracer.frameworks.source import class_source
 from tracer.frameworks.store import Contents
 from tracer.frameworks.torch_settings import settings
@@ -391,6 +392,22 @@ class TorchWatcher:
             if any(isinstance(m, torch.nn.TransformerEncoderLayer | torch.nn.MultiheadAttention) for m in modules):
                 _without_fast_path(torch, modules, stack, done)
             yield tuple(done)
+
+    def replacing(self, net: Any, replays: Replays) -> contextlib.AbstractContextManager[Done]:
+        """The modules' `forward` is replaced on the instance; scripted modules, which have none, run as ever."""
+        torch = self._torch
+        modules = {p: m for p, m, _ in self.layers(net) if not isinstance(m, torch.jit.ScriptModule)}
+
+        def read(tensor: Any) -> Array | None:
+            array = self.array(tensor)
+            return None if isinstance(array, Unreadable) else array
+
+        def multiply(module: Any, tensor: Any, factor: Array, shift: Array | None) -> Any:
+            by = _from_numpy(torch, factor).to(tensor.device, tensor.dtype)
+            result = tensor.mul_(by) if _overwrites(module) else tensor * by
+            return result if shift is None else result.add_(_from_numpy(torch, shift).to(by.device, by.dtype))
+
+        return standing_in(modules, replays, Hands("forward", self.is_tensor, read, self.in_backward, multiply))
 
     # ------------------------------------------------------------------------------------ before and after the run
 

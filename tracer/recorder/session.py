@@ -17,10 +17,11 @@ from tracer import __version__
 from tracer.errors import RecordingError, RuleError, TraceFileError, TracerError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Gradients, Watcher
+from tracer.frameworks.replaying import Done, Replays
 from tracer.recorder.choice import Choice, Patterns
 from tracer.recorder.description import describe, parameter_arrays
 from tracer.recorder.listener import Progress, Recorder, error_words
-from tracer.trace.schema import ROOT, End, Header, Keep
+from tracer.trace.schema import ROOT, End, Header, Keep, Replayed
 from tracer.trace.writer import TraceWriter
 
 Array = np.ndarray[Any, Any]
@@ -82,6 +83,7 @@ class _Watched:
     parameters: dict[tuple[str, str], Any]
     backward: str | None = None
     unrestored: tuple[str, ...] = ()
+    replayed: tuple[Replayed, ...] = ()
 
 
 def run_and_record(
@@ -93,8 +95,20 @@ def run_and_record(
     *,
     backward: bool,
     progress: Progress | None = None,
+    replays: Replays | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Run the net once, forward and backward, and leave the trace at `out` and the net as it was.
+
+    Args:
+        net, args, kwargs: what is called, and with what.
+        out: where the trace will be.
+        options: how to record.
+        backward: also go backward from the outputs.
+        progress: is told how far the run is.
+        replays: what layers of random output do in place of drawing (see `tracer.starting_point.replay`); the trace
+            says which calls did.
+        notes: sentences to keep in the trace.
 
     Raises:
         RecordingError: the net cannot be watched, or it is empty.
@@ -109,12 +123,13 @@ def run_and_record(
         kwargs, more = watcher.convert(net, kwargs)
         prepare = getattr(watcher, "prepare", None)
         prepared = prepare(net, args, kwargs) if prepare is not None else ()
-        notes = dict.fromkeys((*done, *words, *more, *prepared))
-        with _watching(watcher, net, out, options, tuple(notes), cotangent=True, progress=progress) as watched:
+        said = dict.fromkeys((*notes, *done, *words, *more, *prepared))
+        with _watching(watcher, net, out, options, tuple(said), cotangent=True, progress=progress) as watched:
             restore = watcher.preserve(net)
             gradients = None
             try:
-                _, gradients = watcher.run(net, args, kwargs, cotangent if backward else None)
+                with _replaying(watcher, net, replays or {}, watched):
+                    _, gradients = watcher.run(net, args, kwargs, cotangent if backward else None)
                 watched.recorder.whole_parameter_gradients(gradients.parameters, watched.parameters)
             finally:
                 try:
@@ -123,6 +138,23 @@ def run_and_record(
                 finally:
                     watched.unrestored = restore()
                 tell("writing the rest", 0, 0)
+
+
+@contextlib.contextmanager
+def _replaying(watcher: Watcher, net: Any, replays: Replays, watched: _Watched) -> Iterator[None]:
+    """Layers do what `replays` says. Which calls did, and which did not, is kept for the trace, whatever is raised."""
+    done: Done = set()
+    try:
+        if replays and hasattr(watcher, "replacing"):
+            with watcher.replacing(net, replays) as done:
+                yield
+        else:
+            yield
+    finally:
+        watched.replayed = tuple(Replayed(path, index, replays[path][index].like) for path, index in sorted(done))
+        for path, plan in replays.items():
+            if any((path, index) not in done for index in plan):
+                watched.recorder.notes[f"{path}: not every call was replayed as it was to be"] = None
 
 
 def _why_no_backward(gradients: Gradients | None, *, asked: bool) -> str | None:
@@ -285,4 +317,5 @@ def _end(watcher: Watcher, net: Any, watched: _Watched, left_out: Mapping[str, s
         unrestored=watched.unrestored,
         uncaptured=tuple(recorder.uncaptured),
         notes=tuple(recorder.notes),
+        replayed=watched.replayed,
     )

@@ -212,12 +212,23 @@ class ParameterGradient:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """A call of a layer of random output that did what the reference's layer did. `like` is the digest of what that
+    call of the reference gave: only beside that trace the numbers mean something."""
+
+    path: str
+    index: int
+    like: str
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """What is known only when the recording is over.
 
     `complete` is False when the net raised or the recording was cut; then `stopped` says where and what. `backward`
     is None when gradients were recorded, else why they were not. `silent` gives for each layer that never fired the
-    reason. `unrestored` and `uncaptured` name what the framework did not let one put back or see.
+    reason. `unrestored` and `uncaptured` name what the framework did not let one put back or see. `replayed` are the
+    calls whose randomness was taken from another trace.
     """
 
     complete: bool = True
@@ -227,6 +238,7 @@ class End:
     unrestored: tuple[str, ...] = ()
     uncaptured: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    replayed: tuple[Replayed, ...] = ()
 
 
 Row = Entered | Returned | Gradient | ParameterGradient | End

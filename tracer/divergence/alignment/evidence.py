@@ -248,7 +248,10 @@ def _op_score(a: Node, b: Node) -> float:
         if sizes == other_sizes:
             return 3.0 if kind_word(a) == kind_word(b) else 2.0
         return 1.0 if kind_word(a) == kind_word(b) and bool(sizes & other_sizes) else 0.0
-    if [v.shape for v in a.inputs[:1]] != [v.shape for v in b.inputs[:1]] or hands_on(a) != hands_on(b):
+    same_shape = [v.shape for v in a.inputs[:1]] == [v.shape for v in b.inputs[:1]]
+    if same_shape and a.draws and b.draws:  # both drop, one of them in a class that no rule knows
+        return 2.0 if kind_word(a) == kind_word(b) else 1.0
+    if not same_shape or hands_on(a) != hands_on(b):
         return 0.0  # only the place speaks for these two: then they must at least take and do the same kind of thing
     if not ours.op and not theirs.op:
         return 2.0 if kind_word(a) == kind_word(b) else 0.6

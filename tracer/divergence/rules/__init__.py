@@ -19,6 +19,7 @@ from tracer.divergence.rules.meanings import (
     mode_matters,
     public_name,
     random_now,
+    value_of,
 )
 from tracer.divergence.rules.user_rules import UserRule, load_rules
 
@@ -42,4 +43,5 @@ __all__ = [
     "public_name",
     "random_now",
     "setting_differences",
+    "value_of",
 ]
