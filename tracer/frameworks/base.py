@@ -308,6 +308,12 @@ class Watcher(Protocol):
         """Remember buffers, parameters, gradients, modes and random state; the returned function puts them back and
         names what could not be."""
 
+    def modes(self, net: Any) -> dict[str, bool]:
+        """For each layer by path: is it in training mode?"""
+
+    def set_modes(self, net: Any, modes: Mapping[str, bool]) -> None:
+        """Put layers into training (True) or evaluation mode, each by itself; others stay as they are."""
+
     def assign(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
         """Write an array of the tensor's shape and dtype into the tensor, in place, bit for bit."""
 

@@ -473,6 +473,18 @@ class MindSporeWatcher:
         cells = [(path, cell) for path, cell, _ in self.layers(net)]
         return KeptNet(mindspore, cells, self.array, _write, _bookkeeping()).restore
 
+    def modes(self, net: Any) -> dict[str, bool]:
+        """`training` of every cell."""
+        return {path: bool(getattr(cell, "training", False)) for path, cell, _ in self.layers(net)}
+
+    def set_modes(self, net: Any, modes: Mapping[str, bool]) -> None:
+        """As `set_train` does it, cell by cell."""
+        for path, cell, _ in self.layers(net):
+            if path in modes:
+                if path == ROOT:
+                    cell._phase = "train" if modes[path] else "predict"  # noqa: SLF001
+                cell.add_flags(training=modes[path])
+
     def assign(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
         """Into the tensor's own memory where the device can, else new memory."""
         _write(tensor, array)

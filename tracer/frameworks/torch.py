@@ -435,6 +435,18 @@ class TorchWatcher:
         modules = [(path, module) for path, module, _ in self.layers(net)]
         return KeptNet(torch, modules, self.array, partial(_from_numpy, torch)).restore
 
+    def modes(self, net: Any) -> dict[str, bool]:
+        """`training` of every module."""
+        return {path: bool(module.training) for path, module, _ in self.layers(net)}
+
+    def set_modes(self, net: Any, modes: Mapping[str, bool]) -> None:
+        """As `train()` does it, module by module; wrappers around the net go with it."""
+        for path, module, _ in self.layers(net):
+            if path in modes:
+                module.training = modes[path]
+        if ROOT in modes and isinstance(net, self._torch.nn.Module):
+            net.training = modes[ROOT]
+
     def assign(self, tensor: Any, array: Array) -> None:
         """Into the tensor's own memory; autograd sees nothing of it."""
         torch = self._torch

@@ -43,7 +43,7 @@ class InitReport:
 
     @property
     def verdict(self) -> Literal["agree", "diverged", "unsure"]:
-        """The verdict: "diverged" where a pair differs, "unsure" where parameters could not be compared, else "agree"."""
+        """The word: "diverged" where a pair differs, "unsure" where parameters could not be compared, else "agree"."""
         found = self.comparison
         if found.differs:
             return "diverged"

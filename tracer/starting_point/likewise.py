@@ -1,0 +1,225 @@
+"""A net is recorded as another one was: with its samples, its weights, its modes, and what its random layers drew.
+
+The net is run once beforehand, for its calls: where two equal shapes leave a choice, calls tell more than names. What
+that run changes is put back, and so is all the rest afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tracer.divergence.alignment import Alignment, align
+from tracer.divergence.graph import CallGraph, call_graph
+from tracer.divergence.metrics import Progress
+from tracer.divergence.rules import UserRule
+from tracer.errors import StartingPointError, TracerError
+from tracer.frameworks import watcher_for
+from tracer.frameworks.base import Watcher
+from tracer.frameworks.replaying import Replays
+from tracer.recorder import Options, run_and_record
+from tracer.starting_point.effects import effects
+from tracer.starting_point.holders import Holder, of_net, of_trace
+from tracer.starting_point.replay import replacements
+from tracer.starting_point.samples import Samples, samples_from
+from tracer.starting_point.weights.loading import Transfer, fill, refuse_unplaced
+from tracer.starting_point.weights.placing import map_weights
+from tracer.starting_point.weights.weight_map import WeightMap
+from tracer.trace.reader import Trace
+from tracer.trace.schema import ROOT, Keep, Skeleton, Value
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How one net is to be recorded like another.
+
+    `samples` None takes those of the reference's trace. `weights` is a map that is known already, `pins` and `rules` are
+    for the alignment. `partial` goes on where weights cannot all be placed, `cast` allows dtypes that lose digits,
+    `keep_weights` leaves the net with the weights that it was given.
+    """
+
+    samples: Samples | None = None
+    weights: WeightMap | None = None
+    pins: tuple[tuple[str, str], ...] = ()
+    rules: tuple[UserRule, ...] = ()
+    partial: bool = False
+    cast: bool = False
+    keep_weights: bool = False
+    backward: bool = True
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What one run of the candidate told: its calls, their alignment with the reference's, and the weight map."""
+
+    skeleton: Skeleton | None
+    alignment: Alignment | None
+    weights: WeightMap
+    problem: str | None = None
+    graph: CallGraph | None = field(default=None, repr=False)
+    reference: CallGraph | None = field(default=None, repr=False)
+
+
+def record_like(
+    net: Any,
+    reference: Trace,
+    out: Path,
+    options: Options,
+    wishes: Wishes,
+    *,
+    rehearsal: Rehearsal | None = None,
+    progress: Progress | None = None,
+) -> Transfer:
+    """Record `net` at `out` from the starting point of `reference`, and put it back as it was.
+
+    Args:
+        net: the candidate.
+        reference: a trace that keeps values.
+        out: where the new trace will be.
+        options: how to record.
+        wishes: what to take over, and how.
+        rehearsal: what an earlier call of `rehearse` gave.
+        progress: is told how far it is.
+
+    Raises:
+        StartingPointError: weights that cannot all be placed, or samples that are not in the trace.
+        TracerError: the net cannot be watched, or a trace cannot be read or written.
+        Exception: whatever the net raised; the trace up to there is at `out`.
+    """
+    watcher = watcher_for(net)
+    samples = wishes.samples or samples_from(reference)
+    with _put_back(watcher, net, keep_weights=wishes.keep_weights):
+        take_modes(watcher, net, reference.skeleton, None)
+        known = rehearsal or rehearse(net, reference, samples, wishes, progress=progress)
+        if not wishes.partial:
+            refuse_unplaced(known.weights, reference.path.name, f"the {watcher.name} net")
+        if known.alignment is not None:
+            take_modes(watcher, net, reference.skeleton, known.alignment)
+        tell = progress or (lambda *_: None)
+        tell("moving the weights", 0, 0)
+        transfer = fill(net, of_trace(reference), known.weights, partial=wishes.partial, cast=wishes.cast)
+        replays, said = _replays(reference, known)
+        notes = (f"recorded like {reference.path.name}: {_counted(transfer)}", *samples.notes, *said)
+        run_and_record(
+            net,
+            samples.args,
+            dict(samples.kwargs),
+            out,
+            options,
+            backward=wishes.backward,
+            progress=progress,
+            replays=replays,
+            notes=notes,
+        )
+    return replace(transfer, notes=(*transfer.notes, *said))
+
+
+def rehearse(
+    net: Any, reference: Trace, samples: Samples, wishes: Wishes, *, progress: Progress | None = None
+) -> Rehearsal:
+    """Run the candidate once as it is, and map the weights by the calls of both nets.
+
+    Where the run raises, the map rests on the layers alone, and `problem` says why. Values of the run are kept only
+    where the map needs them.
+
+    Raises:
+        TracerError: a pin or rule does not hold, or the net cannot be watched.
+    """
+    mapped = wishes.weights
+    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+        tried: Rehearsal | None = None
+        for keep in ("statistics", "values"):
+            file = Path(folder) / f"{keep}.h5"
+            try:
+                _run(net, samples, file, keep, progress)
+            except TracerError:
+                raise
+            except Exception as error:  # whatever the net raises is raised again when it is recorded
+                words = (str(error).strip() or type(error).__name__).splitlines()[0]
+                problem = f"the net raised before its weights were placed ({type(error).__name__}: {words})"
+                own = of_net(net).skeleton
+                weights = mapped or _map(reference, own, wishes, None)
+                return Rehearsal(None, None, weights, problem)
+            with Trace(file) as trace:
+                tried = _aligned(reference, trace, wishes, mapped)
+            if tried.weights.whole or mapped is not None:
+                break
+    assert tried is not None
+    return tried
+
+
+def _run(net: Any, samples: Samples, file: Path, keep: Keep, progress: Progress | None) -> None:
+    if progress is not None:
+        progress("running the candidate once, for its calls", 0, 0)
+    run_and_record(net, samples.args, dict(samples.kwargs), file, Options(keep), backward=False)
+
+
+def _aligned(reference: Trace, rehearsed: Trace, wishes: Wishes, mapped: WeightMap | None) -> Rehearsal:
+    weights = mapped or _map(reference, rehearsed.skeleton, wishes, rehearsed)
+    graphs = [call_graph(trace.skeleton, 0, wishes.rules) for trace in (reference, rehearsed)]
+    layers = [pin for pin in wishes.pins if pin[0] not in weights.reference or pin[1] not in weights.candidate]
+    alignment = align(graphs[0], graphs[1], layers)
+    return Rehearsal(rehearsed.skeleton, alignment, weights, graph=graphs[1], reference=graphs[0])
+
+
+def _map(reference: Trace, candidate: Skeleton, wishes: Wishes, rehearsed: Trace | None) -> WeightMap:
+    holder = of_trace(reference)
+    return map_weights(
+        reference.skeleton,
+        candidate,
+        pins=wishes.pins,
+        rules=wishes.rules,
+        read_reference=_reads(holder),
+    )
+
+
+def _reads(holder: Holder) -> Any:
+    return holder.read if holder.has is None or holder.has else None
+
+
+def _replays(reference: Trace, known: Rehearsal) -> tuple[Replays, tuple[str, ...]]:
+    """What the candidate's random layers are to do, and sentences about it."""
+    if known.alignment is None or known.graph is None or known.reference is None:
+        return {}, ()
+    plan = replacements(effects(reference, known.reference), known.alignment.candidate_of, known.graph)
+    return plan.replays, plan.notes
+
+
+def take_modes(watcher: Watcher, net: Any, reference: Skeleton, alignment: Alignment | None) -> None:
+    """Put all layers into the mode of the reference's net, and those that are aligned each into that of its partner."""
+    whole = reference.layers[ROOT].training if ROOT in reference.layers else None
+    modes = dict.fromkeys(watcher.modes(net), whole) if whole is not None else {}
+    for pair in alignment.pairs if alignment is not None else ():
+        training = reference.layers[pair.reference.path].training
+        if training is not None and pair.candidate.path in modes:
+            modes[pair.candidate.path] = training
+    watcher.set_modes(net, {path: mode for path, mode in modes.items() if mode is not None})
+
+
+def set_mode(watcher: Watcher, net: Any, *, training: bool) -> None:
+    """Put all layers of a net into one mode."""
+    watcher.set_modes(net, dict.fromkeys(watcher.modes(net), training))
+
+
+@contextlib.contextmanager
+def _put_back(watcher: Watcher, net: Any, *, keep_weights: bool) -> Iterator[None]:
+    """Afterwards the net is as it was; of one that keeps its new weights, its modes."""
+    modes = watcher.modes(net)
+    restore = (lambda: ()) if keep_weights else watcher.preserve(net)
+    try:
+        yield
+    finally:
+        restore()
+        watcher.set_modes(net, modes)
+
+
+def _counted(transfer: Transfer) -> str:
+    placed, own = len(transfer.moved), sum(not p.tied for p in transfer.weights.candidate.values())
+    return f"its samples, its modes, and {placed} of {own} parameters"
+
+
+__all__ = ["Mapping", "Rehearsal", "Sequence", "StartingPointError", "Value", "Wishes", "record_like", "rehearse", "set_mode"]
