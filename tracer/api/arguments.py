@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tracer.divergence.rules import UserRule
 
 
+Pins = Mapping[str, str] | str | Sequence[str | tuple[str, str]]
+"""Pairs that belong together, the reference's first: a mapping, pairs, or texts "A=B"."""
+
+
 def file_of(value: Any, name: str) -> Path:
     """The path that an argument is to be."""
     if isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str):

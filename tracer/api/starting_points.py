@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.api.arguments import given_words, pairs_of, rules_of
+from tracer.api.arguments import Pins, given_words, pairs_of, rules_of
 from tracer.divergence.metrics import Tolerance
 from tracer.errors import RuleError
 from tracer.starting_point import holders
@@ -25,8 +25,6 @@ Source = Any
 
 MapSource = Any
 """The path of a map, its lines as a mapping, or what `weight_map` returned."""
-
-Pins = Mapping[str, str] | str | Sequence[str | tuple[str, str]]
 
 
 def weight_map(

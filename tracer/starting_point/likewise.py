@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tracer.divergence.alignment import Alignment, align
 from tracer.divergence.graph import CallGraph, call_graph
 from tracer.divergence.metrics import Progress
 from tracer.divergence.rules import UserRule
-from tracer.errors import StartingPointError, TracerError
+from tracer.errors import TracerError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
 from tracer.frameworks.replaying import Replays
@@ -30,7 +30,7 @@ from tracer.starting_point.weights.loading import Transfer, fill, refuse_unplace
 from tracer.starting_point.weights.placing import map_weights
 from tracer.starting_point.weights.weight_map import WeightMap
 from tracer.trace.reader import Trace
-from tracer.trace.schema import ROOT, Keep, Skeleton, Value
+from tracer.trace.schema import ROOT, Keep, Skeleton
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def rehearse(
     mapped = wishes.weights
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
         tried: Rehearsal | None = None
-        for keep in ("statistics", "values"):
+        keeps: tuple[Keep, ...] = ("statistics", "values")
+        for keep in keeps:
             file = Path(folder) / f"{keep}.h5"
             try:
                 _run(net, samples, file, keep, progress)
@@ -220,6 +221,3 @@ def _put_back(watcher: Watcher, net: Any, *, keep_weights: bool) -> Iterator[Non
 def _counted(transfer: Transfer) -> str:
     placed, own = len(transfer.moved), sum(not p.tied for p in transfer.weights.candidate.values())
     return f"its samples, its modes, and {placed} of {own} parameters"
-
-
-__all__ = ["Mapping", "Rehearsal", "Sequence", "StartingPointError", "Value", "Wishes", "record_like", "rehearse", "set_mode"]
