@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from tracer.divergence.alignment.evidence import words_of
@@ -29,7 +30,12 @@ class Settled:
 
 
 def settle(
-    references: Sequence[str], candidates: Sequence[str], *, same: Same | None = None, alike: Same | None = None
+    references: Sequence[str],
+    candidates: Sequence[str],
+    *,
+    same: Same | None = None,
+    alike: Same | None = None,
+    exchangeable: Callable[[Sequence[str], Sequence[str]], bool] | None = None,
 ) -> Settled:
     """Pair layers of one op and shapes that structure does not tell apart.
 
@@ -38,6 +44,7 @@ def settle(
         candidates: paths in the candidate, in order.
         same: do a layer of the reference and one of the candidate hold the same numbers?
         alike: do two layers of the reference hold the same numbers?
+        exchangeable: are what they give, on either side, only added or multiplied, so that any pairing is right?
     """
     pairs: dict[str, tuple[str, str]] = {}
     for choose in (_by_value, _by_name, _by_number):
@@ -56,6 +63,10 @@ def settle(
     if len(left) == len(right) and alike is not None and all(alike(left[0], other) for other in left[1:]):
         made = zip(left, right, strict=True)
         return Settled(pairs | {a: (b, "interchangeable: all hold the same numbers") for a, b in made})
+    if len(left) == len(right) and exchangeable is not None and exchangeable(left, right):
+        made = zip(left, right, strict=True)
+        why = "interchangeable: their outputs are only added or multiplied"
+        return Settled(pairs | {a: (b, why) for a, b in made})
     return Settled(pairs, ((tuple(left), tuple(right)),))
 
 
@@ -139,6 +150,15 @@ _SAME_WORDS = {
 def name_words(path: str) -> tuple[str, ...]:
     """The words and numbers of a path, with one word for each meaning."""
     return tuple(_SAME_WORDS.get(word, word) for word in words_of(path))
+
+
+def named_roles(paths: Sequence[str], roles: AbstractSet[str]) -> dict[str, str] | None:
+    """The role that the last part of each path names; None unless each names one, and each another."""
+    found = {path: set(name_words(path.rpartition(".")[2])) & roles for path in paths}
+    if any(len(named) != 1 for named in found.values()):
+        return None
+    told = {path: next(iter(named)) for path, named in found.items()}
+    return told if len(set(told.values())) == len(told) == len(roles) else None
 
 
 def likeness(one: str, other: str) -> float:

@@ -8,7 +8,7 @@ Where neither tells it stays open.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -17,13 +17,14 @@ import numpy as np
 
 from tracer.divergence.alignment import Alignment, CallId
 from tracer.divergence.graph import CallGraph
-from tracer.starting_point.weights.choices import name_words
-from tracer.starting_point.weights.steps import Rows, Shape, Step, Turn, split_rows
+from tracer.starting_point.weights.choices import named_roles
+from tracer.starting_point.weights.linking import Read, Sides
+from tracer.starting_point.weights.roles import rows_of
+from tracer.starting_point.weights.steps import Rows, Shape, Step, Turn
 from tracer.starting_point.weights.weight_map import Choice, Piece, Placement, key_of
 from tracer.trace.schema import ROOT
 
 Array = np.ndarray[Any, Any]
-Read = Callable[[str], Array]
 
 _MOST = 4
 """How many parts are looked for in one layer."""
@@ -50,32 +51,20 @@ class Merged:
 
 
 def merged_layers(
-    reference: CallGraph,
-    candidate: CallGraph,
-    alignment: Alignment,
-    free_reference: frozenset[str],
-    free_candidate: frozenset[str],
-    read_reference: Read | None = None,
-    read_candidate: Read | None = None,
+    sides: Sides, alignment: Alignment, free_reference: frozenset[str], free_candidate: frozenset[str]
 ) -> Iterator[Merged]:
     """Find the merged layers among the parameters that are free, in either net.
 
     Args:
-        reference: the graph that the numbers come from.
-        candidate: the graph that they go to.
+        sides: both nets with what tells their layers apart.
         alignment: what is paired already; parts are looked for inside the partner of the layer around the whole.
         free_reference: keys that are placed nowhere yet.
         free_candidate: likewise.
-        read_reference: arrays of the reference, where they tell.
-        read_candidate: arrays of the candidate, where they hold numbers that mean anything.
     """
     partner = {p.reference.path: p.candidate.path for p in reversed(alignment.pairs)}
     back = {p.candidate.path: p.reference.path for p in reversed(alignment.pairs)}
-    reads = (read_reference, read_candidate)
-    splits = _Search(reference, candidate, partner, free_reference, free_candidate, reads)
-    yield from splits.found(merged_in_reference=True)
-    joins = _Search(candidate, reference, back, free_candidate, free_reference, reads[::-1])
-    yield from joins.found(merged_in_reference=False)
+    yield from _Search(sides, 0, partner, free_reference, free_candidate).found(merged_in_reference=True)
+    yield from _Search(sides, 1, back, free_candidate, free_reference).found(merged_in_reference=False)
 
 
 class _Search:
@@ -83,14 +72,16 @@ class _Search:
 
     def __init__(
         self,
-        one: CallGraph,
-        many: CallGraph,
+        sides: Sides,
+        side: int,
         partner: Mapping[str, str],
         free_one: frozenset[str],
         free_many: frozenset[str],
-        reads: tuple[Read | None, Read | None],
     ) -> None:
-        self.one, self.many, self.partner, self.reads = one, many, partner, reads
+        self.one, self.many = sides.graphs[side], sides.graphs[1 - side]
+        self.reads = (sides.read[side], sides.read[1 - side])
+        self.roles = (sides.groups[side], sides.groups[1 - side])
+        self.partner = partner
         self.free_one, self.free_many = set(free_one), set(free_many)
 
     def found(self, *, merged_in_reference: bool) -> Iterator[Merged]:
@@ -121,10 +112,18 @@ class _Search:
                 if sum(p.shape[0] for p in chosen) == whole.shape[0]
             ]
             if len(sets) > 1:
-                sets = [chosen for chosen in sets if _roles_of(whole.path, chosen) is not None] or self._fed_alike(sets)
+                sets = [chosen for chosen in sets if self._play_together(chosen)] or sets
+            if len(sets) > 1:
+                roles = set(_order_of(whole) or ())
+                sets = [chosen for chosen in sets if _named(chosen, roles) is not None] or self._fed_alike(sets)
             if len(sets) == 1:
                 return sets[0]
         return ()
+
+    def _play_together(self, parts: Sequence[Part]) -> bool:
+        """Do the calls tell roles of just these?"""
+        group = self.roles[1].get(parts[0].path)
+        return group is not None and set(group.layers) == {part.path for part in parts}
 
     def _fed_alike(self, sets: Sequence[tuple[Part, ...]]) -> list[tuple[Part, ...]]:
         """Those whose parts are given the same tensor: only a net that ran tells."""
@@ -164,12 +163,46 @@ class _Search:
             rows = _rows_by_value(_matrix(ours, whole), [_matrix(theirs, part) for part in parts])
             if rows is not None:
                 return rows, "by value"
-        order = _roles_of(whole.path if not whole.weight.endswith("in_proj_weight") else "qkv", parts)
-        if order is None:
+        own, of_parts = self._whole_roles(whole), self._part_roles(parts)
+        order = _order_of(whole)
+        named = _named(parts, set(own or of_parts or order or ()))
+        if own and (of_parts or named):
+            why = "by the calls" if of_parts else "by the calls and the names"
+        elif of_parts and order is not None and set(order) == set(of_parts):
+            own, why = _blocks(order, {r: len(rows) for r, (_, rows) in of_parts.items()}), "by the calls and the names"
+        elif not of_parts and named is not None and order is not None and set(order) == set(named):
+            own, why = _blocks(order, {r: len(rows) for r, (_, rows) in named.items()}), "in the order that names tell"
+        else:
             return None, ""
-        sizes = [parts[n].shape[0] for n in order]
-        blocks = split_rows(sizes)
-        return [blocks[order.index(n)] for n in range(len(parts))], "in the order that names tell"
+        roles = of_parts or named or {}
+        if {role: len(rows) for role, rows in own.items()} != {role: len(rows) for role, (_, rows) in roles.items()}:
+            return None, ""
+        found = []
+        for n, part in enumerate(parts):
+            at = {row: own[role][k] for role, (m, rows) in roles.items() if m == n for k, row in enumerate(rows)}
+            if set(at) != set(range(part.shape[0])):
+                return None, ""
+            found.append(rows_of([at[row] for row in range(part.shape[0])]))
+        return found, why
+
+    def _whole_roles(self, whole: Part) -> dict[str, tuple[int, ...]] | None:
+        """The rows of each role in the whole, as the calls tell."""
+        group = self.roles[0].get(whole.path)
+        return dict(group.rows) if group and group.layers == (whole.path,) and not group.symmetric else None
+
+    def _part_roles(self, parts: Sequence[Part]) -> dict[str, tuple[int, tuple[int, ...]]] | None:
+        """For each role its part and the rows there, as the calls tell."""
+        group = self.roles[1].get(parts[0].path)
+        if group is None or group.symmetric or not self._play_together(parts):
+            return None
+        found = {}
+        for role, rows in group.rows.items():
+            n = next((n for n, part in enumerate(parts) if rows[0] in group.own_rows(part.path)), None)
+            own = group.own_rows(parts[n].path) if n is not None else range(0)
+            if n is None or any(row not in own for row in rows):
+                return None
+            found[role] = (n, tuple(row - own.start for row in rows))
+        return found
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -241,17 +274,29 @@ _WHOLES = {
 """Names of the field's merged layers, without what parts their words, and the order of what they hold."""
 
 
-def _roles_of(whole: str, parts: Sequence[Part]) -> list[int] | None:
-    """The numbers of the parts in the order of their rows in the whole; None where names do not tell."""
-    name = re.sub(r"[^a-z]", "", whole.rpartition(".")[2].lower())
-    order = _WHOLES.get(name) or _WHOLES.get(name.removesuffix("proj")) or _letters(name)
-    if order is None or len(order) != len(parts):
+def _order_of(whole: Part) -> tuple[str, ...] | None:
+    """The roles of the rows of a merged layer, one block behind the other, as its name tells."""
+    if whole.weight.endswith("in_proj_weight"):
+        return _ORDERS[0]
+    name = re.sub(r"[^a-z]", "", whole.path.rpartition(".")[2].lower())
+    return _WHOLES.get(name) or _WHOLES.get(name.removesuffix("proj")) or _letters(name)
+
+
+def _named(parts: Sequence[Part], roles: set[str]) -> dict[str, tuple[int, tuple[int, ...]]] | None:
+    """For each role the part that bears its name, with all its rows."""
+    named = named_roles([part.path for part in parts], roles)
+    if named is None:
         return None
-    roles = [set(name_words(part.path.rpartition(".")[2])) & set(order) for part in parts]
-    if any(len(role) != 1 for role in roles) or len({next(iter(role)) for role in roles}) != len(parts):
-        return None
-    by_role = {next(iter(role)): n for n, role in enumerate(roles)}
-    return [by_role[word] for word in order]
+    return {named[part.path]: (n, tuple(range(part.shape[0]))) for n, part in enumerate(parts)}
+
+
+def _blocks(order: Sequence[str], sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """Rows of roles that lie one block behind the other."""
+    found, start = {}, 0
+    for role in order:
+        found[role] = tuple(range(start, start + sizes[role]))
+        start += sizes[role]
+    return found
 
 
 def _letters(name: str) -> tuple[str, ...] | None:
@@ -274,13 +319,7 @@ def _rows_by_value(whole: Array, parts: Sequence[Array]) -> list[Rows] | None:
         known = [n for n in numbers if n is not None]
         if len(known) < len(numbers):
             return None
-        ranges: list[tuple[int, int]] = []
-        for n in known:
-            if ranges and ranges[-1][1] == n:
-                ranges[-1] = (ranges[-1][0], n + 1)
-            else:
-                ranges.append((n, n + 1))
-        found.append(Rows(tuple(ranges)))
+        found.append(rows_of(known))
     return found
 
 

@@ -8,21 +8,22 @@ among what is left, and parameters that lie at another level of the net by their
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tracer.divergence.alignment import Alignment, align
 from tracer.divergence.graph import CallGraph, call_graph
 from tracer.divergence.layer_graph import layer_graph
 from tracer.divergence.rules import CommonParameter, Meaning, UserRule
 from tracer.errors import RuleError
-from tracer.starting_point.weights.choices import likeness, settle
+from tracer.starting_point.weights.choices import likeness
 from tracer.starting_point.weights.groups import merged_layers
-from tracer.starting_point.weights.steps import Reshape, Shape, Step, Turn
+from tracer.starting_point.weights.linking import Link, Sides, equal, link_layers, same_names
+from tracer.starting_point.weights.roles import ReadValue, RoleGroup, layer_roles, other_rows, rows_of
+from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn
 from tracer.starting_point.weights.weight_map import (
     Choice,
     ParameterFacts,
@@ -38,16 +39,6 @@ Array = np.ndarray[Any, Any]
 Read = Callable[[str], Array]
 
 
-@dataclass(frozen=True)
-class Link:
-    """Two layers that belong together."""
-
-    reference: str
-    candidate: str
-    reason: str
-    confidence: float
-
-
 def map_weights(
     reference: Skeleton,
     candidate: Skeleton,
@@ -56,6 +47,8 @@ def map_weights(
     rules: Sequence[UserRule] = (),
     read_reference: Read | None = None,
     read_candidate: Read | None = None,
+    value_reference: ReadValue | None = None,
+    value_candidate: ReadValue | None = None,
 ) -> WeightMap:
     """Say for every parameter of the candidate what it is made of.
 
@@ -67,11 +60,19 @@ def map_weights(
         read_reference: gives an array of the reference, to see which layers hold equal numbers. Asked for only where
             structure leaves a choice.
         read_candidate: gives an array of the candidate. Leave it out where it holds no numbers that mean anything.
+        value_reference: gives the array of a value that the reference recorded (`Trace.array`), so that its calls tell
+            query, key and value, gate and up.
+        value_candidate: likewise of the candidate.
 
     Raises:
         RuleError: a pin names what is not there, or a parameter twice.
     """
-    return _Placing(reference, candidate, pins, rules, read_reference, read_candidate).result()
+    both = graphs(reference, candidate, rules)
+    roles = (
+        _roles(reference, both[0], rules, value_reference),
+        _roles(candidate, both[1], rules, value_candidate),
+    )
+    return _Placing(reference, candidate, pins, Sides(both, (read_reference, read_candidate), roles)).result()
 
 
 def graphs(reference: Skeleton, candidate: Skeleton, rules: Sequence[UserRule] = ()) -> tuple[CallGraph, CallGraph]:
@@ -81,19 +82,19 @@ def graphs(reference: Skeleton, candidate: Skeleton, rules: Sequence[UserRule] =
     return layer_graph(reference, rules), layer_graph(candidate, rules)
 
 
+def _roles(
+    skeleton: Skeleton, graph: CallGraph, rules: Sequence[UserRule], value: ReadValue | None
+) -> tuple[RoleGroup, ...]:
+    """What the calls of one net tell, also where the other never ran."""
+    if value is None or not skeleton.steps:
+        return ()
+    return layer_roles(graph if graph.ran else call_graph(skeleton, 0, rules), value)
+
+
 class _Placing:
-    def __init__(
-        self,
-        reference: Skeleton,
-        candidate: Skeleton,
-        pins: Sequence[tuple[str, str]],
-        rules: Sequence[UserRule],
-        read_reference: Read | None,
-        read_candidate: Read | None,
-    ) -> None:
+    def __init__(self, reference: Skeleton, candidate: Skeleton, pins: Sequence[tuple[str, str]], sides: Sides) -> None:
         self.ours, self.theirs = parameters_of(reference), parameters_of(candidate)
-        self.graphs = graphs(reference, candidate, rules)
-        self.read = (read_reference, read_candidate)
+        self.sides, self.graphs, self.read = sides, sides.graphs, sides.read
         self.placed: dict[str, Placement] = {}
         self.choices: list[Choice] = []
         self.notes: list[str] = []
@@ -104,14 +105,13 @@ class _Placing:
             self._pin(a, b)
 
     def result(self) -> WeightMap:
-        alignment = align(*self.graphs, self.pins)
-        links, open_ = self._links(alignment)
-        turned = self._turned_kinds(links)
-        for link in links:
+        linked = link_layers(self.sides, self.pins)
+        turned = self._turned_kinds(linked.links)
+        for link in linked.links:
             self._place_layer(link, turned)
-        for references, candidates in open_:
+        for references, candidates in linked.open:
             self._leave_open(references, candidates)
-        for found in merged_layers(*self.graphs, alignment, self._free(0), self._free(1), *self.read):
+        for found in merged_layers(self.sides, linked.alignment, self._free(0), self._free(1)):
             self._place_merged(found.placements, found.open)
         self._place_rest()
         self._tied()
@@ -120,53 +120,6 @@ class _Placing:
         return WeightMap(
             self.ours, self.theirs, tuple(placements), tuple(self.choices), frozenset(self.also), tuple(self.notes)
         )
-
-    # ------------------------------------------------------------------------------------------------ layers
-
-    def _links(self, alignment: Alignment) -> tuple[list[Link], list[tuple[tuple[str, ...], tuple[str, ...]]]]:
-        """Pairs of layers that hold parameters, and what stays open between layers of equal shapes."""
-        settled: dict[str, tuple[str, str]] = {}
-        open_: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
-        in_doubt: set[str] = set()
-        for untold in alignment.untold:
-            references, candidates = (
-                tuple(dict.fromkeys(id_.path for id_ in ids if graph.meanings[id_.path].parameters))
-                for ids, graph in zip((untold.reference, untold.candidate), self.graphs, strict=True)
-            )
-            in_doubt |= set(references)
-            if not references or not candidates:
-                continue
-            same = self._same if self.read[1] is not None else None
-            found = settle(references, candidates, same=same, alike=self._alike if self.read[0] else None)
-            settled |= found.pairs
-            open_ += found.open
-        counts: Counter[tuple[str, str]] = Counter()
-        best: dict[tuple[str, str], Link] = {}
-        for pair in alignment.pairs:
-            a, b = pair.reference.path, pair.candidate.path
-            if a in in_doubt:
-                continue
-            counts[a, b] += 1
-            link = Link(a, b, pair.reason, pair.confidence)
-            if (a, b) not in best or best[a, b].confidence < pair.confidence:
-                best[a, b] = link
-        links = sorted(best.values(), key=lambda link: (-counts[link.reference, link.candidate], -link.confidence))
-        links = [Link(a, b, reason, 0.9) for a, (b, reason) in settled.items()] + links
-        return links, open_
-
-    def _same(self, a: str, b: str) -> bool:
-        return self._equal_layers((0, a), (1, b))
-
-    def _alike(self, a: str, b: str) -> bool:
-        return self._equal_layers((0, a), (0, b))
-
-    def _equal_layers(self, one: tuple[int, str], other: tuple[int, str]) -> bool:
-        """Do two layers hold the same numbers, parameter for parameter? Each is a side and a path."""
-        ours, theirs = self.read[one[0]], self.read[other[0]]
-        pairs = _same_names(self._means(*one), self._means(*other))
-        if ours is None or theirs is None or not pairs:
-            return False
-        return all(_equal(ours(key_of(x.path, x.own_name)), theirs(key_of(y.path, y.own_name))) for x, y in pairs)
 
     def _means(self, side: int, path: str) -> Meaning:
         return self.graphs[side].meanings[path]
@@ -177,7 +130,7 @@ class _Placing:
         """Pairs of classes of which one keeps its matrices transposed, as those show that are not square."""
         turned: dict[tuple[str, str], set[bool]] = defaultdict(set)
         for link in links:
-            for x, y in _same_names(self._means(0, link.reference), self._means(1, link.candidate)):
+            for x, y in same_names(self._means(0, link.reference), self._means(1, link.candidate)):
                 if len(x.shape) == len(y.shape) == 2 and x.shape[0] != x.shape[1]:
                     kinds = self._kinds(link)
                     turned[kinds] |= {shape == x.shape for shape in (y.shape,) if shape in (x.shape, x.shape[::-1])}
@@ -188,18 +141,45 @@ class _Placing:
 
     def _place_layer(self, link: Link, turned: set[tuple[str, str]]) -> None:
         ours, theirs = self._means(0, link.reference), self._means(1, link.candidate)
-        pairs = _same_names(ours, theirs)
+        pairs = same_names(ours, theirs)
         taken = {id(p) for pair in pairs for p in pair}
         left = [p for p in ours.parameters.values() if id(p) not in taken]
         right = [p for p in theirs.parameters.values() if id(p) not in taken]
         pairs += _only_of_its_shape(left, right)
+        rows = self._other_order(link)
         for x, y in pairs:
             a, b = self.ours[key_of(x.path, x.own_name)], self.theirs[key_of(y.path, y.own_name)]
             turn = self._kinds(link) in turned and len(x.shape) == 2
             steps = fit(a, x, b, y, turn=turn)
-            if steps is not None:
+            if steps is not None and rows is not None and x.name in {"weight", "bias"}:
+                self._place_reordered(link, a, b, rows)
+            elif steps is not None:
                 words = f"{link.reason}, transposed as the others of its class" if turn else link.reason
                 self._place(Placement(b.key, (Piece(a.key, steps),), words, link.confidence))
+
+    def _other_order(self, link: Link) -> Rows | None:
+        """Which rows of the reference's merged layer stand in the candidate's, where the calls tell that both keep
+        them in other orders."""
+        ours, theirs = self.sides.groups[0].get(link.reference), self.sides.groups[1].get(link.candidate)
+        if ours is None or theirs is None or ours.symmetric or theirs.symmetric:
+            return None
+        rows, own = other_rows(ours, theirs), ours.own_rows(link.reference)
+        wanted = [rows.get(row, -1) for row in theirs.own_rows(link.candidate)] if rows else []
+        if not wanted or wanted == list(own) or any(row not in own for row in wanted):
+            return None
+        return rows_of([row - own.start for row in wanted])
+
+    def _place_reordered(self, link: Link, a: ParameterFacts, b: ParameterFacts, rows: Rows) -> None:
+        """A merged layer into one that keeps its rows in another order."""
+        turned = len(a.shape) == 2 and a.shape[0] != rows.count
+        if (a.shape[::-1] if turned else a.shape)[0] != rows.count:
+            return
+        steps = (Turn(), rows) if turned else (rows,)
+        back = len(b.shape) == 2 and b.shape[0] != rows.count
+        if a.shape[::-1] == b.shape if turned != back else a.shape == b.shape:
+            words = "the rows in another order, by the calls"
+            then: tuple[Step, ...] = (Turn(),) if back else ()
+            self._place(Placement(b.key, (Piece(a.key, steps),), words, link.confidence, then))
 
     def _place(self, placement: Placement) -> None:
         """Ahead of what comes later: the surest first; of a tied parameter at its first place."""
@@ -216,7 +196,7 @@ class _Placing:
         """A parameter that the candidate shares where the reference has two."""
         read = self.read[0]
         a, b = first.pieces[0].source, second.pieces[0].source
-        if read is not None and not (first.transformed or second.transformed) and _equal(read(a), read(b)):
+        if read is not None and not (first.transformed or second.transformed) and equal(read(a), read(b)):
             self.also.add(b)
             self.notes.append(f"{first.target} is shared in the candidate; {a} and {b} hold the same numbers")
         else:
@@ -304,10 +284,6 @@ class _Placing:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _same_names(ours: Meaning, theirs: Meaning) -> list[tuple[CommonParameter, CommonParameter]]:
-    return [(p, theirs.parameters[name]) for name, p in ours.parameters.items() if name in theirs.parameters]
-
-
 def _only_of_its_shape(
     left: Sequence[CommonParameter], right: Sequence[CommonParameter]
 ) -> list[tuple[CommonParameter, CommonParameter]]:
@@ -369,12 +345,3 @@ def _by(facts: Iterable[ParameterFacts], key: Callable[[ParameterFacts], Any]) -
     for one in facts:
         found[key(one)].append(one)
     return found
-
-
-def _equal(one: Array, other: Array) -> bool:
-    """The same numbers, whatever the axes of size 1 and the float type."""
-    if _without_ones(one.shape) != _without_ones(other.shape):
-        return False
-    return bool(
-        np.array_equal(one.reshape(-1).astype(np.float64), other.reshape(-1).astype(np.float64), equal_nan=True)
-    )

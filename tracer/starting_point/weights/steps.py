@@ -124,12 +124,3 @@ def read_step(text: str) -> Step:
         pairs = (part.split(":") for part in rows[1].split(","))
         return Rows(tuple((int(start), int(stop)) for start, stop in pairs))
     raise RuleError("a map holds a step that is none", where=text[:80], then="write T, reshape 64x3x1x7 or rows 0:64")
-
-
-def split_rows(sizes: Sequence[int]) -> list[Rows]:
-    """Blocks of rows that lie one behind the other."""
-    found, start = [], 0
-    for size in sizes:
-        found.append(Rows(((start, start + size),)))
-        start += size
-    return found

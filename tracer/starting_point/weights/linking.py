@@ -1,0 +1,235 @@
+"""Which layers of two nets belong together: the diff's alignment, and what it leaves open settled by what the calls
+tell of roles, by values, by names. What is settled goes back to the aligner as pins, so that what lies behind the
+layers follows them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tracer.divergence.alignment import Alignment, CallId, align
+from tracer.divergence.graph import CallGraph
+from tracer.divergence.rules import CommonParameter, Meaning
+from tracer.starting_point.weights.choices import named_roles, settle
+from tracer.starting_point.weights.roles import RoleGroup
+from tracer.starting_point.weights.weight_map import key_of
+
+Array = np.ndarray[Any, Any]
+Read = Callable[[str], Array]
+Open = tuple[tuple[str, ...], tuple[str, ...]]
+
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two layers that belong together."""
+
+    reference: str
+    candidate: str
+    reason: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Linked:
+    """The alignment, the pairs of layers, the surest first, and what stays open between layers of equal shapes."""
+
+    alignment: Alignment
+    links: tuple[Link, ...]
+    open: tuple[Open, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both nets with what tells layers apart."""
+
+    graphs: tuple[CallGraph, CallGraph]
+    read: tuple[Read | None, Read | None] = (None, None)
+    roles: tuple[tuple[RoleGroup, ...], tuple[RoleGroup, ...]] = ((), ())
+    groups: tuple[dict[str, RoleGroup], dict[str, RoleGroup]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        of = [{path: group for group in groups for path in group.layers} for groups in self.roles]
+        object.__setattr__(self, "groups", (of[0], of[1]))
+
+    def means(self, side: int, path: str) -> Meaning:
+        """A layer in common words."""
+        return self.graphs[side].meanings[path]
+
+    def same(self, a: str, b: str) -> bool:
+        """Do a layer of the reference and one of the candidate hold the same numbers?"""
+        return self._equal_layers((0, a), (1, b))
+
+    def alike(self, a: str, b: str) -> bool:
+        """Do two layers of the reference hold the same numbers?"""
+        return self._equal_layers((0, a), (0, b))
+
+    def _equal_layers(self, one: tuple[int, str], other: tuple[int, str]) -> bool:
+        ours, theirs = self.read[one[0]], self.read[other[0]]
+        pairs = same_names(self.means(*one), self.means(*other))
+        if ours is None or theirs is None or not pairs:
+            return False
+        return all(equal(ours(key_of(x.path, x.own_name)), theirs(key_of(y.path, y.own_name))) for x, y in pairs)
+
+    def exchangeable(self, references: Sequence[str], candidates: Sequence[str]) -> bool:
+        """Are these twins on either side whose outputs are only added or multiplied?"""
+        for of, paths in zip(self.groups, (references, candidates), strict=True):
+            group = of.get(paths[0])
+            if group is None or not group.symmetric or not set(paths) <= set(group.layers):
+                return False
+        return True
+
+
+def link_layers(sides: Sides, pins: Sequence[tuple[str, str]] = ()) -> Linked:
+    """Align and settle.
+
+    Args:
+        sides: both nets.
+        pins: what the user insists on.
+
+    Raises:
+        RuleError: a pin names what is not there, or one layer twice.
+    """
+    told: dict[str, tuple[str, str]] = {}
+    open_: list[Open] = []
+    alignment = align(*sides.graphs, pins)
+    for _ in range(_ROUNDS):
+        new, open_ = _settled(sides, alignment, pins, told)
+        paired = {(pair.reference.path, pair.candidate.path) for pair in alignment.pairs}
+        told |= new
+        if all((a, b) in paired for a, (b, _) in new.items()):
+            break
+        alignment = align(*sides.graphs, [*pins, *((a, b) for a, (b, _) in told.items() if _ran(sides, a, b))])
+    return Linked(alignment, tuple(_links(alignment, told, {a for refs, _ in open_ for a in refs})), tuple(open_))
+
+
+def _ran(sides: Sides, a: str, b: str) -> bool:
+    return CallId(a, 0) in sides.graphs[0].nodes and CallId(b, 0) in sides.graphs[1].nodes
+
+
+def _settled(
+    sides: Sides, alignment: Alignment, pins: Sequence[tuple[str, str]], told: Mapping[str, tuple[str, str]]
+) -> tuple[dict[str, tuple[str, str]], list[Open]]:
+    """What this alignment lets one tell beyond what is told, and what stays open."""
+    ours = {a for a, _ in pins} | set(told)
+    theirs = {b for _, b in pins} | {b for b, _ in told.values()}
+    new = {a: made for a, made in _by_roles(sides, alignment).items() if a not in ours and made[0] not in theirs}
+    ours |= set(new)
+    theirs |= {b for b, _ in new.values()}
+    open_: list[Open] = []
+    for untold in alignment.untold:
+        references, candidates = (
+            tuple(
+                path
+                for path in dict.fromkeys(id_.path for id_ in ids)
+                if sides.means(side, path).parameters and path not in taken
+            )
+            for side, (ids, taken) in enumerate(((untold.reference, ours), (untold.candidate, theirs)))
+        )
+        if not references or not candidates:
+            continue
+        found = settle(
+            references,
+            candidates,
+            same=sides.same if sides.read[1] is not None else None,
+            alike=sides.alike if sides.read[0] else None,
+            exchangeable=sides.exchangeable,
+        )
+        new |= found.pairs
+        ours |= set(found.pairs)
+        theirs |= {b for b, _ in found.pairs.values()}
+        open_ += found.open
+    return new, open_
+
+
+def _links(alignment: Alignment, told: Mapping[str, tuple[str, str]], in_doubt: set[str]) -> list[Link]:
+    """The pairs that count, the surest first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    best: dict[tuple[str, str], Link] = {}
+    taken = {b for b, _ in told.values()}
+    for pair in alignment.pairs:
+        a, b = pair.reference.path, pair.candidate.path
+        if a in in_doubt or a in told or b in taken:
+            continue
+        counts[a, b] += 1
+        if (a, b) not in best or best[a, b].confidence < pair.confidence:
+            best[a, b] = Link(a, b, pair.reason, pair.confidence)
+    links = sorted(best.values(), key=lambda link: (-counts[link.reference, link.candidate], -link.confidence))
+    return [Link(a, b, reason, 0.9) for a, (b, reason) in told.items()] + links
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Roles
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _by_roles(sides: Sides, alignment: Alignment) -> dict[str, tuple[str, str]]:
+    """Layers of groups that alignment brings together, paired by the roles that they play. Where one side's calls do
+    not tell, its names may."""
+    partner: dict[str, str] = {}
+    for pair in alignment.pairs:
+        partner.setdefault(pair.reference.path, pair.candidate.path)
+    back = {b: a for a, b in partner.items()}
+    found: dict[str, tuple[str, str]] = {}
+    for group in sides.roles[0]:
+        for a, b, why in _role_pairs(group, partner, sides.groups[1]):
+            found.setdefault(a, (b, why))
+    for group in sides.roles[1]:
+        for b, a, why in _role_pairs(group, back, sides.groups[0]):
+            found.setdefault(a, (b, why))
+    seen = Counter(b for b, _ in found.values())
+    return {a: made for a, made in found.items() if seen[made[0]] == 1}
+
+
+def _role_pairs(
+    group: RoleGroup, partner: Mapping[str, str], others: Mapping[str, RoleGroup]
+) -> list[tuple[str, str, str]]:
+    """(layer of this side, layer of the other, why) for the layers of one group."""
+    if group.symmetric or len(group.layers) < 2:
+        return []
+    there = [partner[path] for path in group.layers if path in partner]
+    votes = Counter(others[path].layers for path in there if path in others)
+    ours = {path: group.roles_in(path) for path in group.layers}
+    if votes:
+        layers, count = votes.most_common(1)[0]
+        other = others[layers[0]]
+        if other.symmetric or 2 * count <= len(there):
+            return []
+        theirs, how = {path: other.roles_in(path) for path in other.layers}, "by the calls"
+    else:
+        named = named_roles(there, set().union(*ours.values()))
+        if named is None:
+            return []
+        theirs, how = {path: frozenset({role}) for path, role in named.items()}, "by the calls and the names"
+    if len(ours) != len(theirs) or set(ours.values()) != set(theirs.values()) or len(set(ours.values())) != len(ours):
+        return []
+    by_roles = {roles: path for path, roles in theirs.items()}
+    return [(path, by_roles[roles], f"{how}: {' and '.join(sorted(roles))}") for path, roles in ours.items()]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Parameters that are the same
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def same_names(ours: Meaning, theirs: Meaning) -> list[tuple[CommonParameter, CommonParameter]]:
+    """Parameters of two layers under one common name."""
+    return [(p, theirs.parameters[name]) for name, p in ours.parameters.items() if name in theirs.parameters]
+
+
+def equal(one: Array, other: Array) -> bool:
+    """The same numbers, whatever the axes of size 1 and the float type."""
+    if _without_ones(one.shape) != _without_ones(other.shape):
+        return False
+    return bool(
+        np.array_equal(one.reshape(-1).astype(np.float64), other.reshape(-1).astype(np.float64), equal_nan=True)
+    )
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
