@@ -30,15 +30,15 @@ from tracer.starting_point.weights.loading import Transfer, fill, refuse_unplace
 from tracer.starting_point.weights.placing import map_weights
 from tracer.starting_point.weights.weight_map import WeightMap
 from tracer.trace.reader import Trace
-from tracer.trace.schema import ROOT, Keep, Skeleton
+from tracer.trace.schema import ROOT, Skeleton
 
 
 @dataclass(frozen=True)
 class Wishes:
     """How one net is to be recorded like another.
 
-    `samples` None takes those of the reference's trace. `weights` is a map that is known already, `pins` and `rules` are
-    for the alignment. `partial` goes on where weights cannot all be placed, `cast` allows dtypes that lose digits,
+    `samples` None takes those of the reference's trace. `weights` is a map that is known already, `pins` and `rules`
+    are for the alignment. `partial` goes on where weights cannot all be placed, `cast` allows dtypes that lose digits,
     `keep_weights` leaves the net with the weights that it was given.
     """
 
@@ -94,7 +94,7 @@ def record_like(
     samples = wishes.samples or samples_from(reference)
     with _put_back(watcher, net, keep_weights=wishes.keep_weights):
         take_modes(watcher, net, reference.skeleton, None)
-        known = rehearsal or rehearse(net, reference, samples, wishes, progress=progress)
+        known = rehearsal or rehearse(net, reference, samples, wishes, out, progress=progress)
         if not wishes.partial:
             refuse_unplaced(known.weights, reference.path.name, f"the {watcher.name} net")
         if known.alignment is not None:
@@ -119,48 +119,35 @@ def record_like(
 
 
 def rehearse(
-    net: Any, reference: Trace, samples: Samples, wishes: Wishes, *, progress: Progress | None = None
+    net: Any, reference: Trace, samples: Samples, wishes: Wishes, beside: Path, *, progress: Progress | None = None
 ) -> Rehearsal:
     """Run the candidate once as it is, and map the weights by the calls of both nets.
 
-    Where the run raises, the map rests on the layers alone, and `problem` says why. Values of the run are kept only
-    where the map needs them.
+    Where the run raises, the map rests on the layers alone, and `problem` says why. The run is recorded into a
+    temporary folder on the disk of `beside`.
 
     Raises:
         TracerError: a pin or rule does not hold, or the net cannot be watched.
     """
-    mapped = wishes.weights
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        tried: Rehearsal | None = None
-        keeps: tuple[Keep, ...] = ("statistics", "values")
-        for keep in keeps:
-            file = Path(folder) / f"{keep}.h5"
-            try:
-                _run(net, samples, file, keep, progress)
-            except TracerError:
-                raise
-            except Exception as error:  # whatever the net raises is raised again when it is recorded
-                words = (str(error).strip() or type(error).__name__).splitlines()[0]
-                problem = f"the net raised before its weights were placed ({type(error).__name__}: {words})"
-                own = of_net(net).skeleton
-                weights = mapped or _map(reference, own, wishes, None)
-                return Rehearsal(None, None, weights, problem)
-            with Trace(file) as trace:
-                tried = _aligned(reference, trace, wishes, mapped)
-            if tried.weights.whole or mapped is not None:
-                break
-    assert tried is not None
-    return tried
+    with tempfile.TemporaryDirectory(prefix=".tracer-", dir=beside.parent) as folder:
+        file = Path(folder) / "rehearsal.h5"
+        try:
+            if progress is not None:
+                progress("running the candidate once, for its calls", 0, 0)
+            run_and_record(net, samples.args, dict(samples.kwargs), file, Options("values"), backward=False)
+        except TracerError:
+            raise
+        except Exception as error:  # whatever the net raises is raised again when it is recorded
+            words = (str(error).strip() or type(error).__name__).splitlines()[0]
+            problem = f"the net raised before its weights were placed ({type(error).__name__}: {words})"
+            weights = wishes.weights or _map(reference, of_net(net).skeleton, wishes, None)
+            return Rehearsal(None, None, weights, problem)
+        with Trace(file) as trace:
+            return _aligned(reference, trace, wishes)
 
 
-def _run(net: Any, samples: Samples, file: Path, keep: Keep, progress: Progress | None) -> None:
-    if progress is not None:
-        progress("running the candidate once, for its calls", 0, 0)
-    run_and_record(net, samples.args, dict(samples.kwargs), file, Options(keep), backward=False)
-
-
-def _aligned(reference: Trace, rehearsed: Trace, wishes: Wishes, mapped: WeightMap | None) -> Rehearsal:
-    weights = mapped or _map(reference, rehearsed.skeleton, wishes, rehearsed)
+def _aligned(reference: Trace, rehearsed: Trace, wishes: Wishes) -> Rehearsal:
+    weights = wishes.weights or _map(reference, rehearsed.skeleton, wishes, rehearsed)
     graphs = [call_graph(trace.skeleton, 0, wishes.rules) for trace in (reference, rehearsed)]
     layers = [pin for pin in wishes.pins if pin[0] not in weights.reference or pin[1] not in weights.candidate]
     alignment = align(graphs[0], graphs[1], layers)
@@ -175,6 +162,8 @@ def _map(reference: Trace, candidate: Skeleton, wishes: Wishes, rehearsed: Trace
         pins=wishes.pins,
         rules=wishes.rules,
         read_reference=_reads(holder),
+        value_reference=reference.array if reference.skeleton.header.keep == "values" else None,
+        value_candidate=rehearsed.array if rehearsed and rehearsed.skeleton.header.keep == "values" else None,
     )
 
 
