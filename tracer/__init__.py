@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracer.api import (
+        compare,
         compare_init,
         compare_weights,
         convert_weights,
@@ -33,6 +34,7 @@ __all__ = [
     "Trace",
     "TracerError",
     "__version__",
+    "compare",
     "compare_init",
     "compare_weights",
     "convert_weights",

@@ -3,9 +3,10 @@
 from tracer.api.recordings import record, recording
 from tracer.api.samples import compare_init, fix_random, inputs, load_samples, save_samples
 from tracer.api.starting_points import compare_weights, convert_weights, load_weights, weight_map
-from tracer.api.verdicts import diff
+from tracer.api.verdicts import compare, diff
 
 __all__ = [
+    "compare",
     "compare_init",
     "compare_weights",
     "convert_weights",

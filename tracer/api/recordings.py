@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer.api.arguments import (
@@ -25,6 +26,7 @@ from tracer.trace.schema import Keep
 
 if TYPE_CHECKING:
     from tracer.divergence.rules import UserRule
+    from tracer.starting_point.weights.loading import Transfer
 
 
 def record(
@@ -100,10 +102,46 @@ def record(
         with told_progress() as progress:
             run_and_record(net, args, {**named, **more}, path, options, backward=backward, progress=progress)
         return Trace(path)
+    recorded_like(
+        net,
+        like,
+        path,
+        options,
+        _samples(inputs, kwargs),
+        backward=backward,
+        partial=partial,
+        keep_weights=keep_weights,
+        cast=cast,
+        pins=pins,
+        rules=rules,
+    )
+    return Trace(path)
+
+
+def recorded_like(
+    net: Any,
+    like: str | os.PathLike[str] | Trace,
+    out: Path,
+    options: Options,
+    samples: Samples | None,
+    *,
+    backward: bool,
+    partial: bool,
+    keep_weights: bool,
+    cast: bool,
+    pins: Pins,
+    rules: str | os.PathLike[str] | Sequence[UserRule],
+) -> Transfer:
+    """`record` with `like=`; gives what was moved.
+
+    Raises:
+        UnplacedWeights: weights that cannot all be placed.
+        TracerError: see `record`.
+    """
     from tracer.starting_point.likewise import Wishes, record_like
 
     wishes = Wishes(
-        samples=_samples(inputs, kwargs),
+        samples=samples,
         pins=pairs_of(pins),
         rules=rules_of(rules),
         partial=partial,
@@ -113,8 +151,7 @@ def record(
     )
     with ExitStack() as opened, told_progress() as progress:
         trace = like if isinstance(like, Trace) else opened.enter_context(Trace(file_of(like, "reference")))
-        record_like(net, trace, path, options, wishes, progress=progress)
-    return Trace(path)
+        return record_like(net, trace, out, options, wishes, progress=progress)
 
 
 def _samples(inputs: Any, kwargs: Mapping[str, Any] | None) -> Samples | None:

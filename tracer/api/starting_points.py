@@ -142,7 +142,7 @@ def convert_weights(
             ours = holders.of_its_net(ours, stack.enter_context(holders.opened(reference)))
         theirs = stack.enter_context(holders.opened(candidate)) if candidate is not None else None
         if theirs is None:
-            weights = converting.unchanged(ours) if mapping is None else _by_map(ours, None, mapping)
+            weights = converting.unchanged(ours) if mapping is None else by_map(ours, None, mapping)
         else:
             weights = _mapped(ours, theirs, pins, rules, mapping)
         if not partial:
@@ -196,7 +196,7 @@ def _mapped(
 ) -> WeightMap:
     """The map that was given, else that of the alignment; `values` says that the candidate's numbers mean something."""
     if mapping is not None:
-        return _by_map(ours, theirs, mapping)
+        return by_map(ours, theirs, mapping)
     return map_weights(
         ours.skeleton,
         theirs.skeleton,
@@ -207,7 +207,12 @@ def _mapped(
     )
 
 
-def _by_map(ours: holders.Holder, theirs: holders.Holder | None, mapping: MapSource) -> WeightMap:
+def by_map(ours: holders.Holder, theirs: holders.Holder | None, mapping: MapSource) -> WeightMap:
+    """A map that the user gave, in any form, held against both sides.
+
+    Raises:
+        RuleError: it is no map, or does not hold.
+    """
     from tracer.reports.weights import MapReport
 
     reference = ours.parameters()

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.api.arguments import file_of, given_words, pairs_of, rules_of
+from tracer.api.arguments import Pins, file_of, given_words, pairs_of, rules_of, told_progress
+from tracer.api.sides import folder_of, samples_of, sides_of, weights_by_map
 from tracer.divergence.metrics import Progress, Tolerance
 from tracer.errors import RuleError
+from tracer.starting_point.sides import Mode
+from tracer.starting_point.weights.weight_map import key_of
 from tracer.trace.reader import Trace
 
 if TYPE_CHECKING:
+    from tracer.divergence.diagnosis import Diagnosis
     from tracer.divergence.rules import UserRule
     from tracer.reports.report import Report
+    from tracer.reports.starting_point import CheckReport
 
 
 def diff(
@@ -67,6 +75,126 @@ def diff(
             progress=progress,
         )
     return Report(diagnosis)
+
+
+def compare(
+    reference: Any,
+    candidate: Any,
+    inputs: Any = None,
+    *,
+    mode: Mode = "eval",
+    seed: int = 0,
+    pins: Pins = (),
+    rules: str | os.PathLike[str] | Sequence[UserRule] = (),
+    mapping: Any = None,
+    backward: bool = True,
+    partial: bool = False,
+    cast: bool = False,
+    keep_weights: bool = False,
+    processes: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    tolerance: Tolerance | None = None,
+    only: str | Sequence[str] = (),
+    every: bool = False,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Check a port in one call: move the weights, give both nets one mode and the same samples, record both, diff.
+
+    The candidate is run once beforehand, so that the calls of both nets can say which weight belongs where. Where not
+    all weights that matter can be placed nothing is compared, and the verdict is "unsure". The nets are left as they
+    were.
+
+    Args:
+        reference: the net that is right; with `processes=True` where it is made: "module:factory", "file.py:factory",
+            or a script that records to $TRACER_OUT.
+        candidate: its port, likewise.
+        inputs: what both are given, as `tracer.record` takes it, or what `tracer.inputs(...)` drew; a list of such, for
+            several samples; the path of an .npz, .npy, a folder of .npy, or a trace. Scripts may have their own.
+        mode: "eval", "train", or "as is": the mode the reference is in.
+        seed: what random generators start from.
+        pins: pairs that belong together, of layers by path or of parameters by name, the reference's first.
+        rules: your own layers in common words, or the TOML file that has them.
+        mapping: a map of the weights, instead of the alignment; not with `processes=True`.
+        backward: record and compare gradients too.
+        partial: go on where weights cannot all be placed, and say so.
+        cast: allow dtypes that lose digits.
+        keep_weights: leave the candidate with the weights that it was given.
+        processes: record each net in a process of its own: the way where both frameworks cannot live together.
+        out: a folder for the traces; without it they are not kept.
+        tolerance: what counts as equal; see `diff`.
+        only: globs of paths; other layers are not judged.
+        every: judge every pair.
+        progress: called with what is being done, how much of it is done, and how much there is.
+
+    Raises:
+        TracerError: an option does not hold, or a net cannot be recorded.
+        Exception: what a net in this process raised.
+    """
+    from tracer.divergence.diagnosis import diagnose
+    from tracer.reports.starting_point import CheckReport
+    from tracer.starting_point.checking import check
+    from tracer.starting_point.likewise import Wishes
+    from tracer.starting_point.sides import Terms
+
+    tolerance, layer_rules, globs = _tolerance(tolerance), rules_of(rules), _globs(only)
+    all_pins = pairs_of(pins)
+    samples, assumed = samples_of(inputs)
+    sides = sides_of(reference, candidate, processes=processes, needs_samples=samples == [None])
+    if mode not in {"eval", "train", "as is"}:
+        raise RuleError(f"mode={mode!r} is not known", then='give mode="eval", "train" or "as is"')
+    if processes and (keep_weights or mapping is not None):
+        word = "keep_weights" if keep_weights else "mapping"
+        raise RuleError(f"{word}= needs the nets in this process", where="processes=True", then="leave one of them out")
+    wishes = Wishes(
+        weights=None,
+        pins=all_pins,
+        rules=layer_rules,
+        partial=partial,
+        cast=cast,
+        keep_weights=keep_weights,
+        backward=backward,
+    )
+    if mapping is not None:
+        wishes = replace(wishes, weights=weights_by_map(reference, candidate, mapping))
+
+    def judge(ours: Trace, theirs: Trace) -> Diagnosis:
+        layers = _layer_pins(ours, theirs, all_pins)
+        return diagnose(
+            ours,
+            theirs,
+            tolerance=tolerance,
+            pins=layers,
+            only=globs,
+            every=every,
+            rules=layer_rules,
+            progress=progress,
+        )
+
+    with ExitStack() as stack:
+        if out is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer-")))
+        else:
+            folder = folder_of(out)
+        told = progress or stack.enter_context(told_progress())
+        outcome = check(
+            *sides,
+            samples,
+            Terms(mode, seed, wishes),
+            folder,
+            judge,
+            assumed=assumed,
+            progress=told,
+        )
+    return CheckReport(outcome)
+
+
+def _layer_pins(ours: Trace, theirs: Trace, pins: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The pins that name layers; those of parameters are for the weights."""
+    keys = [
+        {key_of(path, p.name) for path, layer in trace.skeleton.layers.items() for p in layer.parameters}
+        for trace in (ours, theirs)
+    ]
+    return tuple((a, b) for a, b in pins if not (a in keys[0] and b in keys[1]))
 
 
 def _tolerance(value: Any) -> Tolerance | None:

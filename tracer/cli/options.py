@@ -23,3 +23,54 @@ def shared(function: _Function) -> _Function:
     )
     color = click.option("--no-color", is_flag=True, help="No colour, also on a terminal (as does NO_COLOR=1).")
     return color(debug(function))
+
+
+def pinned(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Pairs of paths, each written A=B."""
+    pairs = []
+    for value in values:
+        left, equals, right = value.partition("=")
+        if not equals or not left or not right:
+            raise click.BadParameter(f"{value!r} does not name two paths: write REFERENCE_PATH=CANDIDATE_PATH")
+        pairs.append((left, right))
+    return tuple(pairs)
+
+
+def sampled(function: _Function) -> _Function:
+    """What the nets are given."""
+    options = (
+        click.option(
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="SPEC|PATH",
+            help="What the net is given: SHAPE:DTYPE as 8x3x224x224:float32 or 2x16:int64<30522, one an argument; "
+            "name=SHAPE:DTYPE for an argument by name; or an .npz, .npy, folder of .npy, or trace. Repeatable.",
+        ),
+        click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Draw N samples and check them all."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+                     help="What the drawing of inputs and random generators start from."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def starting(function: _Function) -> _Function:
+    """How the weights come over."""
+    options = (
+        click.option(
+            "--pin",
+            "pins",
+            multiple=True,
+            metavar="A=B",
+            callback=pinned,
+            help="These two belong together: layers by path or parameters by name, the reference first. Repeatable.",
+        ),
+        click.option("--rules", type=click.Path(), metavar="FILE.toml", help="Your own layers in common words."),
+        click.option("--partial", is_flag=True, help="Go on where weights cannot all be placed, and say so."),
+        click.option("--cast", is_flag=True, help="Allow dtypes that lose digits."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function

@@ -1,4 +1,4 @@
-"""The verbs about one trace: show."""
+"""The verbs about one trace: record, show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tracer.cli.group import cli
-from tracer.cli.options import shared
+from tracer.cli.options import sampled, shared, starting
 from tracer.cli.output import print_out, write_out
 
 if TYPE_CHECKING:
@@ -17,12 +17,107 @@ if TYPE_CHECKING:
 
     from tracer.trace.schema import Skeleton
 
+_RECORD_EXAMPLES = """\b
+Examples:
+  tracer record my_models:torch_vit --input 8x3x224x224:float32 -o pt.h5
+  tracer record my_models:mindspore_vit --like pt.h5 -o ms.h5
+  tracer record nets.py:Bert --input ids=2x16:int64<30522 -o bert.h5"""
+
 _SHOW_EXAMPLES = """\b
 Examples:
   tracer show pt.h5                    the tree of layers
   tracer show pt.h5 --depth 1          the net and its direct children
   tracer show pt.h5 blocks.2.mlp.act   one layer in full
   tracer show pt.h5 --json -           for a program"""
+
+
+@cli.command(
+    "record",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    short_help="Run a net and keep what every layer computes.",
+    epilog=_RECORD_EXAMPLES,
+)
+@click.argument("target")
+@click.option("-o", "--out", type=click.Path(), required=True, metavar="FILE", help="Where the trace will be.")
+@sampled
+@click.option("--like", type=click.Path(), metavar="TRACE", help="Start like this net: its samples, weights, modes.")
+@click.option(
+    "--mode",
+    type=click.Choice(["eval", "train", "as-is"]),
+    default="eval",
+    show_default=True,
+    help="The mode of the net; with --like that of the other net counts.",
+)
+@click.option("--backward/--no-backward", default=True, help="Record gradients too.  [default: backward]")
+@click.option(
+    "--keep",
+    type=click.Choice(["values", "statistics"]),
+    default="values",
+    show_default=True,
+    help="Keep every array, or only what is known of each without reading it.",
+)
+@click.option("--only", multiple=True, metavar="GLOB", help="Record only layers that match. Repeatable.")
+@click.option("--skip", multiple=True, metavar="GLOB", help="Leave out layers that match. Repeatable.")
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Leave out what lies deeper than N levels.")
+@click.option("--note", metavar="TEXT", help="Free text, kept in the trace.")
+@starting
+@click.option(
+    "--weights", "told", type=click.Path(), metavar="FILE", help="With --like: write the report on the weights as JSON."
+)
+@shared
+def record(
+    *,
+    target: str,
+    out: str,
+    inputs: tuple[str, ...],
+    samples: int | None,
+    seed: int,
+    like: str | None,
+    mode: str,
+    backward: bool,
+    keep: str,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    depth: int | None,
+    note: str | None,
+    pins: tuple[tuple[str, str], ...],
+    rules: str | None,
+    partial: bool,
+    cast: bool,
+    told: str | None,
+    no_color: bool,
+) -> int:
+    """Run the net that TARGET makes, once, and keep what every layer computes in a trace.
+
+    TARGET is module:factory or file.py:factory; a factory is a class or a function without arguments.
+    """
+    from tracer.api.commands import record_target
+
+    if samples not in {None, 1}:
+        raise click.UsageError("one trace is of one sample; --samples N is for tracer compare")
+    words = record_target(
+        target,
+        out,
+        inputs,
+        seed=seed,
+        like=like,
+        mode="as is" if mode == "as-is" else mode,
+        backward=backward,
+        keep=keep,
+        only=only or None,
+        skip=skip or None,
+        depth=depth,
+        note=note,
+        pins=pins,
+        rules=rules or (),
+        partial=partial,
+        cast=cast,
+        told=told,
+    )
+    from rich.text import Text
+
+    print_out((Text(line) for line in words), color=not no_color)
+    return 0
 
 
 @cli.command(

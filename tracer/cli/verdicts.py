@@ -1,4 +1,4 @@
-"""The verbs that give a verdict: diff."""
+"""The verbs that give a verdict: compare, diff."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING
 import click
 
 from tracer.cli.group import cli
-from tracer.cli.options import EXIT_CODES, shared
+from tracer.cli.options import EXIT_CODES, pinned, sampled, shared, starting
 from tracer.cli.output import print_out, write_out
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from tracer.reports.report import Report
+    from tracer.reports.starting_point import CheckReport
+
+_COMPARE_EXAMPLES = """\b
+Examples:
+  tracer compare my_models:torch_vit my_models:mindspore_vit --input 8x3x224x224:float32
+  tracer compare pt.py:Net ms.py:Net --input 2x16:int64<30522 --samples 3 --mode train
+  tracer compare pt.py:Net ms.py:Net --input samples.npz --out traces --json r.json
+  tracer compare record_pt.py record_ms.py      (scripts that record to $TRACER_OUT)"""
 
 _DIFF_EXAMPLES = """\b
 Examples:
@@ -32,17 +40,6 @@ def _bound(_context: click.Context, _option: click.Parameter, value: float | Non
     if value is not None and not value >= 0:
         raise click.BadParameter(f"{value} is not a number from 0 on")
     return value
-
-
-def _pinned(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Pairs of paths, each written A=B."""
-    pairs = []
-    for value in values:
-        left, equals, right = value.partition("=")
-        if not equals or not left or not right:
-            raise click.BadParameter(f"{value!r} does not name two paths: write REFERENCE_PATH=CANDIDATE_PATH")
-        pairs.append((left, right))
-    return tuple(pairs)
 
 
 @cli.command(
@@ -62,7 +59,7 @@ def _pinned(_context: click.Context, _option: click.Parameter, values: tuple[str
     "pins",
     multiple=True,
     metavar="A=B",
-    callback=_pinned,
+    callback=pinned,
     help="These two belong together. A side is PATH or PATH#CALL, the reference first. Repeatable.",
 )
 @click.option(
@@ -140,6 +137,110 @@ def diff(
         print_out(_report_lines(report, table=every), color=not no_color)
     code: int = report.exit_code
     return code
+
+
+@cli.command(
+    "compare",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    short_help="The whole check of a port in one call.",
+    epilog=f"{_COMPARE_EXAMPLES}\n\n{EXIT_CODES}",
+)
+@click.argument("reference")
+@click.argument("candidate")
+@sampled
+@click.option(
+    "--mode",
+    type=click.Choice(["eval", "train", "as-is"]),
+    default="eval",
+    show_default=True,
+    help="The mode of both nets.",
+)
+@click.option("--backward/--no-backward", default=True, help="Record and compare gradients too.  [default: backward]")
+@starting
+@click.option("--out", type=click.Path(), metavar="FOLDER", help="Keep the traces there.")
+@click.option("--one-process", is_flag=True, help="Both nets in this process, instead of a process for each.")
+@click.option("--only", multiple=True, metavar="GLOB", help="Judge only layers whose path matches. Repeatable.")
+@click.option("--every", is_flag=True, help="Judge every pair, not only those on the road, and print them all.")
+@click.option("--rtol", type=float, metavar="NUMBER", callback=_bound, help="Count as equal up to this relative L2.")
+@click.option(
+    "--atol",
+    type=float,
+    metavar="NUMBER",
+    callback=_bound,
+    help="Count as equal what is nowhere further apart than this.",
+)
+@click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write the report as JSON; - prints it.")
+@click.option("--html", "html_file", type=click.Path(), metavar="FILE", help="Write the report as an HTML page.")
+@click.option("--quiet", "-q", is_flag=True, help="Print no report: the exit code says it.")
+@shared
+def compare(
+    *,
+    reference: str,
+    candidate: str,
+    inputs: tuple[str, ...],
+    samples: int | None,
+    seed: int,
+    mode: str,
+    backward: bool,
+    pins: tuple[tuple[str, str], ...],
+    rules: str | None,
+    partial: bool,
+    cast: bool,
+    out: str | None,
+    one_process: bool,
+    only: tuple[str, ...],
+    every: bool,
+    rtol: float | None,
+    atol: float | None,
+    json_file: str | None,
+    html_file: str | None,
+    quiet: bool,
+    no_color: bool,
+) -> int:
+    """Check the port CANDIDATE of the net REFERENCE: move the weights, give both the same samples, record both, diff.
+
+    Each is module:factory or file.py:factory, or a script that records to the file that $TRACER_OUT names (and may
+    start from $TRACER_LIKE). Each net runs in a process of its own.
+    """
+    from tracer.api.commands import compare_targets
+    from tracer.divergence.metrics import Tolerance
+    from tracer.reports.terminal import LateProgress
+
+    with LateProgress(color=not no_color, quiet=quiet, redirect=not one_process) as progress:
+        report = compare_targets(
+            reference,
+            candidate,
+            inputs,
+            samples=samples,
+            seed=seed,
+            mode="as is" if mode == "as-is" else mode,
+            backward=backward,
+            pins=pins,
+            rules=rules or (),
+            partial=partial,
+            cast=cast,
+            out=out,
+            processes=not one_process,
+            only=only,
+            every=every,
+            tolerance=Tolerance(rtol=rtol, atol=atol),
+            progress=progress,
+        )
+    for name, make in ((json_file, report.to_json), (html_file, report.to_html)):
+        if name is not None:
+            write_out(name, make(), [])
+    if not quiet and json_file != "-":
+        print_out(_check_lines(report, table=every), color=not no_color)
+    code: int = report.exit_code
+    return code
+
+
+def _check_lines(report: CheckReport, *, table: bool) -> Iterator[Text]:
+    from rich.text import Text
+
+    yield from (Text(line) for line in report.front())
+    if report.report is not None:
+        yield from _report_lines(report.report, table=table)
 
 
 def _report_lines(report: Report, *, table: bool) -> Iterator[Text]:

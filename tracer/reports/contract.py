@@ -200,6 +200,11 @@ def _coverage(coverage: Coverage) -> Json:
     }
 
 
+def no_coverage() -> Json:
+    """The coverage of a diff that was not made."""
+    return {"judged": 0, "aligned": 0, "alone": 0, "unjudgeable": 0, "phases": {}, "screened": 0}
+
+
 def _road_step(step: RoadStep) -> Json:
     return {
         "reference": _spot(step.reference),

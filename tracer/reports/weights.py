@@ -81,7 +81,8 @@ class MapReport(_Told):
 
     def to_dict(self) -> dict[str, Any]:
         """The map as JSON has it."""
-        return map_file.to_json(self.weights, self.reference, self.candidate)
+        told = map_file.to_json(self.weights, self.reference, self.candidate)
+        return {**told, "whole": self.whole, "text": list(self.lines())}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the map to a .toml or .json file, whole or not at all.
@@ -99,7 +100,7 @@ class MapReport(_Told):
         """Counts, what is transformed, and what has no place."""
         yield f"weights   {self.reference} -> {self.candidate}"
         yield ""
-        yield from _wrapped("  ", _counts(self.weights))
+        yield from wrapped("  ", _counts(self.weights))
         yield from _rest_lines(self.weights, every=every)
 
 
@@ -176,6 +177,7 @@ class WeightsReport(_Told):
             ],
             **_rest_json(self.weights),
             "notes": list(self.transfer.notes),
+            "text": list(self.lines()),
         }
 
     def lines(self, *, every: bool = False) -> Iterator[str]:
@@ -188,7 +190,7 @@ class WeightsReport(_Told):
         proofs = [row.equal for row in self.placed if row.equal is not None]
         if proofs:
             words += f"; read back: {sum(proofs)} of {len(proofs)} equal bit for bit"
-        yield from _wrapped("  ", words)
+        yield from wrapped("  ", words)
         yield from _rest_lines(self.weights, every=every)
         casts = [f"{row.target}  {row.before} -> {row.dtype}" for row in self.cast]
         yield from _section("cast", casts, every=every)
@@ -257,7 +259,7 @@ class ParametersReport(_Told):
         words += f", {counts['differs']} differ" if counts["differs"] else ""
         lost = sum(row.verdict == "not kept" for row in self.rows)
         words += f", {lost} whose numbers a side does not keep" if lost else ""
-        yield from _wrapped("  ", words)
+        yield from wrapped("  ", words)
         apart = sorted((r for r in self.rows if r.verdict == "differs"), key=lambda r: -(r.relative_l2 or math.inf))
         shown = self.rows if every else apart
         lines = [
@@ -327,12 +329,13 @@ def _section(title: str, lines: Sequence[str], *, every: bool, head: str = "") -
     yield f"  {title}{f' ({len(lines)})' if len(lines) > 1 else ''}{f'   {head}' if head else ''}"
     shown = lines if every else lines[:_SHOWN]
     for line in shown:
-        yield from _wrapped("    ", line)
+        yield from wrapped("    ", line)
     if len(shown) < len(lines):
         yield f"    ... and {len(lines) - len(shown)} more"
 
 
-def _wrapped(indent: str, text: str) -> Iterable[str]:
+def wrapped(indent: str, text: str) -> Iterable[str]:
+    """A text as lines of the page's width, those after the first a little further in."""
     found = textwrap.wrap(text, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
     return (f"{indent}{line}" if n == 0 else f"{indent}  {line}" for n, line in enumerate(found))
 

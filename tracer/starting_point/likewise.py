@@ -71,7 +71,6 @@ def record_like(
     options: Options,
     wishes: Wishes,
     *,
-    rehearsal: Rehearsal | None = None,
     progress: Progress | None = None,
 ) -> Transfer:
     """Record `net` at `out` from the starting point of `reference`, and put it back as it was.
@@ -82,7 +81,6 @@ def record_like(
         out: where the new trace will be.
         options: how to record.
         wishes: what to take over, and how.
-        rehearsal: what an earlier call of `rehearse` gave.
         progress: is told how far it is.
 
     Raises:
@@ -94,7 +92,7 @@ def record_like(
     samples = wishes.samples or samples_from(reference)
     with _put_back(watcher, net, keep_weights=wishes.keep_weights):
         take_modes(watcher, net, reference.skeleton, None)
-        known = rehearsal or rehearse(net, reference, samples, wishes, out, progress=progress)
+        known = rehearse(net, reference, samples, wishes, out, progress=progress)
         if not wishes.partial:
             refuse_unplaced(known.weights, reference.path.name, f"the {watcher.name} net")
         if known.alignment is not None:

@@ -57,6 +57,14 @@ class Transfer:
         return self.weights.whole and all(m.equal is not False for m in self.moved)
 
 
+class UnplacedWeights(StartingPointError):  # noqa: N818  (it says what is the matter)
+    """Weights that cannot all be placed; `weights` is the map as far as it goes."""
+
+    def __init__(self, what: str, *, where: str, then: str, weights: WeightMap) -> None:
+        super().__init__(what, where=where, then=then)
+        self.weights = weights
+
+
 def made(placement: Placement, reference: Holder) -> Array:
     """The array that a placement makes, in the dtype of the reference; may share its memory."""
     pieces = [apply_steps(piece.steps, reference.read(piece.source)) for piece in placement.pieces]
@@ -164,7 +172,7 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
     """Raise with a list where parameters that matter have no place.
 
     Raises:
-        StartingPointError: there are some.
+        UnplacedWeights: there are some.
     """
     if weights.whole:
         return
@@ -175,11 +183,12 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
     ]
     said = [(what, which) for what, which in parts if which]
     where = "\n         ".join(f"{what}: {_some(which)}" for what, which in said)
-    raise StartingPointError(
+    raise UnplacedWeights(
         f"not all weights can be placed: {', '.join(what for what, _ in said)}",
         where=where,
         then="pin what belongs together (pins={'reference.path': 'candidate.path'}), write a map "
         "(tracer weights map), or go on without them: partial=True",
+        weights=weights,
     )
 
 

@@ -1,0 +1,144 @@
+"""The whole check as text and JSON: the weights in front, then the verdict."""
+
+from __future__ import annotations
+
+import html as html_text
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tracer import __version__
+from tracer.reports import contract
+from tracer.reports.report import EXIT_CODES, Report
+from tracer.reports.weights import MapReport, WeightsReport, wrapped
+from tracer.starting_point.checking import Outcome, Verdict
+from tracer.starting_point.weights.loading import Transfer
+from tracer.starting_point.weights.weight_map import WeightMap
+
+if TYPE_CHECKING:
+    from tracer.divergence.diagnosis import Origin
+
+
+class CheckReport:
+    """What `tracer.compare` gives back: the verdict of `tracer.diff`, the report on the weights in front of it.
+
+    `reports` has the diff of each sample, `report` the one that decides; both are empty where the starting points
+    differ, for then nothing was compared.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.reports = tuple(Report(diagnosis) for diagnosis in outcome.diagnoses)
+
+    @property
+    def report(self) -> Report | None:
+        """The diff of the first sample that has the verdict of the whole."""
+        decisive = self.outcome.decisive
+        return self.reports[decisive] if decisive is not None else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict: "agree", "diverged" or "unsure"."""
+        return self.outcome.verdict
+
+    @property
+    def reason(self) -> str:
+        """The verdict in one sentence."""
+        return self.report.reason if self.report is not None else self.outcome.stopped
+
+    @property
+    def origin(self) -> Origin | None:
+        """The first place that diverged while all that fed it matched."""
+        return self.report.origin if self.report is not None else None
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """All independent origins, the first first."""
+        return self.report.origins if self.report is not None else ()
+
+    @property
+    def weights(self) -> WeightsReport | MapReport | None:
+        """The report on the weights; None where another process moved them (see `to_dict()["weights"]`)."""
+        told = self.outcome.weights
+        if isinstance(told, Transfer):
+            return WeightsReport(told)
+        return MapReport(told, *self.outcome.names) if isinstance(told, WeightMap) else None
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What the check took for granted, a sentence each."""
+        return self.outcome.assumed
+
+    @property
+    def exit_code(self) -> int:
+        """0 agree, 1 diverged, 2 could not tell."""
+        return EXIT_CODES.get(self.verdict, 2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the decisive diff (docs/reference/report.schema.json), with `weights`, `assumed`, and a row for
+        each of the `samples`."""
+        found = self.report.to_dict() if self.report is not None else self._stopped()
+        weights = self.weights
+        told = weights.to_dict() if weights is not None else self.outcome.weights
+        found["weights"] = dict(told) if isinstance(told, Mapping) and told else None
+        found["assumed"] = list(self.assumed)
+        found["samples"] = [{"sample": n, "verdict": r.verdict, "reason": r.reason} for n, r in enumerate(self.reports)]
+        return found
+
+    def _stopped(self) -> dict[str, Any]:
+        """The same keys where no diff was made."""
+        sides = [
+            {"file": "", "framework": "", "framework_version": "", "net": name, "complete": False, "keep": "values"}
+            for name in self.outcome.names
+        ]
+        return {
+            "format": contract.FORMAT,
+            "version": contract.VERSION,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "reference": sides[0],
+            "candidate": sides[1],
+            "origin": None,
+            "origins": [],
+            "alignment": {"pairs": [], "groups": [], "alone_reference": [], "alone_candidate": []},
+            "coverage": contract.no_coverage(),
+            "road": [],
+            "notes": [],
+            "beforehand": [],
+            "tracer_version": __version__,
+        }
+
+    def to_json(self) -> str:
+        """The same as text."""
+        return contract.to_text(self.to_dict())
+
+    def to_html(self) -> str:
+        """A page that needs nothing but itself: the decisive diff's, the rest in front of it."""
+        front = f"<pre>{html_text.escape(chr(10).join(self.front()))}</pre>"
+        page = self.report.to_html() if self.report is not None else "<!doctype html><html><body></body></html>"
+        head, body, rest = page.partition("<body>")
+        return f"{head}{body}{front}{rest}"
+
+    def front(self, *, every: bool = False) -> Iterator[str]:
+        """What stands in front of the diff: the weights, what was assumed, the samples."""
+        weights, told = self.weights, self.outcome.weights
+        if weights is not None:
+            yield from weights.lines(every=every)
+        elif isinstance(told, Mapping):
+            yield from told.get("text", ())
+        yield ""
+        yield from wrapped("", f"assumed   {'; '.join(self.assumed)}")
+        if len(self.reports) > 1:
+            words = ", ".join(f"{n} {report.verdict}" for n, report in enumerate(self.reports))
+            yield from wrapped("", f"samples   {words}; sample {self.outcome.decisive} is shown")
+        if self.report is None:
+            yield ""
+            yield from wrapped("", f"{self.verdict}   {self.reason}")
+        yield ""
+
+    def __repr__(self) -> str:
+        text = "\n".join(self.front())
+        return f"{text}\n{self.report!r}" if self.report is not None else text.rstrip()
+
+    def _repr_html_(self) -> str:
+        front = f"<pre>{html_text.escape(chr(10).join(self.front()))}</pre>"
+        return front + (self.report._repr_html_() if self.report is not None else "")
