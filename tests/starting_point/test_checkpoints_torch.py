@@ -50,7 +50,16 @@ def unshared() -> OrderedDict[str, torch.Tensor]:
     )
 
 
-NEWER = ["uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "complex128"]
+NEWER = [
+    "uint16",
+    "uint32",
+    "uint64",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float8_e4m3fnuz",
+    "float8_e5m2fnuz",
+    "complex128",
+]
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["zip", "legacy"])
@@ -70,7 +79,9 @@ def test_a_tensor_is_read_as_torch_has_it(saved: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("elements", [1, 3, 5, 1000])
-@pytest.mark.parametrize("name", ["whole", "column", "steps", "transposed", "channels_last", "expanded", "scalar", "none"])
+@pytest.mark.parametrize(
+    "name", ["whole", "column", "steps", "transposed", "channels_last", "expanded", "scalar", "none"]
+)
 def test_pieces_are_flat_and_in_order(saved: Path, name: str, elements: int) -> None:
     """Pieces hold at most what was asked for, and one behind the other they are the tensor."""
     with open_checkpoint(saved) as checkpoint:
@@ -129,7 +140,11 @@ def test_any_pickle_protocol_is_read(tmp_path: Path, protocol: int) -> None:
 
 def test_arrays_of_numpy_beside_tensors_are_read(tmp_path: Path) -> None:
     """Numpy arrays in a state dict are parameters too, in whatever order they lie."""
-    content = {"a": torch.ones(2), "c": np.arange(6.0).reshape(2, 3), "f": np.asfortranarray(np.arange(6).reshape(2, 3))}
+    content = {
+        "a": torch.ones(2),
+        "c": np.arange(6.0).reshape(2, 3),
+        "f": np.asfortranarray(np.arange(6).reshape(2, 3)),
+    }
     content["big"] = np.arange(3, dtype=">i4")
     torch.save(content, tmp_path / "x.pth")
     read = loaded(tmp_path / "x.pth")
@@ -262,7 +277,10 @@ def test_quantised_tensors_are_refused_by_name(tmp_path: Path, name: str) -> Non
 def test_tensors_without_plain_numbers_are_refused(tmp_path: Path, kind: str, tensor: torch.Tensor) -> None:
     """Sparse tensors, tensors without values and half complex ones are refused by what they are."""
     if kind == "complex32":
-        python("import torch, warnings; warnings.simplefilter('ignore'); torch.save({'x': torch.ones(2, dtype=torch.complex32)}, 'x.pth')", tmp_path)
+        python(
+            "import torch, warnings; warnings.simplefilter('ignore'); torch.save({'x': torch.ones(2, dtype=torch.complex32)}, 'x.pth')",
+            tmp_path,
+        )
     else:
         torch.save({"x": tensor}, tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match=kind):
@@ -271,7 +289,10 @@ def test_tensors_without_plain_numbers_are_refused(tmp_path: Path, kind: str, te
 
 def test_a_torchscript_program_is_refused(tmp_path: Path) -> None:
     """A TorchScript file holds code: the refusal says how to get its parameters."""
-    python("import torch, warnings; warnings.simplefilter('ignore'); torch.jit.script(torch.nn.Linear(2, 2)).save('x.pt')", tmp_path)
+    python(
+        "import torch, warnings; warnings.simplefilter('ignore'); torch.jit.script(torch.nn.Linear(2, 2)).save('x.pt')",
+        tmp_path,
+    )
     with pytest.raises(CheckpointError, match=r"TorchScript(.|\n)*state_dict"):
         open_checkpoint(tmp_path / "x.pt")
 

@@ -117,6 +117,33 @@ def test_the_trace_says_which_calls_were_replayed(tmp_path: Path) -> None:
         ]
 
 
+OWN = {
+    "nn.Dropout beside a class of the user's": (lambda: torch.nn.Dropout(0.4), nets.OwnDropout),
+    "a class of the user's beside nn.Dropout": (nets.OwnDropout, lambda: torch.nn.Dropout(0.4)),
+    "torchvision's word beside timm's": (lambda: nets.StochasticDepth(0.3), lambda: nets.DropPath(0.3)),
+    "the whole batch": (lambda: nets.StochasticDepth(0.5, "batch"), lambda: nets.StochasticDepth(0.5, "batch")),
+    "a path that is never dropped": (nets.DropPath, nets.DropPath),
+    "a layer that divides": (nets.Temperature, nets.Temperature),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_classes_that_no_rule_knows_agree(name: str, tmp_path: Path) -> None:
+    """What they do is known from what went in and came out."""
+    ours, theirs = OWN[name]
+    reference, candidate, _ = both(lambda: nets.around(ours()), lambda: nets.around(theirs()), sample(16, 16), tmp_path)
+    assert tracer.diff(reference, candidate).verdict == "agree"
+
+
+def test_two_draws_of_a_class_that_no_rule_knows_are_no_fault(tmp_path: Path) -> None:
+    """Without a replay the diff cannot say, and does not accuse the layer."""
+    x, net = sample(16, 16), made(lambda: nets.around(nets.DropPath(0.5)))
+    reference = record_plain(net, x, tmp_path / "a.h5")
+    torch.manual_seed(5)
+    report = tracer.diff(reference, record_plain(net, x, tmp_path / "b.h5"))
+    assert (report.verdict, report.origins[0].reference.path) == ("unsure", "1")
+
+
 # What a replay must not hide.
 
 
@@ -127,6 +154,34 @@ def test_another_p_is_found(tmp_path: Path) -> None:
     assert report.verdict == "diverged"
     assert report.origins[0].reference.path == "drop"
     assert report.origins[0].causes[0].name == "p"
+
+
+def test_another_rate_in_a_class_of_ones_own_is_found(tmp_path: Path) -> None:
+    """Also where one side's class is known and the other's is not."""
+    reference, candidate, _ = both(
+        lambda: nets.around(torch.nn.Dropout(0.5)), lambda: nets.around(nets.OwnDropout()), sample(16, 16), tmp_path
+    )
+    report = tracer.diff(reference, candidate)
+    assert (report.verdict, report.origins[0].reference.path) == ("diverged", "1")
+
+
+def test_a_mask_without_anything_kept_hides_no_p(tmp_path: Path) -> None:
+    """Where the reference dropped all, a candidate of another p is left to draw."""
+    reference, candidate, plan = both(lambda: nets.Mlp(1.0), nets.Mlp, FLAT, tmp_path)
+    assert not plan.replays
+    assert tracer.diff(reference, candidate).origins[0].causes[0].name == "p"
+
+
+def test_a_rehearsal_that_drops_all_is_helped_by_settings(tmp_path: Path) -> None:
+    """Then the factor is what the candidate's settings say, and another rate is found all the same."""
+    x = sample(2, 16)
+    reference = record_plain(made(lambda: nets.around(nets.DropPath(0.2))), x, tmp_path / "reference.h5")
+    net = made(lambda: nets.around(nets.DropPath(0.9)))
+    torch.manual_seed(4)
+    plan = record_again(net, reference, x, tmp_path / "candidate.h5")
+    with Trace(tmp_path / "rehearsal.h5") as trace:
+        assert trace.skeleton.steps[0].calls[2].outputs[0].statistics.l2 == 0
+    assert plan.replays["1"][0].factor.max() == pytest.approx(10.0)
 
 
 def test_a_p_of_zero_is_found(tmp_path: Path) -> None:

@@ -205,3 +205,46 @@ class Raises(Mlp):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.drop(self.fc1(x))
         raise ValueError("not today")
+
+
+class OwnDropout(nn.Module):
+    """A dropout that no rule knows."""
+
+    def __init__(self, rate: float = 0.4) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(x, self.rate, self.training)
+
+
+class StochasticDepth(nn.Module):
+    """As in torchvision: rows, or the whole batch, are dropped."""
+
+    def __init__(self, p: float = 0.3, mode: str = "row") -> None:
+        super().__init__()
+        self.p = p
+        self.mode = mode
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.p == 0:
+            return x
+        rows = x.shape[0] if self.mode == "row" else 1
+        noise = torch.empty((rows,) + (1,) * (x.ndim - 1), dtype=x.dtype).bernoulli_(1 - self.p)
+        return x * noise.div_(1 - self.p)
+
+
+class Temperature(nn.Module):
+    """Divides by a setting, and draws nothing."""
+
+    def __init__(self, t: float = 0.5) -> None:
+        super().__init__()
+        self.t = t
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / self.t
+
+
+def around(layer: nn.Module) -> nn.Module:
+    """A layer between two Linear."""
+    return nn.Sequential(nn.Linear(16, 16), layer, nn.Linear(16, 4))

@@ -22,7 +22,7 @@ from tracer.divergence.sampled import Sampled, divisor_of, ends, sampled, slack_
 from tracer.frameworks.base import FLOATS
 from tracer.frameworks.replaying import Replay, Replays
 from tracer.starting_point.effects import ALPHA, CHANNELS, Effect, Effects, dropped_by_code
-from tracer.trace.schema import Value
+from tracer.trace.schema import Plain, Value
 
 Array = np.ndarray[Any, Any]
 
@@ -60,7 +60,7 @@ def replacements(effects: Effects, alignment: Mapping[CallId, CallId], candidate
         partner = alignment.get(id_)
         node = candidate.nodes.get(partner) if partner is not None else None
         try:
-            replay, note = _replay(effect, node)
+            replay, note = _replay(effect, node, candidate)
         except _Refused as why:
             if _drew(effect) or (node is not None and node.draws):
                 refused[id_] = str(why)
@@ -97,7 +97,7 @@ def _drew(effect: Effect) -> bool:
     return bool(effect.op) or not effect.field.all() or effect.scale not in {None, 1.0}
 
 
-def _replay(effect: Effect, node: Node | None) -> tuple[Replay, str | None]:
+def _replay(effect: Effect, node: Node | None, candidate: CallGraph) -> tuple[Replay, str | None]:
     """What one call is to give, and what a reader must know of it."""
     if node is None:
         raise _Refused("no call of the candidate answers it")
@@ -119,7 +119,7 @@ def _replay(effect: Effect, node: Node | None) -> tuple[Replay, str | None]:
         return _slopes(effect, node, given), None
     if effect.form == "alpha":
         return _alpha(effect, node, given), None
-    return _mask(effect, node, given)
+    return _mask(effect, node, given, candidate)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def _replay(effect: Effect, node: Node | None) -> tuple[Replay, str | None]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _mask(effect: Effect, node: Node, given: Value) -> tuple[Replay, str | None]:
+def _mask(effect: Effect, node: Node, given: Value, candidate: CallGraph) -> tuple[Replay, str | None]:
     op = node.meaning.op
     if op and (node.meaning.family != "dropout" or "alpha" in op):
         raise _Refused(f"the candidate's layer there is a {node.layer.kind}")
@@ -146,7 +146,9 @@ def _mask(effect: Effect, node: Node, given: Value) -> tuple[Replay, str | None]
         _same_groups(effect, seen)
     if seen is not None and not op and not _same_backward(node, seen, narrow):
         raise _Refused("in the candidate the layer does not hand gradients on as it hands on numbers")
-    divisor, scale, note = _scale(effect, node, seen.scale if seen is not None else None, narrow)
+    measured = [seen, *(sampled(other.call) for other in candidate.nodes.values() if other.id.path == node.id.path)]
+    shown = next((one.scale for one in measured if one is not None and one.levels and one.scale is not None), None)
+    divisor, scale, note = _scale(effect, node, shown, narrow)
     if (
         not effect.field.any()
         and (effect.scale is None or abs(scale / effect.scale - 1) > narrow)
@@ -173,15 +175,26 @@ def _scale(effect: Effect, node: Node, measured: float | None, narrow: float) ->
     if measured is not None:
         stands_for = divisor_of(settings, measured, narrow)
         return stands_for, 1 / stands_for if stands_for else measured, None
-    named = [settings.get(name) for name in ("drop_prob", "drop_rate", "drop_path_rate", "p", "rate", "prob")]
-    stated = next((value for value in named if isinstance(value, float) and 0 < value < 1), None)
+    stated = _stated(settings)
     if stated is not None and settings.get("scale_by_keep") is not False:
-        return 1.0 - stated, 1 / (1.0 - stated), None
+        return stated, 1 / stated, None
     note = (
         f"{node.id.path} dropped all when it was tried: its own factor is not known, the reference's is used, and a "
         "fault in it would not show"
     )
     return None, effect.scale if effect.scale is not None else 1.0, note
+
+
+_DROPPED = ("drop_prob", "drop_rate", "drop_path_rate", "p", "rate", "prob")
+_KEPT = ("keep_prob", "keep_rate", "survival_prob")
+"""Attributes under which classes hold the share that they drop, or keep."""
+
+
+def _stated(settings: Mapping[str, Plain]) -> float | None:
+    """The share that a layer keeps, as its settings say it."""
+    shares = [settings.get(name) for name in _KEPT]
+    shares += [1.0 - p for name in _DROPPED if isinstance(p := settings.get(name), float)]
+    return next((share for share in shares if isinstance(share, float) and 0 < share < 1), None)
 
 
 def _same_groups(effect: Effect, seen: Sampled) -> None:
