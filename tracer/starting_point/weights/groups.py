@@ -17,8 +17,8 @@ import numpy as np
 
 from tracer.divergence.alignment import Alignment, CallId
 from tracer.divergence.graph import CallGraph
-from tracer.starting_point.weights.choices import named_roles
 from tracer.starting_point.weights.linking import Read, Sides
+from tracer.starting_point.weights.naming import named_roles
 from tracer.starting_point.weights.roles import rows_of
 from tracer.starting_point.weights.steps import Rows, Shape, Step, Turn
 from tracer.starting_point.weights.weight_map import Choice, Piece, Placement, key_of

@@ -14,7 +14,8 @@ import numpy as np
 from tracer.divergence.alignment import Alignment, CallId, align
 from tracer.divergence.graph import CallGraph
 from tracer.divergence.rules import CommonParameter, Meaning
-from tracer.starting_point.weights.choices import named_roles, settle
+from tracer.starting_point.weights.choices import settle
+from tracer.starting_point.weights.naming import named_roles
 from tracer.starting_point.weights.roles import RoleGroup
 from tracer.starting_point.weights.weight_map import key_of
 

@@ -19,9 +19,9 @@ from tracer.divergence.graph import CallGraph, call_graph
 from tracer.divergence.layer_graph import layer_graph
 from tracer.divergence.rules import CommonParameter, Meaning, UserRule
 from tracer.errors import RuleError
-from tracer.starting_point.weights.choices import likeness
 from tracer.starting_point.weights.groups import merged_layers
 from tracer.starting_point.weights.linking import Link, Sides, equal, link_layers, same_names
+from tracer.starting_point.weights.naming import likeness
 from tracer.starting_point.weights.roles import ReadValue, RoleGroup, layer_roles, other_rows, rows_of
 from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn
 from tracer.starting_point.weights.weight_map import (
