@@ -110,7 +110,9 @@ def refuse_writing(entry: Entry, where: str) -> None:
 
 
 def write(file: BinaryIO, entries: Sequence[Entry], blocks: Blocks, *, tied: Mapping[str, str], framework: str) -> None:
-    """Write a safetensors file; names stand in the given order, numbers by their size so that each lies on its address.
+    """Write a safetensors file.
+
+    Tensors keep the given order where each number then lies on a multiple of its size; else the largest numbers are first.
 
     Args:
         file: where to.
@@ -120,14 +122,15 @@ def write(file: BinaryIO, entries: Sequence[Entry], blocks: Blocks, *, tied: Map
         framework: whose names these are, for the header; torch's where it is empty.
     """
     del tied
-    laid = sorted(entries, key=lambda entry: -numpy_dtype(entry.dtype).itemsize)
-    begins: dict[str, int] = {}
-    at = 0
-    for entry in laid:
-        begins[entry.name] = at
-        at += entry.nbytes
+    sizes = {entry.name: numpy_dtype(entry.dtype).itemsize for entry in entries}
+    begins = _begins(entries)
+    laid = list(entries)
+    if any(begins[name] % size for name, size in sizes.items()):
+        laid.sort(key=lambda entry: -sizes[entry.name])
+        begins = _begins(laid)
+    # MindSpore's own reader wants the names in the order of the numbers.
     header: dict[str, Any] = {"__metadata__": {"format": "ms" if framework == "mindspore" else "pt"}}
-    for entry in entries:
+    for entry in laid:
         offsets = [begins[entry.name], begins[entry.name] + entry.nbytes]
         code = BY_NAME[entry.dtype].safetensors
         header[entry.name] = {"dtype": code, "shape": list(entry.shape), "data_offsets": offsets}
@@ -137,3 +140,13 @@ def write(file: BinaryIO, entries: Sequence[Entry], blocks: Blocks, *, tied: Map
     file.write(text)
     for entry in laid:
         file.writelines(blocks(entry))
+
+
+def _begins(laid: Sequence[Entry]) -> dict[str, int]:
+    """Where each tensor begins when they lie in this order."""
+    begins: dict[str, int] = {}
+    at = 0
+    for entry in laid:
+        begins[entry.name] = at
+        at += entry.nbytes
+    return begins
