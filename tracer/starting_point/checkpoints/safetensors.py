@@ -112,7 +112,7 @@ def refuse_writing(entry: Entry, where: str) -> None:
 def write(file: BinaryIO, entries: Sequence[Entry], blocks: Blocks, *, tied: Mapping[str, str], framework: str) -> None:
     """Write a safetensors file.
 
-    Tensors keep the given order where each number then lies on a multiple of its size; else the largest numbers are first.
+    Tensors keep the given order where each number then lies on a multiple of its size; else the widest are first.
 
     Args:
         file: where to.

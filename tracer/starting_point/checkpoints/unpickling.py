@@ -25,8 +25,8 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes:
         """So many bytes."""
 
-    def readline(self) -> bytes:
-        """The bytes up to the end of a line."""
+    def readline(self, size: int, /) -> bytes:
+        """The bytes up to the end of a line, so many at most."""
 
 
 @dataclass(frozen=True)
@@ -424,8 +424,10 @@ class _Bounded:
         return self._source.read(size)
 
     def readline(self) -> bytes:
-        line = self._source.readline()
+        line = self._source.readline(_LONGEST_LINE)
         self._left -= len(line)
+        if b"\\" in line:
+            raise ValueError("a name with escapes")
         return line
 
 

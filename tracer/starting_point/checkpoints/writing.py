@@ -78,12 +78,13 @@ def write_checkpoint(
     except OSError as error:
         raise _unwritable(error, here) from error
     try:
-        with file:
-            watched = _Watched(file, here)
-            writer.write(watched, entries, blocks, tied=tied, framework=framework)
-            watched.flush()
+        watched = _Watched(file, here)
+        writer.write(watched, entries, blocks, tied=tied, framework=framework)
+        watched.close()
         _replaced(partial, here)
     except BaseException:
+        with suppress(OSError):
+            file.close()
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
@@ -109,6 +110,13 @@ class _Watched:
     def flush(self) -> None:
         try:
             self._file.flush()
+        except OSError as error:
+            raise _unwritable(error, self._path) from error
+
+    def close(self) -> None:
+        self.flush()
+        try:
+            self._file.close()
         except OSError as error:
             raise _unwritable(error, self._path) from error
 
