@@ -107,6 +107,14 @@ def test_several_sets_are_not_chosen_from(tmp_path: Path, content: dict) -> None
         assert key not in content or key in str(caught.value)
 
 
+def test_what_lightning_saves_is_read(tmp_path: Path) -> None:
+    """A Lightning checkpoint holds tensors in its callbacks too: they are no weights."""
+    content = {"epoch": 3, "pytorch-lightning_version": "2", "state_dict": WEIGHTS, "hyper_parameters": {"a": 3},
+               "callbacks": {"ModelCheckpoint{}": {"best_model_score": torch.tensor(0.5)}}, "loops": {"fit_loop": {}},
+               "optimizer_states": [optimizer.state_dict()], "lr_schedulers": [scheduler.state_dict()]}  # fmt: skip
+    assert taken(tmp_path, content)[0] == 1
+
+
 def test_an_optimizer_alone_is_no_weights(tmp_path: Path) -> None:
     """The tensors of an optimizer are never taken for weights."""
     with pytest.raises(CheckpointError, match="no tensors by name"):

@@ -88,11 +88,9 @@ def test_a_whole_net_is_refused_by_its_class(tmp_path: Path) -> None:
     assert "state_dict" in said
 
 
-def test_arguments_of_a_script_are_refused_by_their_class(tmp_path: Path) -> None:
+def test_paths_beside_weights_are_refused_by_their_class(tmp_path: Path) -> None:
     """What else was pickled beside the weights is named too."""
-    assert "argparse.Namespace" in refusal(
-        tmp_path / "x.pth", wrapped(pickle.dumps({"args": argparse.Namespace(a=1)}, 2))
-    )
+    assert "pathlib.PosixPath" in refusal(tmp_path / "x.pth", wrapped(pickle.dumps({"args": Path("x")}, 2)))
 
 
 HARMLESS = [
@@ -108,6 +106,7 @@ HARMLESS = [
     10**50,
     1.5,
     slice(1, 2),
+    argparse.Namespace(lr=3),
 ]
 
 
@@ -194,6 +193,10 @@ TRAPS = {
     "a call of a dtype": b"\x80\x02ctorch\nfloat32\n)R.",
     "a name over lines": b"\x80\x02cos\n" + b"x" * 100000,
     "a list as a set's part": b"\x80\x04\x8f(]\x90.",
+    "keys of one hash": b"\x80\x02}(" + b"".join(
+        b"\x8a\x0c" + (k * (2**61 - 1)).to_bytes(12, "little") + b"N" for k in range(1, 200000)) + b"u.",
+    "copies by another way": b"\x80\x02X\x40\x42\x0f\x00" + b"a" * 1_000_000 + b"q\x000]"
+    + b"ctorch._tensor\n_rebuild_from_type_v2\n(c_codecs\nencode\nctorch\nTensor\nh\x00\x85NtRa" * 500 + b".",
     "laughs": b"\x80\x02]q\x00" + b"".join(
         b"](" + bytes([0x68, n]) * 10 + b"eq" + bytes([n + 1]) for n in range(30)) + b".",
 }  # fmt: skip

@@ -86,7 +86,9 @@ BAD = {
     "GPTQ": (header({"l.qweight": tensor(), "l.scales": tensor(4, 8)}, bytes(8)), "GPTQ"),
     "bitsandbytes": (header({"l.weight": tensor(), "l.weight.absmax": tensor(4, 8)}, bytes(8)), "bitsandbytes"),
     "bitsandbytes 8": (header({"l.weight": tensor(), "l.SCB": tensor(4, 8)}, bytes(8)), "bitsandbytes"),
-    "scaled": (header({"l.weight": tensor(), "l.weight_scale_inv": tensor(4, 8)}, bytes(8)), "float8"),
+    "scaled": (header({"l.weight": tensor(0, 4, (4,), "F8_E4M3"), "l.weight_scale_inv": tensor(4, 8)}, bytes(8)), "float8"),
+    "packed": (header({"l.weight_packed": tensor()}, bytes(4)), "compressed"),
+    "a state": (header({"l.weight.quant_state.bitsandbytes__nf4": tensor()}, bytes(4)), "bitsandbytes"),
     "MindSpore": (header({"__metadata__": {"format": "ms", "a": "Int4"}, "a": tensor()}, bytes(4)), "MindSpore's"),
 }  # fmt: skip
 
@@ -103,8 +105,15 @@ def test_a_bad_file_is_refused(tmp_path: Path, case: str) -> None:
 
 
 def test_scales_alone_are_parameters(tmp_path: Path) -> None:
-    """A parameter that is called scales is no sign of packed weights."""
-    assert list(loaded(save(tmp_path / "x.safetensors", {"norm.scales": np.ones(2), "weight_scale": np.ones(1)})))
+    """Parameters of such names beside plain weights are no sign of packed ones."""
+    names = ["norm.scales", "weight_scale", "l.weight", "l.weight_scale", "l.absmax", "l.qzeros"]
+    assert list(loaded(save(tmp_path / "x.safetensors", dict.fromkeys(names, np.ones(2))))) == names
+
+
+def test_float8_without_scales_is_read(tmp_path: Path) -> None:
+    """float8 numbers that nothing scales are parameters as they are."""
+    array = np.ones(2, ml_dtypes.float8_e4m3fn)
+    same(loaded(save(tmp_path / "x.safetensors", {"l.weight": array})), {"l.weight": array})
 
 
 def test_what_the_format_lacks_is_not_written(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def open_npz(file: OpenFile, archive: Zip) -> Checkpoint:
             passed += 1
         else:
             stored[member.filename[: -len(".npy")]] = found
-    refuse_quantised(stored, where)
+    refuse_quantised({name: each.dtype.name for name, each in stored.items()}, where)
     notes = (f"{passed} members that hold no numbers were passed over",) if passed else ()
 
     def close() -> None:

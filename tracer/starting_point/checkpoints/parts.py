@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tracer.errors import CheckpointError
-from tracer.starting_point.checkpoints.unpickling import HeldArray, TensorView, Unusual
+from tracer.starting_point.checkpoints.pickled import HeldArray, TensorView, Unusual
 
 Tensors = Mapping[str, Any]
 Kept = TypeVar("Kept")

@@ -37,7 +37,11 @@ def open_safetensors(file: OpenFile) -> Checkpoint:
     header = json_object(file.bytes(8, length), where)
     metadata = header.pop("__metadata__", {})
     framework = _FRAMEWORKS.get(str(metadata.get("format")), "") if isinstance(metadata, dict) else ""
-    refuse_quantised(header, where)
+    dtypes = {
+        name: BY_SAFETENSORS.get(str(said.get("dtype")), "") if isinstance(said, dict) else ""
+        for name, said in header.items()
+    }
+    refuse_quantised(dtypes, where)
     packed = [
         name for name in header if isinstance(metadata, dict) and str(metadata.get(name)).startswith(("Int4", "QInt"))
     ]

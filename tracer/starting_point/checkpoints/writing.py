@@ -75,7 +75,7 @@ def write_checkpoint(
     partial = here.with_name(f"{here.name}.partial")
     try:
         file = partial.open("w+b")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unwritable(error, here) from error
     try:
         watched = _Watched(file, here)
@@ -143,9 +143,9 @@ def _replaced(partial: Path, path: Path) -> None:
         raise _unwritable(error, path) from error
 
 
-def _unwritable(error: OSError, path: Path) -> CheckpointError:
+def _unwritable(error: OSError | ValueError, path: Path) -> CheckpointError:
     return CheckpointError(
-        f"the parameters cannot be written ({error.strerror or error})",
+        f"the parameters cannot be written ({getattr(error, 'strerror', None) or error})",
         where=str(path),
         then="see that the folder exists, that you may write to it, and that the disk has room",
     )
