@@ -16,7 +16,12 @@ from tests.starting_point.checkpoint_files import save
 from tracer.errors import CheckpointError
 from tracer.starting_point.checkpoints import open_checkpoint
 
-TENSORS = {"a.weight": np.arange(40, dtype=np.float32).reshape(5, 8), "b": np.array(3), "c": np.ones((0, 2)), "d": np.ones(3, bool)}
+TENSORS = {
+    "a.weight": np.arange(40, dtype=np.float32).reshape(5, 8),
+    "b": np.array(3),
+    "c": np.ones((0, 2)),
+    "d": np.ones(3, bool),
+}
 KINDS = ["pth", "safetensors", "ckpt", "npz", "deflated", "legacy", "checked"]
 
 

@@ -27,9 +27,7 @@ def test_shards_are_one_checkpoint(tmp_path: Path, suffix: str, by: str) -> None
     """Shards with an index are read together, by the folder or by the index."""
     save(tmp_path / f"model-1-of-2.{suffix}", A)
     save(tmp_path / f"model-2-of-2.{suffix}", B)
-    path = index(
-        tmp_path, {"a": f"model-1-of-2.{suffix}", "b": f"model-2-of-2.{suffix}"}, f"model.{suffix}.index.json"
-    )
+    path = index(tmp_path, {"a": f"model-1-of-2.{suffix}", "b": f"model-2-of-2.{suffix}"}, f"model.{suffix}.index.json")
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     same(loaded(tmp_path if by == "folder" else path), A | B)
 

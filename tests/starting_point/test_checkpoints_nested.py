@@ -118,7 +118,9 @@ def test_what_lightning_saves_is_read(tmp_path: Path) -> None:
 def test_an_optimizer_alone_is_no_weights(tmp_path: Path) -> None:
     """The tensors of an optimizer are never taken for weights."""
     with pytest.raises(CheckpointError, match="no tensors by name"):
-        open_checkpoint(saved(tmp_path, {"optimizer": optimizer.state_dict(), "optimizer_states": [optimizer.state_dict()]}))
+        open_checkpoint(
+            saved(tmp_path, {"optimizer": optimizer.state_dict(), "optimizer_states": [optimizer.state_dict()]})
+        )
 
 
 def test_an_optimizer_s_own_file_is_no_weights(tmp_path: Path) -> None:

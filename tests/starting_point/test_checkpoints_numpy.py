@@ -100,9 +100,13 @@ BAD = {
     "no shape": (packed(("a.npy", member(shape="x"))), "claims the shape"),
     "truth as a length": (packed(("a.npy", member(shape=(True,), content=bytes(4)))), "claims the shape"),
     "too many axes": (packed(("a.npy", member(shape=(1,) * 70, content=bytes(4)))), "70 axes"),
+    "a member without a name": (packed(("n.npy", member())).replace(b"n.npy", b"\0.npy"), "no parameters"),
     "no array": (packed(("a.npy", b"hello, this is text")), "no array"),
     "code in a header": (packed(("a.npy", member().replace(b"False", b"exit("))), "cannot be read"),
-    "a bomb": (packed(("a.npy", member(shape=(1 << 23,), content=bytes(1 << 25)).ljust(1)), method=zipfile.ZIP_BZIP2), "unusual way"),
+    "a bomb": (
+        packed(("a.npy", member(shape=(1 << 23,), content=bytes(1 << 25)).ljust(1)), method=zipfile.ZIP_BZIP2),
+        "unusual way",
+    ),
     "a zip of nothing known": (packed(("readme.txt", b"hello")), "no parameters"),
 }
 

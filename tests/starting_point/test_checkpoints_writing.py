@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.habits.source import REPOSITORY
 from tests.starting_point.checkpoint_files import arrays, loaded, same, save
@@ -48,6 +51,32 @@ def test_a_round_through_all_formats_changes_nothing(tmp_path: Path, first: str)
         read = loaded(path)
         same({name: read[name] for name in tensors}, tensors)
         assert len(read) == len(tensors)
+
+
+DTYPES = [np.float16, np.float32, np.float64, np.int64, np.uint8, np.bool_, np.int16]
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(
+    kinds=st.dictionaries(
+        NAMES, st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(0, 4), max_size=4)), min_size=1
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_any_tensors_come_back(suffix: str, kinds: dict) -> None:
+    """Whatever names, shapes and dtypes, every format gives back what it was given."""
+    random = np.random.default_rng(0)
+    tensors = {}
+    for name, (dtype, shape) in kinds.items():
+        shape = (1,) if suffix == ".ckpt" and shape == [0] else tuple(shape)
+        tensors[name] = np.frombuffer(random.bytes(int(np.prod(shape)) * 8), dtype)[: int(np.prod(shape))].reshape(
+            shape
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        read = loaded(save(Path(folder) / f"x{suffix}", tensors))
+    assert len(read) == len(tensors)
+    same({name: read[name] for name in tensors}, tensors)
 
 
 def test_brain_floats_go_round_where_numpy_is_not_asked(tmp_path: Path) -> None:
@@ -115,7 +144,9 @@ WRONG = {
 def test_pieces_that_are_not_what_was_announced_are_refused(tmp_path: Path, suffix: str, case: str) -> None:
     """Numbers that do not add up to the announced shape and dtype are no file."""
     with pytest.raises(CheckpointError, match="announced"):
-        write_checkpoint(tmp_path / f"x{suffix}", ENTRIES, lambda name: iter(WRONG[case] if name == "b" else [TWO["a"]]))
+        write_checkpoint(
+            tmp_path / f"x{suffix}", ENTRIES, lambda name: iter(WRONG[case] if name == "b" else [TWO["a"]])
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -123,6 +154,8 @@ BAD_ENTRIES = {
     "a name twice": ([ENTRIES[0], ENTRIES[0]], {}, "twice"),
     "an unknown dtype": ([Entry("a", (1,), "float31")], {}, "float31"),
     "a negative axis": ([Entry("a", (-1,), "float32")], {}, "claims the shape"),
+    "no name": ([Entry("", (1,), "float32")], {}, "empty"),
+    "too long a name": ([Entry("a" * 70000, (1,), "float32")], {}, "too long"),
     "no text": ([Entry("\ud800", (1,), "float32")], {}, "no text"),
     "tied to nothing": (ENTRIES, {"b": "z"}, "tied to 'z'"),
     "tied to a later one": (ENTRIES, {"a": "b"}, "tied to 'b'"),

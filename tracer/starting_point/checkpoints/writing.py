@@ -16,6 +16,7 @@ from tracer.starting_point.checkpoints import ckpt, npz, pth, safetensors
 from tracer.starting_point.checkpoints.base import Entry, Pieces, checked_shape
 from tracer.starting_point.checkpoints.dtypes import numpy_dtype
 
+_LONGEST_NAME = 60_000  # a zip has no room for more
 _MOST = 1 << 25  # bytes handed to a format at once
 
 
@@ -157,9 +158,11 @@ def _check(entries: Sequence[Entry], tied: Mapping[str, str], writer: _Writer, w
     for entry in entries:
         here = f"{where}: {entry.name!r:.80}"
         try:
-            entry.name.encode("utf-8")
+            length = len(entry.name.encode("utf-8"))
         except UnicodeEncodeError as error:
             raise CheckpointError("a name is no text that a file can hold", where=here, then="rename it") from error
+        if not 0 < length <= _LONGEST_NAME:
+            raise CheckpointError("a name is empty or too long for a file", where=here, then="rename it")
         if entry.name in known:
             raise CheckpointError(
                 "a name is to be written twice", where=here, then="give each tensor a name of its own"
