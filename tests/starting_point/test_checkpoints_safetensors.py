@@ -87,7 +87,7 @@ BAD = {
     "bitsandbytes": (header({"l.weight": tensor(), "l.weight.absmax": tensor(4, 8)}, bytes(8)), "bitsandbytes"),
     "bitsandbytes 8": (header({"l.weight": tensor(), "l.SCB": tensor(4, 8)}, bytes(8)), "bitsandbytes"),
     "scaled": (header({"l.weight": tensor(0, 4, (4,), "F8_E4M3"), "l.weight_scale_inv": tensor(4, 8)}, bytes(8)), "float8"),
-    "packed": (header({"l.weight_packed": tensor()}, bytes(4)), "compressed"),
+    "packed": (header({"l.weight_packed": tensor(dtype="I32")}, bytes(4)), "compressed"),
     "a state": (header({"l.weight.quant_state.bitsandbytes__nf4": tensor()}, bytes(4)), "bitsandbytes"),
     "MindSpore": (header({"__metadata__": {"format": "ms", "a": "Int4"}, "a": tensor()}, bytes(4)), "MindSpore's"),
 }  # fmt: skip

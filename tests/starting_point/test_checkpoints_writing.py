@@ -54,7 +54,8 @@ def test_a_round_through_all_formats_changes_nothing(tmp_path: Path, first: str)
 
 
 DTYPES = [np.float16, np.float32, np.float64, np.int64, np.uint8, np.bool_, np.int16]
-NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0.")  # with dots, names may mean an optimizer
+NAMES = st.text(LETTERS, min_size=1, max_size=20).filter(lambda name: name != "__metadata__")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

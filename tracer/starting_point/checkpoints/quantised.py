@@ -34,7 +34,7 @@ def refuse_quantised(dtypes: Mapping[str, str], where: str) -> None:
             kind = "bitsandbytes"
         elif name.endswith(_BITSANDBYTES_8) and f"{stem}.weight" in dtypes:
             kind = "bitsandbytes (8 bits)"
-        elif name.endswith(".weight_packed"):
+        elif name.endswith(".weight_packed") and dtypes[name].startswith(("int", "uint")):
             kind = "compressed tensors"
         elif name.endswith(_SCALES) and dtypes.get(f"{stem}.weight", "").startswith(_NARROW):
             kind = "a scale for each block, as float8 or int8"
