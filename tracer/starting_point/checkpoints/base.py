@@ -180,6 +180,7 @@ def reading(path: object, name: str = "") -> Iterator[None]:
         NotImplementedError,  # zipfile, of versions and methods it does not know
         RuntimeError,  # zipfile, of encrypted members
         EOFError,
+        LookupError,
         OverflowError,
     ) as error:
         raise CheckpointError(f"a file of parameters cannot be read ({error})", where=where, then=DAMAGED) from error

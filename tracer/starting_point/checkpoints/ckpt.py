@@ -63,7 +63,7 @@ def open_ckpt(file: OpenFile) -> Checkpoint:
             passed += 1
         else:
             stored[tag] = _stored(file, group, f"{where}: {tag}")
-    refuse_quantised(stored, where)
+    refuse_quantised({name: each.dtype.name for name, each in stored.items()}, where)
     stored, notes = without_optimizer(stored)
     if passed:
         notes = (*notes, f"{passed} things that are no tensor were passed over")

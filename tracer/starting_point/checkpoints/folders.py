@@ -43,7 +43,8 @@ def open_folder(path: Path, one: Opener) -> Checkpoint:
         files = named or sorted(file for pattern in patterns for file in path.glob(pattern) if file.is_file())
         if not files:
             continue
-        others = [file.name for rest in _IN_TURN[turn + 1 :] for pattern in rest for file in sorted(path.glob(pattern))]
+        rest = [pattern for patterns in _IN_TURN[turn + 1 :] for pattern in patterns]
+        others = sorted({file.name for pattern in rest for file in path.glob(pattern)})
         notes = (f"took {files[0].name}; the folder also holds {', '.join(others[:6])}",) if others else ()
         if patterns == ("*.ckpt",) and len(files) > 1:
             return open_several(path, files, one, notes)
@@ -101,7 +102,7 @@ def open_index(path: Path, one: Opener) -> Checkpoint:
     with ExitStack() as stack:
         shards: dict[str, Checkpoint] = {}
         for file in dict.fromkeys(places.values()):
-            if Path(file).name != file or file.endswith(".json") or "\\" in file:
+            if not file or Path(file).name != file or file.endswith(".json") or "\\" in file:
                 raise CheckpointError(f"the index names a file elsewhere: {file!r}", where=str(path), then=DAMAGED)
             if not (path.parent / file).is_file():
                 raise CheckpointError(

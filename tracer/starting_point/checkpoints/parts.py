@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tracer.errors import CheckpointError
-from tracer.starting_point.checkpoints.unpickling import HeldArray, TensorView, Unusual
+from tracer.starting_point.checkpoints.pickled import HeldArray, TensorView, Unusual
 
 Tensors = Mapping[str, Any]
 Kept = TypeVar("Kept")
@@ -33,6 +34,7 @@ OPTIMIZERS = {
     "loops",
 }
 DEEPEST = 4
+MOST_SEEN = 10_000  # a file may hold one mapping in many places; nobody nests more on purpose
 
 MOMENTS = {
     *("moments", "moment1", "moment2", "accum", "accumulation", "mean_square", "mean_gradient", "mean_gradients"),
@@ -46,11 +48,19 @@ COUNTERS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A mapping of names to tensors inside a file: where it is, and its tensors."""
+    """A mapping of names to tensors inside a file.
+
+    Args:
+        name: its place, keys joined by dots.
+        tensors: its tensors.
+        beside: how many other things are in it.
+        mapping: which object of the file it is: one may stand under two names.
+    """
 
     name: str
     tensors: Tensors
     beside: int
+    mapping: int
 
     @property
     def rank(self) -> int:
@@ -79,7 +89,7 @@ def chosen(root: Any, part: str | None, where: str) -> tuple[dict[str, Any], tup
         raise CheckpointError(
             "the file holds no parameters by name", where=where, then="save net.state_dict(), and nothing around it"
         )
-    parts = list(_parts(root, (), set()))
+    parts = list(_parts(root, (), itertools.count()))
     if not parts:
         raise CheckpointError("the file holds no tensors by name", where=where, then="save net.state_dict()")
     if part is not None:
@@ -119,18 +129,17 @@ def without_optimizer(entries: Mapping[str, Kept]) -> tuple[dict[str, Kept], tup
     return kept, (f"{len(left)} tensors of an optimizer were passed over ({_few(sorted(left))})",)
 
 
-def _parts(thing: dict[Any, Any], path: tuple[str, ...], seen: set[int]) -> Iterator[Part]:
-    """Every mapping with tensors in it that is not an optimizer's, outermost first; each once."""
-    if id(thing) in seen or len(path) > DEEPEST:
+def _parts(thing: dict[Any, Any], path: tuple[str, ...], seen: Iterator[int]) -> Iterator[Part]:
+    """Every mapping with tensors in it that is not an optimizer's, outermost first."""
+    if next(seen) > MOST_SEEN or len(path) > DEEPEST or "param_groups" in thing:
         return
-    seen.add(id(thing))
     tensors = {
         key: value
         for key, value in thing.items()
         if isinstance(key, str) and isinstance(value, (TensorView, HeldArray, Unusual))
     }
     if tensors:
-        yield Part(".".join(path), tensors, len(thing) - len(tensors))
+        yield Part(".".join(path), tensors, len(thing) - len(tensors), id(thing))
     for key, value in thing.items():
         if isinstance(key, str) and isinstance(value, dict) and not _of_an_optimizer(key):
             yield from _parts(value, (*path, key), seen)
@@ -144,7 +153,8 @@ def _of_an_optimizer(key: str) -> bool:
 def _obvious(parts: list[Part], where: str) -> Part:
     """The one part that must be meant."""
     outer = [each for each in parts if not each.name]
-    inner = [each for each in parts if each.name]
+    best = {each.mapping: each for each in sorted(parts, key=lambda each: -each.rank) if each.name}
+    inner = [each for each in parts if best.get(each.mapping) is each]
     if outer and (not inner or not _counters(outer[0])):
         if not inner:
             return outer[0]

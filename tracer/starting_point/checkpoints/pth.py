@@ -12,6 +12,7 @@ from tracer.errors import CheckpointError
 from tracer.starting_point.checkpoints.base import DAMAGED, Blocks, Checkpoint, Entry, checked_shape, reading
 from tracer.starting_point.checkpoints.dtypes import BY_NAME, numpy_dtype
 from tracer.starting_point.checkpoints.parts import chosen
+from tracer.starting_point.checkpoints.pickled import SAVE_STATE, HeldArray, Storage, TensorView, Unusual
 from tracer.starting_point.checkpoints.quantised import refuse_quantised, refused
 from tracer.starting_point.checkpoints.stored import (
     Bytes,
@@ -22,7 +23,7 @@ from tracer.starting_point.checkpoints.stored import (
     c_strides,
     in_c_order,
 )
-from tracer.starting_point.checkpoints.unpickling import SAVE_STATE, HeldArray, Storage, TensorView, Unusual, unpickle
+from tracer.starting_point.checkpoints.unpickling import unpickle
 from tracer.starting_point.checkpoints.zips import Zip
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -109,7 +110,7 @@ def _placed(
     tensors: Mapping[str, Any], source: Any, *, swap: bool, where: str
 ) -> tuple[dict[str, Stored], dict[str, str]]:
     """Where the numbers of each tensor lie, and which tensors are one."""
-    refuse_quantised(tensors, where)
+    refuse_quantised({name: getattr(tensor, "dtype", "") for name, tensor in tensors.items()}, where)
     stored: dict[str, Stored] = {}
     first: dict[TensorView, str] = {}
     tied: dict[str, str] = {}

@@ -37,7 +37,11 @@ def open_safetensors(file: OpenFile) -> Checkpoint:
     header = json_object(file.bytes(8, length), where)
     metadata = header.pop("__metadata__", {})
     framework = _FRAMEWORKS.get(str(metadata.get("format")), "") if isinstance(metadata, dict) else ""
-    refuse_quantised(header, where)
+    dtypes = {
+        name: BY_SAFETENSORS.get(str(said.get("dtype")), "") if isinstance(said, dict) else ""
+        for name, said in header.items()
+    }
+    refuse_quantised(dtypes, where)
     packed = [
         name for name in header if isinstance(metadata, dict) and str(metadata.get(name)).startswith(("Int4", "QInt"))
     ]
@@ -110,7 +114,9 @@ def refuse_writing(entry: Entry, where: str) -> None:
 
 
 def write(file: BinaryIO, entries: Sequence[Entry], blocks: Blocks, *, tied: Mapping[str, str], framework: str) -> None:
-    """Write a safetensors file; names stand in the given order, numbers by their size so that each lies on its address.
+    """Write a safetensors file.
+
+    Tensors keep the given order where each number then lies on a multiple of its size; else the widest are first.
 
     Args:
         file: where to.
@@ -120,14 +126,15 @@ def write(file: BinaryIO, entries: Sequence[Entry], blocks: Blocks, *, tied: Map
         framework: whose names these are, for the header; torch's where it is empty.
     """
     del tied
-    laid = sorted(entries, key=lambda entry: -numpy_dtype(entry.dtype).itemsize)
-    begins: dict[str, int] = {}
-    at = 0
-    for entry in laid:
-        begins[entry.name] = at
-        at += entry.nbytes
+    sizes = {entry.name: numpy_dtype(entry.dtype).itemsize for entry in entries}
+    begins = _begins(entries)
+    laid = list(entries)
+    if any(begins[name] % size for name, size in sizes.items()):
+        laid.sort(key=lambda entry: -sizes[entry.name])
+        begins = _begins(laid)
+    # MindSpore's own reader wants the names in the order of the numbers.
     header: dict[str, Any] = {"__metadata__": {"format": "ms" if framework == "mindspore" else "pt"}}
-    for entry in entries:
+    for entry in laid:
         offsets = [begins[entry.name], begins[entry.name] + entry.nbytes]
         code = BY_NAME[entry.dtype].safetensors
         header[entry.name] = {"dtype": code, "shape": list(entry.shape), "data_offsets": offsets}
@@ -137,3 +144,13 @@ def write(file: BinaryIO, entries: Sequence[Entry], blocks: Blocks, *, tied: Map
     file.write(text)
     for entry in laid:
         file.writelines(blocks(entry))
+
+
+def _begins(laid: Sequence[Entry]) -> dict[str, int]:
+    """Where each tensor begins when they lie in this order."""
+    begins: dict[str, int] = {}
+    at = 0
+    for entry in laid:
+        begins[entry.name] = at
+        at += entry.nbytes
+    return begins

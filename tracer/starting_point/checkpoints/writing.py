@@ -16,6 +16,7 @@ from tracer.starting_point.checkpoints import ckpt, npz, pth, safetensors
 from tracer.starting_point.checkpoints.base import Entry, Pieces, checked_shape
 from tracer.starting_point.checkpoints.dtypes import numpy_dtype
 
+_LONGEST_NAME = 60_000  # a zip has no room for more
 _MOST = 1 << 25  # bytes handed to a format at once
 
 
@@ -75,15 +76,16 @@ def write_checkpoint(
     partial = here.with_name(f"{here.name}.partial")
     try:
         file = partial.open("w+b")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unwritable(error, here) from error
     try:
-        with file:
-            watched = _Watched(file, here)
-            writer.write(watched, entries, blocks, tied=tied, framework=framework)
-            watched.flush()
+        watched = _Watched(file, here)
+        writer.write(watched, entries, blocks, tied=tied, framework=framework)
+        watched.close()
         _replaced(partial, here)
     except BaseException:
+        with suppress(OSError):
+            file.close()
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
@@ -112,6 +114,13 @@ class _Watched:
         except OSError as error:
             raise _unwritable(error, self._path) from error
 
+    def close(self) -> None:
+        self.flush()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise _unwritable(error, self._path) from error
+
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
             return self._file.seek(offset, whence)
@@ -135,9 +144,9 @@ def _replaced(partial: Path, path: Path) -> None:
         raise _unwritable(error, path) from error
 
 
-def _unwritable(error: OSError, path: Path) -> CheckpointError:
+def _unwritable(error: OSError | ValueError, path: Path) -> CheckpointError:
     return CheckpointError(
-        f"the parameters cannot be written ({error.strerror or error})",
+        f"the parameters cannot be written ({getattr(error, 'strerror', None) or error})",
         where=str(path),
         then="see that the folder exists, that you may write to it, and that the disk has room",
     )
@@ -149,9 +158,11 @@ def _check(entries: Sequence[Entry], tied: Mapping[str, str], writer: _Writer, w
     for entry in entries:
         here = f"{where}: {entry.name!r:.80}"
         try:
-            entry.name.encode("utf-8")
+            length = len(entry.name.encode("utf-8"))
         except UnicodeEncodeError as error:
             raise CheckpointError("a name is no text that a file can hold", where=here, then="rename it") from error
+        if not 0 < length <= _LONGEST_NAME:
+            raise CheckpointError("a name is empty or too long for a file", where=here, then="rename it")
         if entry.name in known:
             raise CheckpointError(
                 "a name is to be written twice", where=here, then="give each tensor a name of its own"
