@@ -61,8 +61,7 @@ class InitReport:
         found = self.comparison
         count, of = len(found.differs), len(found.rows)
         if count:
-            parts = "parameter is" if count == 1 else "parameters are"
-            return f"{count} of {of} {parts} initialised in another way"
+            return f"{count} of {of} parameters {'is' if count == 1 else 'are'} initialised in another way"
         if not found.rows:
             return "no parameter of one net has a partner in the other"
         if self.verdict == "unsure":
@@ -198,7 +197,7 @@ def _rest(report: InitReport) -> Iterator[str]:
     alike = Counter(_alike(row) for row in found.rows if row.verdict == "alike")
     count = sum(alike.values())
     if count:
-        shown = [f"{kind} {number}" for kind, number in alike.most_common(4)]
+        shown = [f"{kind}: {number}" for kind, number in alike.most_common(4)]
         yield f"alike: {count} ({'; '.join(shown)}{'; ...' if len(alike) > 4 else ''})"
     few = [row for row in found.rows if row.verdict == "alike" and row.finest is not None and row.finest > _FEW]
     if few:

@@ -132,7 +132,7 @@ def law_of(sample: Sample) -> Law:
             return Law("normal", (middle, width), zeros, _scheme(_NORMAL, width, sample.shape) if not middle else None)
         if _fits(values, stats.truncnorm(-2, 2, mean, std / _AT_TWO).cdf):
             return Law("truncated normal", (middle, _round(std / _AT_TWO, std_error)), zeros)
-    return Law("other", (middle, _round(std, 2 * std_error)), zeros)
+    return Law("other", (middle, float(f"{std:.2g}")), zeros)
 
 
 def initialiser(law: Law, framework: str) -> str | None:
