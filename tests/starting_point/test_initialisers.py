@@ -307,7 +307,12 @@ def test_many_layers_with_one_mistake_are_one_finding(capsys: pytest.CaptureFixt
 
 def test_randomness_is_as_it_was() -> None:
     """Every generator stands where it stood."""
-    before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), mindspore.get_seed())
+    before = (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.get_rng_state().tolist(),
+        mindspore.get_seed(),
+    )
     compared(Candidate, seeds=2)
     after = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), mindspore.get_seed())
     assert before == after

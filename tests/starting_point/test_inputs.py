@@ -125,7 +125,15 @@ def test_pairs_of_shape_and_dtype_are_several() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [(), ("8:bool", "x=8:bool"), ("x=8:bool", "x=8:bool"), ({"x": "y=8:bool"},), ({"a b": "8:bool"},), ((2, 3),), ((2, 3), (4,))],
+    [
+        (),
+        ("8:bool", "x=8:bool"),
+        ("x=8:bool", "x=8:bool"),
+        ({"x": "y=8:bool"},),
+        ({"a b": "8:bool"},),
+        ((2, 3),),
+        ((2, 3), (4,)),
+    ],
 )
 def test_descriptions_that_do_not_go_together_are_refused(given: tuple[object, ...]) -> None:
     """None at all, some with names and some without, one name twice, a shape without dtype."""

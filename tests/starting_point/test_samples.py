@@ -371,7 +371,10 @@ def _damaged(folder: Path) -> dict[str, Path]:
     _npz(folder / "newer.npz", tracer__json=b'{"version": 9, "members": {}}')
     _npz(folder / "absent.npz", tracer__json=b'{"version": 1, "members": {}, "batch": {"array": "0"}}')
     _npz(folder / "strange.npz", tracer__json=b'{"version": 1, "members": {}, "batch": {"import": "os"}}')
-    _npz(folder / "deep.npz", tracer__json=b'{"version": 1, "members": {}, "batch": ' + b'{"list": [' * 900 + b"]}" * 900 + b"}")
+    _npz(
+        folder / "deep.npz",
+        tracer__json=b'{"version": 1, "members": {}, "batch": ' + b'{"list": [' * 900 + b"]}" * 900 + b"}",
+    )
     (folder / "none").mkdir()
     return {path.name: path for path in [*folder.iterdir(), folder / "missing.npz"]}
 
