@@ -28,7 +28,10 @@ def test_every_function_of_the_face_has_its_signature_in_the_reference() -> None
 def test_signatures_are_those_of_the_functions(name: str) -> None:
     """Names, order and defaults of the arguments are the function's own."""
     arguments = STUBS[name].args
-    shown = {a.arg: inspect.Parameter.empty for a in (*arguments.args, *arguments.kwonlyargs)}
+    several = [arguments.vararg] if arguments.vararg else []
+    shown = {a.arg: inspect.Parameter.empty for a in (*arguments.args, *several, *arguments.kwonlyargs)}
+    given = arguments.args[len(arguments.args) - len(arguments.defaults) :]
+    shown |= {a.arg: ast.literal_eval(d) for a, d in zip(given, arguments.defaults)}
     shown |= {a.arg: ast.literal_eval(d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None}
     real = inspect.signature(getattr(tracer, name)).parameters
     assert shown == {key: parameter.default for key, parameter in real.items()}

@@ -13,6 +13,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hypothesis_numpy
 
 import tracer
 from tracer.errors import FrameworkMissing, RuleError, StartingPointError, TracerError
@@ -74,6 +77,23 @@ def kept(batch: Any, folder: Path) -> Any:
 )
 def test_a_batch_comes_back_as_it_was(batch: Any, tmp_path: Path) -> None:
     """Containers, their order, plain values and arrays are what they were."""
+    assert same(kept(batch, tmp_path), batch)
+
+
+_ARRAYS = hypothesis_numpy.arrays(
+    st.sampled_from(["f4", "i8", "?", "u1", "c8"]), hypothesis_numpy.array_shapes(min_dims=0, min_side=0, max_side=3)
+)
+_BATCHES = st.recursive(
+    _ARRAYS | st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text(),
+    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_BATCHES)
+def test_any_batch_comes_back_as_it_was(tmp_path: Path, batch: Any) -> None:
+    """Whatever is nested in whatever, under whatever names."""
     assert same(kept(batch, tmp_path), batch)
 
 

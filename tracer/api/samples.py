@@ -136,7 +136,7 @@ def compare_init(
     Each factory is called once for every seed, each time after every generator was seeded; afterwards all of them are
     as they were. Parameters are paired as `tracer.diff` pairs them; of each pair the numbers over all seeds are tested
     by Kolmogorov and Smirnov, with levels that are corrected for the number of pairs: two nets of one initialisation
-    are told apart by mistake in at most one of a hundred comparisons. Distributions that are nowhere more than 0.02
+    are told apart by mistake in at most one of a thousand comparisons. Distributions that are nowhere more than 0.02
     apart (a normal one 4 % wider than another) are taken for one.
 
     Args:

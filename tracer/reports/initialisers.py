@@ -43,7 +43,7 @@ class InitReport:
 
     @property
     def verdict(self) -> Literal["agree", "diverged", "unsure"]:
-        """The word: "diverged" where a pair differs, "unsure" where parameters could not be compared, else "agree"."""
+        """The verdict: "diverged" where a pair differs, "unsure" where not all could be compared, else "agree"."""
         found = self.comparison
         if found.differs:
             return "diverged"
@@ -61,8 +61,7 @@ class InitReport:
         found = self.comparison
         count, of = len(found.differs), len(found.rows)
         if count:
-            parts = "parameter is" if count == 1 else "parameters are"
-            return f"{count} of {of} {parts} initialised in another way"
+            return f"{count} of {of} parameters {'is' if count == 1 else 'are'} initialised in another way"
         if not found.rows:
             return "no parameter of one net has a partner in the other"
         if self.verdict == "unsure":
@@ -147,11 +146,13 @@ def _drawn(side: Drawn) -> dict[str, Any]:
 
 
 def _groups(rows: Sequence[InitRow]) -> list[list[InitRow]]:
-    """Rows that say the same of the same classes, together: twelve blocks have one mistake, not twelve."""
-    found: dict[tuple[str, str, str, str], list[InitRow]] = {}
+    """Rows that say the same of the same classes, together: twelve blocks have one mistake, not twelve. What the width
+    owes to a shape is not said of the others."""
+    found: dict[tuple[str, ...], list[InitRow]] = {}
     for row in rows:
         last = row.candidate.keys[0].rpartition(".")[2]
-        found.setdefault((row.reference.kind, row.candidate.kind, last, row.sentence), []).append(row)
+        laws = (row.reference.law.kind, row.candidate.law.kind)
+        found.setdefault((row.reference.kind, row.candidate.kind, last, *laws), []).append(row)
     return list(found.values())
 
 
@@ -193,21 +194,27 @@ def _rest(report: InitReport) -> Iterator[str]:
     for row in found.rows:
         if row.verdict == "unsure":
             yield f"{_names([row])}: {row.sentence}"
-    alike = Counter(row.sentence for row in found.rows if row.verdict == "alike")
+    alike = Counter(_alike(row) for row in found.rows if row.verdict == "alike")
     count = sum(alike.values())
     if count:
-        shown = [f"{number} {sentence}" for sentence, number in alike.most_common(4)]
+        shown = [f"{kind}: {number}" for kind, number in alike.most_common(4)]
         yield f"alike: {count} ({'; '.join(shown)}{'; ...' if len(alike) > 4 else ''})"
     few = [row for row in found.rows if row.verdict == "alike" and row.finest is not None and row.finest > _FEW]
     if few:
+        have = "has" if len(few) == 1 else "have"
         yield (
-            f"{len(few)} of these have so few numbers that only large differences would show, as in "
+            f"{len(few)} of these {have} so few numbers that only large differences would show, as in "
             f"{_names(few[:1])} ({few[0].reference.count} numbers); more seeds show more"
         )
     for side, keys in (("reference", found.alone_reference), ("candidate", found.alone_candidate)):
         if keys:
             yield f"without a partner in the {side}: {', '.join(keys[:6])}{', ...' if len(keys) > 6 else ''}"
     yield from found.notes
+
+
+def _alike(row: InitRow) -> str:
+    ours, theirs = row.reference.law, row.candidate.law
+    return ours.kind if ours.kind == theirs.kind else "not told apart"
 
 
 def _wrapped(text: str, indent: str, more: str | None = None) -> list[str]:

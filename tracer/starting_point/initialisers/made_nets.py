@@ -91,13 +91,17 @@ class _Row:
         self.shape: tuple[int, ...] = ()
 
     def add(self, arrays: Sequence[Array], places: np.random.Generator, wanted: int) -> None:
+        """Numbers of one more net. Raises ValueError where its shape is another."""
+        shape = arrays[0].shape if len(arrays) == 1 else (sum(array.size for array in arrays),)
+        if self.values and shape != self.shape:
+            raise ValueError(f"shape {shape}, and {self.shape} before")
+        self.shape = shape
         arrays = [np.stack([a.real, a.imag], -1) if a.dtype.kind == "c" else a for a in arrays]
         digest = xxhash.xxh3_128()
         for array in arrays:
             digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
             self.sums.add(array)
         self.digests.add(digest.digest())
-        self.shape = arrays[0].shape if len(arrays) == 1 else (sum(array.size for array in arrays),)
         sizes = [array.size for array in arrays]
         total = sum(sizes)
         chosen = (
@@ -175,17 +179,15 @@ def samples_of(
         holder = of_net(net)
         for at, (name, part) in enumerate(parts.items()):
             try:
-                arrays = part(holder.read)
+                rows[name].add(part(holder.read), _places(number, at), wanted)
             except (KeyError, ValueError) as error:
                 raise StartingPointError(
                     f"the {side}'s factory makes nets of different parameters",
                     where=f"{name}, seed {seed}: {str(error)[:120]}",
                     then="have it make nets of one structure, whatever the seed",
                 ) from None
-            if sum(array.size for array in arrays):
-                rows[name].add(arrays, _places(number, at), wanted)
         tell(number + 1)
-    return {name: row.sample() for name, row in rows.items() if row.values}
+    return {name: row.sample() for name, row in rows.items() if row.sums.count}
 
 
 def _places(number: int, at: int) -> np.random.Generator:
