@@ -9,13 +9,13 @@ order they were written: their order proves nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 from tracer.divergence.graph import CallGraph, CallId, Feed, Given, Node, names
-from tracer.divergence.rules import Meaning, UserRule, meaning
+from tracer.divergence.rules import UserRule, meaning
 from tracer.trace.schema import ROOT, Call, Layer, Skeleton
 
 
@@ -70,6 +70,10 @@ def layer_graph(skeleton: Skeleton, user_rules: Sequence[UserRule] = ()) -> Laye
     for path, parent in parents.items():
         if parent is not None:
             children.setdefault(parent, []).append(CallId(path, 0))
+    bare = {path for path in layers if all(".parametrizations." in f".{c.path}." for c in children.get(path, ()))}
+    # a layer of a known op that holds all parameters of its tree is that op (a norm with its activation inside)
+    holding = {parent for path, layer in layers.items() if layer.parameters for parent in _above(path, parents)}
+    whole = {path for path, layer in layers.items() if layer.parameters and path not in holding}
     orders = {path: order for order, path in enumerate(layers)}
     nodes: dict[CallId, Node] = {}
     for path, layer in layers.items():
@@ -82,7 +86,7 @@ def layer_graph(skeleton: Skeleton, user_rules: Sequence[UserRule] = ()) -> Laye
             meaning=meanings[path],
             parent=CallId(parent, 0) if parent is not None else None,
             children=tuple(children.get(path, ())),
-            unit=_is_unit(meanings[path], children.get(path, ())),
+            unit=meanings[path].atomic or path in bare or (bool(meanings[path].op) and path in whole),
             hidden=above is not None and (above.unit or above.hidden),
         )
     return LayerGraph(
@@ -96,8 +100,11 @@ def layer_graph(skeleton: Skeleton, user_rules: Sequence[UserRule] = ()) -> Laye
     )
 
 
-def _is_unit(means: Meaning, children: Sequence[CallId]) -> bool:
-    return means.atomic or all(".parametrizations" in f".{child.path}" for child in children)
+def _above(path: str, parents: Mapping[str, str | None]) -> Iterator[str]:
+    parent = parents[path]
+    while parent is not None:
+        yield parent
+        parent = parents[parent]
 
 
 def _parent(path: str, layers: Mapping[str, Layer]) -> str | None:

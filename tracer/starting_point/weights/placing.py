@@ -9,7 +9,7 @@ among what is left, and parameters that lie at another level of the net by their
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +20,8 @@ from tracer.divergence.layer_graph import layer_graph
 from tracer.divergence.rules import CommonParameter, Meaning, UserRule
 from tracer.errors import RuleError
 from tracer.starting_point.weights.groups import merged_layers
+from tracer.starting_point.weights.leftovers import leftovers
 from tracer.starting_point.weights.linking import Link, Sides, equal, link_layers, same_names
-from tracer.starting_point.weights.naming import likeness
 from tracer.starting_point.weights.roles import ReadValue, RoleGroup, layer_roles, other_rows, rows_of
 from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn
 from tracer.starting_point.weights.weight_map import (
@@ -113,7 +113,13 @@ class _Placing:
             self._leave_open(references, candidates)
         for found in merged_layers(self.sides, linked.alignment, self._free(0), self._free(1)):
             self._place_merged(found.placements, found.open)
-        self._place_rest()
+        partner = {pair.reference.path: pair.candidate.path for pair in reversed(linked.alignment.pairs)}
+        free = [
+            [facts[key] for key in facts if key in self._free(side)]
+            for side, facts in enumerate((self.ours, self.theirs))
+        ]
+        for placement in leftovers(free[0], free[1], partner):
+            self._place(placement)
         self._tied()
         order = {key: n for n, key in enumerate(self.theirs)}
         placements = sorted(self.placed.values(), key=lambda p: order[p.target])
@@ -234,26 +240,6 @@ class _Placing:
         if open_ is not None:
             self.choices.append(open_)
 
-    def _place_rest(self) -> None:
-        """What lies at another level of the net: the only ones of a name and shape, else the only ones of a shape."""
-        for key_of_rest in (_name_and_size, _size):
-            left, right = ([facts[key] for key in facts if key in free] for facts, free in self._rest())
-            ours, theirs = _by(left, key_of_rest), _by(right, key_of_rest)
-            for kind, (a, *more) in ours.items():
-                b, *others = theirs.get(kind, [None])
-                if b is None or more or others or (key_of_rest is _size and likeness(a.key, b.key) == 0):
-                    continue
-                steps = () if a.shape == b.shape else (Reshape(b.shape),)
-                words = (
-                    "the only ones of their name and shape"
-                    if key_of_rest is _name_and_size
-                    else "the only ones of their shape"
-                )
-                self._place(Placement(b.key, (Piece(a.key, steps),), f"{words} that are left", 0.7))
-
-    def _rest(self) -> tuple[tuple[Mapping[str, ParameterFacts], frozenset[str]], ...]:
-        return (self.ours, self._free(0)), (self.theirs, self._free(1))
-
     def _tied(self) -> None:
         """Say where one side ties what the other does not."""
         targets = defaultdict(list)
@@ -330,18 +316,3 @@ def straight(ours: Shape, theirs: Shape) -> tuple[Step, ...] | None:
 
 def _without_ones(shape: Shape) -> Shape:
     return tuple(size for size in shape if size != 1)
-
-
-def _name_and_size(facts: ParameterFacts) -> Any:
-    return facts.key.rpartition(".")[2], _without_ones(facts.shape)
-
-
-def _size(facts: ParameterFacts) -> Any:
-    return _without_ones(facts.shape)
-
-
-def _by(facts: Iterable[ParameterFacts], key: Callable[[ParameterFacts], Any]) -> dict[Any, list[ParameterFacts]]:
-    found: dict[Any, list[ParameterFacts]] = defaultdict(list)
-    for one in facts:
-        found[key(one)].append(one)
-    return found

@@ -17,9 +17,9 @@ class ParameterFacts:
     """A parameter or buffer as a side has it.
 
     `key` is its structural name ("blocks.0.attn.qkv.weight"), `alias` what its framework calls it where that is
-    another name. `needed` says that the net computes with it what it would not compute with any other numbers:
-    parameters, and moving statistics; counters, masks and tables of positions are not. `tied` is the key of the first
-    place of the same tensor.
+    another name. `statistics` are those of a norm. `needed` says that the net computes with it what it would not
+    compute with any other numbers: parameters, and moving statistics; counters, masks and tables of positions are not.
+    `tied` is the key of the first place of the same tensor.
     """
 
     key: str
@@ -28,6 +28,7 @@ class ParameterFacts:
     trainable: bool = True
     buffer: bool = False
     needed: bool = True
+    statistics: bool = False
     alias: str | None = None
     tied: str | None = None
 
@@ -127,8 +128,9 @@ class WeightMap:
 
     @property
     def missing(self) -> tuple[ParameterFacts, ...]:
-        """Parameters of the candidate that would keep numbers of their own, and matter."""
-        return tuple(p for p in self.alone_candidate if p.needed)
+        """Parameters of the candidate that would keep numbers of their own, and matter. Those that take no gradient are
+        tables that the net makes itself; one of the reference's that should have gone there is `surplus`."""
+        return tuple(p for p in self.alone_candidate if p.needed and (p.trainable or p.statistics))
 
     @property
     def surplus(self) -> tuple[ParameterFacts, ...]:
@@ -261,5 +263,6 @@ def _facts(path: str, parameter: Parameter) -> ParameterFacts:
         buffer=parameter.buffer,
         needed=prod(parameter.shape) > 0 and (statistics or (floating and not parameter.buffer)),
         alias=parameter.alias,
+        statistics=statistics,
         tied=key_of(*parameter.owner) if parameter.owner else None,
     )

@@ -1,0 +1,102 @@
+"""Parameters that no pair of layers accounts for: they lie at another level of the net (a scale that is an attribute
+here and a layer there), or in a layer that has no partner.
+
+They are looked for from the inside out: within the nearest layer around them that has a partner, among those of one
+shape. Where several are left names must tell them apart, all of them, or they stay alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+
+from tracer.starting_point.weights.choices import settle
+from tracer.starting_point.weights.naming import likeness
+from tracer.starting_point.weights.steps import Reshape, Shape
+from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Placement
+from tracer.trace.schema import ROOT
+
+_Scope = tuple[str, str]
+"""A layer of the reference and its partner."""
+
+_Groups = dict[tuple[_Scope, Shape], list[ParameterFacts]]
+
+
+def leftovers(
+    references: Sequence[ParameterFacts], candidates: Sequence[ParameterFacts], partner: Mapping[str, str]
+) -> Iterator[Placement]:
+    """Place what is left.
+
+    Args:
+        references: parameters of the reference that are placed nowhere.
+        candidates: parameters of the candidate that nothing is placed into.
+        partner: the candidate's layer of each of the reference's, by path.
+    """
+    back = {b: a for a, b in partner.items()}
+    ours, theirs = list(references), list(candidates)
+    while ours and theirs:
+        left: _Groups = defaultdict(list)
+        right: _Groups = defaultdict(list)
+        for side, facts, found in ((partner, ours, left), (back, theirs, right)):
+            for one in facts:
+                path = _around(one.key, side)
+                scope = (path, side.get(path, path)) if side is partner else (side.get(path, path), path)
+                found[scope, _size(one)].append(one)
+        placed = [
+            placement
+            for key, group in left.items()
+            if key in right
+            for placement in _within(group, right[key], inside=key[0] != (ROOT, ROOT))
+        ]
+        yield from placed
+        sources = {piece.source for placement in placed for piece in placement.pieces}
+        targets = {placement.target for placement in placed}
+        ours = [one for one in ours if one.key not in sources]
+        theirs = [one for one in theirs if one.key not in targets]
+        scopes = {scope for scope, _ in (*left, *right)} - {(ROOT, ROOT)}
+        if not scopes:
+            return
+        deepest = max(scope[0].count(".") for scope in scopes)
+        gone = {scope for scope in scopes if scope[0].count(".") == deepest}
+        partner = {a: b for a, b in partner.items() if (a, b) not in gone}
+        back = {b: a for a, b in partner.items()}
+
+
+def _within(left: Sequence[ParameterFacts], right: Sequence[ParameterFacts], *, inside: bool) -> Iterator[Placement]:
+    """Parameters of one size inside one pair of layers; in the whole net a shape alone says little."""
+    by_key = {one.key: one for one in (*left, *right)}
+    if len(left) == len(right) == 1:
+        a, b = left[0], right[0]
+        if inside or a.key.rpartition(".")[2] == b.key.rpartition(".")[2] or likeness(a.key, b.key) > 0:
+            words = (
+                "the only one of its shape that is left inside paired layers"
+                if inside
+                else "the only one of its shape left"
+            )
+            yield _placement(a, b, words)
+        return
+    settled = settle([one.key for one in left], [one.key for one in right])
+    if settled.open or len(settled.pairs) < min(len(left), len(right)):
+        return
+    for key, (other, why) in settled.pairs.items():
+        yield _placement(by_key[key], by_key[other], f"of its shape inside paired layers, {why}")
+
+
+def _placement(a: ParameterFacts, b: ParameterFacts, why: str) -> Placement:
+    steps = () if a.shape == b.shape else (Reshape(b.shape),)
+    return Placement(b.key, (Piece(a.key, steps),), why, 0.7)
+
+
+def _around(key: str, partner: Mapping[str, str]) -> str:
+    """The nearest layer around a parameter that has a partner."""
+    path = key
+    while path:
+        path = path.rpartition(".")[0]
+        if path in partner:
+            return path
+    return ROOT
+
+
+def _size(facts: ParameterFacts) -> Shape:
+    return tuple(size for size in facts.shape if size != 1) or (prod(facts.shape),)
