@@ -15,7 +15,7 @@ SCHEMA = Path(__file__).parents[1] / "docs" / "reference" / "report.schema.json"
 WORDS = {
     "verdict": {"agree", "diverged", "unsure"},
     "phase": {"start", "forward", "backward"},
-    "place": {"layer", "between", "input", "output"},
+    "place": {"layer", "between", "input", "output", "file"},
     "cause": {"setting", "parameter", "mode", "dtype", "shape", "nan", "layout", "framework", "code"},
 }
 """The schema leaves lists of words open, because they may grow; this is what version 1 writes today."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer.api.arguments import Pins, file_of, given_words, pairs_of, rules_of, told_progress
+from tracer.api.folders import diff_folders, holds_arrays
 from tracer.api.sides import folder_of, samples_of, sides_of, weights_by_map
 from tracer.divergence.metrics import Progress, Tolerance
 from tracer.errors import RuleError
@@ -38,24 +39,32 @@ def diff(
 ) -> Report:
     """Find the first layer where the candidate goes another way than the reference, and why.
 
+    Either side may also be a folder of .npy and .npz files, or one .npz: then files are paired, by name, number, shape
+    and order, each pair is judged, and the first in order that differs is named.
+
     Args:
-        reference: the trace of the net that is right: a file, or a `Trace`, which stays open.
-        candidate: the trace of its port.
+        reference: the trace of the net that is right: a file, or a `Trace`, which stays open; or a folder of arrays.
+        candidate: the trace of its port, or a folder.
         tolerance: what counts as equal; without it what rounding explains, by op and dtype.
         pins: pairs of layers that belong together, the reference's first: a mapping, pairs, or texts "A=B"; a side is
-            "path", or "path#1" for one call.
-        only: globs of paths; other layers are not judged.
-        every: judge every pair and keep a row for each, instead of as few as the verdict needs.
-        rules: your own layers in common words, or the TOML file that has them.
+            "path", or "path#1" for one call; of folders the files' names, with or without their ending.
+        only: globs of paths; other layers are not judged. Of folders globs of the files' names.
+        every: judge every pair and keep a row for each, instead of as few as the verdict needs. Files always are.
+        rules: your own layers in common words, or the TOML file that has them; not for folders.
         progress: called with what is being done, how much of it is done, and how much there is.
 
     Raises:
         TraceFileError: a file is no trace, or cannot be read.
-        RuleError: a tolerance, pin, filter or rule that does not hold.
+        RuleError: a tolerance, pin, filter or rule that does not hold, or rules for folders.
     """
     from tracer.divergence.diagnosis import diagnose
     from tracer.reports.report import Report
 
+    if any(holds_arrays(side) for side in (reference, candidate)):
+        if rules:
+            then = "leave it out; --pin pairs two files"
+            raise RuleError("rules say what layers mean, and files have no layers", where=given_words(rules), then=then)
+        return diff_folders(reference, candidate, _tolerance(tolerance), pairs_of(pins), _globs(only), progress)
     tolerance, pairs = _tolerance(tolerance), pairs_of(pins)
     own_rules = rules_of(rules)
     globs = _globs(only)

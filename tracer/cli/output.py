@@ -38,9 +38,13 @@ def write_out(name: str, text: str, inputs: Iterable[str]) -> None:
 
 
 def _spare(name: str, inputs: Iterable[str]) -> None:
-    """A trace is not overwritten by the report on it."""
-    if any(os.path.realpath(name) == os.path.realpath(given) for given in inputs):
+    """A trace, or a folder's array, is not overwritten by the report on it."""
+    target = os.path.realpath(name)
+    given = [os.path.realpath(one) for one in inputs]
+    if target in given:
         raise TracerError("the report would replace the trace it is about", where=name, then="name another file")
+    if target.lower().endswith((".npy", ".npz")) and any(target.startswith(one + os.sep) for one in given):
+        raise TracerError("the report would replace an array of the folder", where=name, then="name another file")
 
 
 @contextlib.contextmanager

@@ -32,7 +32,8 @@ Examples:
   tracer diff pt.h5 ms.h5 --every             judge every pair, print them all
   tracer diff pt.h5 ms.h5 --only 'blocks.2.*' judge these layers only
   tracer diff pt.h5 ms.h5 --pin head=fc       these two belong together
-  tracer diff pt.h5 ms.h5 --json r.json       keep the report for a program"""
+  tracer diff pt.h5 ms.h5 --json r.json       keep the report for a program
+  tracer diff pt_dir/ ms_dir/                 two folders of .npy or .npz"""
 
 
 def _bound(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
@@ -52,7 +53,10 @@ def _bound(_context: click.Context, _option: click.Parameter, value: float | Non
 @click.argument("candidate", type=click.Path())
 @click.option("--every", is_flag=True, help="Judge every pair, not only those on the road, and print them all.")
 @click.option(
-    "--only", multiple=True, metavar="GLOB", help="Judge only layers whose path matches, as 'blocks.2.*'. Repeatable."
+    "--only",
+    multiple=True,
+    metavar="GLOB",
+    help="Judge only layers (files) whose path (name) matches, as 'blocks.2.*'. Repeatable.",
 )
 @click.option(
     "--pin",
@@ -60,7 +64,7 @@ def _bound(_context: click.Context, _option: click.Parameter, value: float | Non
     multiple=True,
     metavar="A=B",
     callback=pinned,
-    help="These two belong together. A side is PATH or PATH#CALL, the reference first. Repeatable.",
+    help="These two belong together. A side is PATH, PATH#CALL or a file's name, the reference first. Repeatable.",
 )
 @click.option(
     "--rtol",
@@ -107,6 +111,7 @@ def diff(
     """Find the first layer where CANDIDATE goes another way than REFERENCE.
 
     Both are trace files. The reference is the net that is right, the candidate its port.
+    Either may be a folder of .npy and .npz files: then files are paired, and the first in order that differs is named.
     """
     files = [os.path.realpath(name) for name in (json_file, csv_file, html_file) if name and name != "-"]
     if len(set(files)) < len(files):
@@ -250,6 +255,8 @@ def _report_lines(report: Report, *, table: bool) -> Iterator[Text]:
 
     page = terminal.page_for(sys.stdout)
     yield from terminal.report_lines(report.diagnosis, page)
-    if table and report.diagnosis.rows:
+    files = report.alignment.unit == "file"
+    if (table or files) and report.diagnosis.rows:
         yield Text()
-        yield from terminal.table_lines(report.diagnosis.rows, page, narrow=terminal.is_narrow(sys.stdout))
+        narrow = terminal.is_narrow(sys.stdout)
+        yield from terminal.table_lines(report.diagnosis.rows, page, narrow=narrow, files=files)

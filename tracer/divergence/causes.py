@@ -605,19 +605,10 @@ def explain_values(comparison: Comparison, point: Point) -> list[Cause]:
             theirs = layout.apply(theirs, r.shape)
         if not (np.isfinite(ours).all() and np.isfinite(theirs).all()) or _close(ours, theirs):
             continue
-        if np.iscomplexobj(ours) and _close(ours.conj(), theirs):
-            return [Cause("code", "conj", sentence="the candidate is the complex conjugate of the reference")]
-        same = same_values(r.statistics, c.statistics, within=1e-5) and _complex_order(ours, theirs)
-        if same and r.shape and math.prod(r.shape) > 4:
-            return [Cause("code", "order", sentence="the same numbers in another order: axes or parts swapped?")]
-        factor = _number(complex(np.vdot(ours, theirs)) / max(float(np.vdot(ours, ours).real), 1e-300))
-        if factor != 0 and _close(factor * ours, theirs):
-            said = f"the candidate is {factor:.6g} times the reference"
-            told = f"{factor:.6g}" if isinstance(factor, complex) else factor
-            return [Cause("code", "scale", 1.0, told, sentence=said)]
-        shift = _number(complex((theirs - ours).mean()))
-        if _close(ours + shift, theirs):
-            return [Cause("code", "shift", sentence=f"the candidate is the reference plus {shift:.6g}")]
+        equal = same_values(r.statistics, c.statistics, within=1e-5) and r.shape and math.prod(r.shape) > 4
+        simple = simple_cause(ours, theirs, reordered=bool(equal))
+        if simple is not None:
+            return [simple]
         lost = _summand(comparison, point, theirs - ours)
         if lost is not None:
             return [lost]
@@ -625,6 +616,24 @@ def explain_values(comparison: Comparison, point: Point) -> list[Cause]:
         if handed:
             return [Cause("code", "input", sentence=f"the candidate hands on {handed} here, the reference does not")]
     return []
+
+
+def simple_cause(ours: Array, theirs: Array, *, reordered: bool) -> Cause | None:
+    """What makes one of two wide arrays of one shape of the other: a conjugate, a factor, a shift; where `reordered`
+    says that both may hold the same numbers, their order."""
+    if np.iscomplexobj(ours) and _close(ours.conj(), theirs):
+        return Cause("code", "conj", sentence="the candidate is the complex conjugate of the reference")
+    if reordered and _complex_order(ours, theirs):
+        return Cause("code", "order", sentence="the same numbers in another order: axes or parts swapped?")
+    factor = _number(complex(np.vdot(ours, theirs)) / max(float(np.vdot(ours, ours).real), 1e-300))
+    if factor != 0 and _close(factor * ours, theirs):
+        said = f"the candidate is {factor:.6g} times the reference"
+        told = f"{factor:.6g}" if isinstance(factor, complex) else factor
+        return Cause("code", "scale", 1.0, told, sentence=said)
+    shift = _number(complex((theirs - ours).mean()))
+    if _close(ours + shift, theirs):
+        return Cause("code", "shift", sentence=f"the candidate is the reference plus {shift:.6g}")
+    return None
 
 
 def _handed_instead(comparison: Comparison, point: Point, theirs: Array) -> str:

@@ -29,7 +29,7 @@ from tracer.divergence.metrics import (
 )
 from tracer.trace.schema import Parameter, Value
 
-_UNKNOWN_CODE_BACKWARD = 1e-3
+UNKNOWN_CODE_BACKWARD = 1e-3
 """Relative L2 that the gradient of unseen code may be apart between frameworks: MindSpore's own tanh and exp reach
 3e-4; a detached or negated gradient is of size one."""
 
@@ -137,7 +137,7 @@ class Comparison:
         if not point.side.startswith("grad") or self.tolerance.rtol is not None:
             return own
         unknown = op == "" and self.frameworks[0] != self.frameworks[1]
-        return max(3 * own, _UNKNOWN_CODE_BACKWARD if unknown else 0.0)
+        return max(3 * own, UNKNOWN_CODE_BACKWARD if unknown else 0.0)
 
     def allowed(self, point: Point) -> float:
         """The relative L2 up to which the point counts as equal, with all the road behind it."""
@@ -343,31 +343,7 @@ class Comparison:
         return self._from_statistics(r, c, allowed)
 
     def _read(self, r: Value | Parameter, c: Value | Parameter, allowed: float) -> Difference:
-        rms = _rms(r)
-        if r.shape == c.shape or _same_parameter_shape(r, c):
-            blocks = zip(self.reference.arrays.blocks(r), self.candidate.arrays.blocks(c), strict=True)
-            return compare_blocks(blocks, r.shape, tolerance=allowed, rms=rms)
-        ours, theirs = self.reference.arrays.array(r), self.candidate.arrays.array(c)
-        best: Difference | None = None
-        for layout, sure in fitting(ours, theirs)[:_LAYOUTS_TRIED]:
-            turned = layout.apply(theirs, r.shape)
-            found = compare_blocks(
-                [(np.ravel(ours), np.ravel(turned))], r.shape, tolerance=allowed, rms=rms, layout=layout.name
-            )
-            if sure or not found.diverged:
-                return found
-            if best is None or found.size < best.size:
-                best = found
-        if best is None or not best.diverged:
-            return Difference(None, allowed, problem="shape")
-        if same_values(r.statistics, c.statistics, within=1e-5):
-            sides = [(np.sort(ours, axis=None), np.sort(theirs, axis=None))]
-            again = compare_blocks(sides, r.shape, tolerance=allowed, rms=rms, layout=REORDERED)
-            if not again.diverged:
-                return again
-        if best.size > _TELLING_ERROR:
-            return Difference(None, allowed, problem="shape", nan_reference=_odd(r), nan_candidate=_odd(c))
-        return best
+        return read_difference(self.reference.arrays, r, self.candidate.arrays, c, allowed)
 
     def _read_as_the_other_side(self, point: Point, r: Value, c: Value, allowed: float) -> Difference | None:
         """Numbers that have nothing in common show no layout; but what goes through a layer that keeps its shape goes
@@ -553,6 +529,38 @@ class ParameterDifference:
     candidate: Parameter | None
     difference: Difference | None
     places: tuple[str, str]
+
+
+def read_difference(
+    ours: ArrayReader, r: Value | Parameter, theirs: ArrayReader, c: Value | Parameter, allowed: float
+) -> Difference:
+    """How far two stored arrays of as many elements are apart, in whatever layout the candidate's is; a "shape" problem
+    where it is in none."""
+    rms = _rms(r)
+    if r.shape == c.shape or _same_parameter_shape(r, c):
+        blocks = zip(ours.blocks(r), theirs.blocks(c), strict=True)
+        return compare_blocks(blocks, r.shape, tolerance=allowed, rms=rms)
+    here, there = ours.array(r), theirs.array(c)
+    best: Difference | None = None
+    for layout, sure in fitting(here, there)[:_LAYOUTS_TRIED]:
+        turned = layout.apply(there, r.shape)
+        found = compare_blocks(
+            [(np.ravel(here), np.ravel(turned))], r.shape, tolerance=allowed, rms=rms, layout=layout.name
+        )
+        if sure or not found.diverged:
+            return found
+        if best is None or found.size < best.size:
+            best = found
+    if best is None or not best.diverged:
+        return Difference(None, allowed, problem="shape")
+    if same_values(r.statistics, c.statistics, within=1e-5):
+        sides = [(np.sort(here, axis=None), np.sort(there, axis=None))]
+        again = compare_blocks(sides, r.shape, tolerance=allowed, rms=rms, layout=REORDERED)
+        if not again.diverged:
+            return again
+    if best.size > _TELLING_ERROR:
+        return Difference(None, allowed, problem="shape", nan_reference=_odd(r), nan_candidate=_odd(c))
+    return best
 
 
 def match_leaves(ours: Sequence[Value], theirs: Sequence[Value]) -> tuple[list[tuple[Value, Value]], str]:

@@ -30,7 +30,7 @@ from tracer.divergence.ties import tie_causes
 from tracer.trace.schema import Source
 
 PhaseName = Literal["start", "forward", "backward"]
-Place = Literal["layer", "between", "input", "output"]
+Place = Literal["layer", "between", "input", "output", "file"]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ _STATE_COLORS = {
     "carried on": "#e57373",
     "grew": "#f9a825",
     "diverged": "#c62828",
+    "first in order": "#c62828",
+    "differs": "#e57373",
 }
 _STYLE = """
 .tracer-diff {font: 14px/1.5 system-ui, sans-serif; max-width: 72em}

@@ -43,6 +43,7 @@ _APART = 8
 
 _VERDICT_STYLE = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
 _STATE_STYLE = {"agrees": "green", "starts here": "bold red", "carried on": "red", "grew": "yellow", "diverged": "red"}
+_STATE_STYLE |= {"first in order": "bold red", "differs": "red", "unsure": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,12 @@ def to_string(lines: Iterable[Text]) -> str:
 
 
 def report_text(diagnosis: Diagnosis, *, width: int = PLAIN_WIDTH, encoding: str = "utf-8") -> str:
-    """What `tracer diff` prints, as plain text."""
-    return to_string(report_lines(diagnosis, Page(width, encoding, str(Path.cwd()))))
+    """What `tracer diff` prints, as plain text; of files with the table of all pairs."""
+    page = Page(width, encoding, str(Path.cwd()))
+    lines = report_lines(diagnosis, page)
+    if diagnosis.alignment.unit == "file" and diagnosis.rows:
+        lines += [Text(), *table_lines(diagnosis.rows, page, narrow=True, files=True)]
+    return to_string(lines)
 
 
 def print_error(error: TracerError, stream: IO[str], *, color: bool = True) -> None:
@@ -436,6 +441,8 @@ def _causes(origin: Origin, diagnosis: Diagnosis, page: Page, most: _Most) -> li
     if not origin.causes:
         if diagnosis.verdict != "diverged":
             return []
+        if origin.place == "file":
+            return _block("next", wording.RECORD_INSTEAD, page)
         return _block("cause", "none that the rules know; compare the code at the two lines above", page)
     lines = []
     causes = wording.causes_to_tell(origin)
@@ -526,18 +533,20 @@ def _paragraph(text: str, page: Page, style: str = "") -> list[Text]:
 # The table of every pair
 # --------------------------------------------------------------------------------------------------------------------
 
-_ROW_HEAD = {"reference": 14, "candidate": 14, "op": 8, "rel. L2": 9, "tolerance": 9, "verdict": 11}
+_ROW_HEAD = {"reference": 14, "candidate": 14, "op": 8, "paired": 12, "rel. L2": 9, "tolerance": 9, "verdict": 11}
 """Columns of the table of every pair, and how narrow each may get."""
 
 
-def table_lines(rows: Sequence[PairRow], page: Page, *, narrow: bool) -> Iterator[Text]:
-    """Every pair, a line each; the columns are as wide as they need to be, or as a `narrow` page allows."""
+def table_lines(rows: Sequence[PairRow], page: Page, *, narrow: bool, files: bool = False) -> Iterator[Text]:
+    """Every pair, a line each; the columns are as wide as they need to be, or as a `narrow` page allows. Of files it
+    says why they are paired instead of what op it is."""
     cells = [_row_cells(row, page) for row in rows]
-    columns = list(_ROW_HEAD)
+    columns = [name for name in _ROW_HEAD if name != ("op" if files else "paired")]
     need = {name: max(cell_len(name), *(cell_len(row[name]) for row in cells)) for name in columns}
     if narrow:
         for name in ("tolerance", "op"):  # what a narrow page does without
-            if sum(min(need[c], max(_ROW_HEAD[c], 24)) + 2 for c in columns) - 2 > page.width:
+            too_wide = sum(min(need[c], max(_ROW_HEAD[c], 24)) + 2 for c in columns) - 2 > page.width
+            if too_wide and name in columns:
                 columns.remove(name)
         room = page.width - 2 * (len(columns) - 1)
         widths = _cut([need[c] for c in columns], room, [_ROW_HEAD[c] for c in columns])
@@ -570,6 +579,7 @@ def _row_cells(row: PairRow, page: Page) -> dict[str, str]:
         "reference": page.clean(_name_or_nothing(row.reference)),
         "candidate": page.clean(_name_or_nothing(row.candidate)),
         "op": page.clean(row.op or next((spot.kind for spot in (row.reference, row.candidate) if spot), "")),
+        "paired": page.clean(wording.paired(row)),
         "rel. L2": _step_number(row.difference),
         "tolerance": wording.number(row.difference.tolerance) if row.difference else "-",
         "verdict": row.state,

@@ -12,7 +12,7 @@ from tracer.trace.schema import Plain
 
 if TYPE_CHECKING:
     from tracer.divergence.alignment import Alignment, Alone
-    from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, RoadStep, Spot, TraceSide
+    from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, PairRow, RoadStep, Spot, TraceSide
     from tracer.divergence.metrics import Difference
 
 
@@ -67,6 +67,9 @@ def spot_name(spot: Spot | None) -> str:
     return "nothing" if spot is None else call_name(spot.path, spot.call)
 
 
+RECORD_INSTEAD = "files do not say what fed what: tracer.record of both nets finds the layer, the line and the edit"
+"""What a reader of a verdict on files can do."""
+
 CALLED_AT = "called at "
 
 
@@ -84,6 +87,13 @@ def step_name(step: RoadStep, origin: Origin) -> str:
     """A step of the road by the reference's path; that code between layers is meant, and not what its layer gives."""
     name = spot_name(step.reference or step.candidate)
     return f"code of {name}" if origin.place == "between" and step.state == "starts here" else name
+
+
+def paired(row: PairRow) -> str:
+    """Why two are a pair, short: "name (2 of 12)" of the second in order; how sure, where it is not."""
+    sure = f" {row.confidence:.2f}" if row.confidence < 0.8 else ""
+    said = row.reason.removeprefix("by ")
+    return (said.replace(" and order", "") if said.endswith(")") else said) + sure
 
 
 def notes_after(diagnosis: Diagnosis) -> list[str]:
@@ -108,6 +118,8 @@ def headline_parts(diagnosis: Diagnosis) -> tuple[str, str]:
         return f"unsure: {diagnosis.reason}", ""
     if origin is None:
         return "diverged", ""
+    if origin.place == "file":
+        return f"diverged {_when(origin)}, first in order at ", place_name(origin)
     if origin.place == "output":
         built = "the net's output is built differently"
         other = "the net returns another value" if origin.causes and origin.causes[0].kind == "code" else ""
@@ -357,7 +369,7 @@ def coverage(diagnosis: Diagnosis) -> str:
     if unjudgeable:
         parts.append(f"{unjudgeable} could not be judged")
     if not covered.alone:
-        parts.append("no layer alone")
+        parts.append(f"no {diagnosis.alignment.unit} alone")
     return ", ".join(parts)
 
 
@@ -378,12 +390,12 @@ def alone(alignment: Alignment) -> list[tuple[str, list[str]]]:
         ("reference", alignment.alone_reference, _paths(alignment, 0)),
         ("candidate", alignment.alone_candidate, _paths(alignment, 1)),
     ):
-        containers = _borders(those, paths)
+        containers = _borders(those, paths) if alignment.unit == "layer" else []
         borders += containers
         kinds: dict[str, list[Alone]] = {}
         for one in those:
             if one not in containers:
-                kinds.setdefault(_loneliness(one, paths), []).append(one)
+                kinds.setdefault(_loneliness(one, paths, alignment.unit), []).append(one)
         lines += [
             (f"{_count(len(some), what)} {how} in the {name}: ", [_alone_name(one) for one in some])
             for (what, how), some in ((kind.split(" ", 1), some) for kind, some in kinds.items())
@@ -395,9 +407,11 @@ def alone(alignment: Alignment) -> list[tuple[str, list[str]]]:
     return lines
 
 
-def _loneliness(one: Alone, paired: set[str]) -> str:
+def _loneliness(one: Alone, paired: set[str], unit: str) -> str:
     """What of a net has no partner, and how that is said: a layer that ran or did not, or a call more of one that has a
     partner."""
+    if unit != "layer":
+        return f"{unit} only"
     if one.id.call < 0:
         return "layer never ran"
     return "call more" if one.id.path in paired else "layer only"

@@ -54,6 +54,8 @@ class Alignment:
     alone_reference: tuple[Alone, ...] = ()
     alone_candidate: tuple[Alone, ...] = ()
     untold: tuple[Untold, ...] = ()
+    unit: str = "layer"
+    """What is paired, in a word: layers of nets, or files, of which each has one call."""
 
     @cached_property
     def candidate_of(self) -> Mapping[CallId, CallId]:

@@ -1,0 +1,76 @@
+"""The diff where one side at least is a folder of arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracer.api.arguments import file_of
+from tracer.divergence.metrics import Progress, Tolerance
+from tracer.errors import RuleError
+from tracer.trace.reader import Trace
+
+if TYPE_CHECKING:
+    from tracer.divergence.files import Shelf
+    from tracer.reports.report import Report
+
+
+def diff_folders(
+    reference: str | os.PathLike[str] | Trace,
+    candidate: str | os.PathLike[str] | Trace,
+    tolerance: Tolerance | None,
+    pins: Sequence[tuple[str, str]],
+    only: Sequence[str],
+    progress: Progress | None,
+) -> Report:
+    """Pair the files of both sides, judge every pair, and name the first in order that differs.
+
+    Args:
+        reference, candidate: a folder, an .npz, or a trace; one of both is no trace.
+        tolerance, pins, only, progress: as in `tracer.diff`, of the names of files.
+
+    Raises:
+        TraceFileError: a file or a trace that cannot be read, or holds no arrays.
+        RuleError: a pin or a glob that names no file; one array instead of a folder.
+    """
+    from tracer.divergence.files import diagnose_files, open_folder, traced
+    from tracer.reports.report import Report
+
+    sides = (reference, candidate)
+    with ExitStack() as opened:
+        shelves: dict[int, Shelf] = {}
+        for at, side in enumerate(sides):
+            if not isinstance(side, Trace) and holds_arrays(side):
+                shelves[at] = open_folder(Path(side), only)
+        for at, (side, name) in enumerate(zip(sides, ("reference", "candidate"), strict=True)):
+            if at not in shelves:
+                trace = side if isinstance(side, Trace) else opened.enter_context(Trace(_beside_folder(side, name)))
+                gradients = [n.gradient for n in shelves[1 - at].names]
+                shelves[at] = traced(trace, outputs=not all(gradients), gradients=any(gradients))
+        return Report(
+            diagnose_files(shelves[0], shelves[1], tolerance=tolerance, pins=pins, only=only, progress=progress)
+        )
+
+
+def holds_arrays(value: Any) -> bool:
+    """Is it a folder of arrays, or one archive of them, and no trace?"""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        return False
+    path = Path(value)
+    return path.is_dir() or (path.suffix.lower() == ".npz" and path.is_file())
+
+
+def _beside_folder(value: Any, name: str) -> Path:
+    """The trace that a folder is to be compared with.
+
+    Raises:
+        RuleError: one array.
+    """
+    path = file_of(value, name)
+    if path.suffix.lower() == ".npy":
+        then = "give the folder that it lies in, and --only or only= with its name to judge it alone"
+        raise RuleError(f"the {name} is one array and the other side a folder", where=str(path), then=then)
+    return path
