@@ -292,12 +292,19 @@ def _rest_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
     changed = [str(p) for p in weights.placements if p.transformed]
     yield from _section("transformed", changed, every=every)
     ambiguous = [
-        f"{', '.join(c.candidates)}  could be  {', '.join(c.references)}: {c.why}; pin them" for c in weights.choices
+        f"{_few(c.candidates, every)}  could be  {_few(c.references, every)}: {c.why}; pin them"
+        for c in weights.choices
     ]
     yield from _section("ambiguous", ambiguous, every=every)
     for side, alone in (("reference", weights.alone_reference), ("candidate", weights.alone_candidate)):
         yield from _section(f"alone in the {side}", _alone(alone, every=every), every=every)
     yield from _section("note", weights.notes, every=True)
+
+
+def _few(keys: Sequence[str], every: bool) -> str:  # noqa: FBT001  (as the callers have it)
+    """The first of many names."""
+    shown = keys if every or len(keys) <= 5 else keys[:4]
+    return ", ".join(shown) + (f" and {len(keys) - len(shown)} more" if len(shown) < len(keys) else "")
 
 
 def _alone(alone: Sequence[ParameterFacts], *, every: bool) -> list[str]:
