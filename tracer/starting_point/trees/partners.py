@@ -1,0 +1,156 @@
+"""Which layer of the one tree stands beside which of the other: the alignment, read layer by layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tracer.divergence.alignment import Alignment, CallId, Pair, align
+from tracer.divergence.alignment.surroundings import silent_layers
+from tracer.starting_point.trees.sides import Side
+from tracer.starting_point.weights.groups import merged_layers
+from tracer.trace.schema import ROOT
+
+_Alike = Callable[[Side, str, Side, str], bool]
+_SHORTEST = 3
+
+
+@dataclass(frozen=True)
+class Partners:
+    """`pairs` by the reference's path; `again` tells layers of either side whose partner stands beside another layer
+    already (one layer called twice against two); `merged` in words what lone layers are merged with, for each side."""
+
+    pairs: Mapping[str, Pair]
+    again: tuple[Mapping[str, str], Mapping[str, str]]
+    merged: tuple[Mapping[str, str], Mapping[str, str]]
+
+
+def partners(ours: Side, theirs: Side, pins: Sequence[tuple[str, str]]) -> Partners:
+    """Align two sides.
+
+    Raises:
+        RuleError: a pin names what is not there, or one side twice.
+    """
+    alignment = align(ours.graph, theirs.graph, pins)
+    made = {ROOT: Pair(CallId(ROOT), CallId(ROOT), "the net itself", 1.0)}
+    taken = {ROOT: ROOT}
+    again: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for pair in alignment.pairs:
+        a, b = pair.reference.path, pair.candidate.path
+        if a not in made and b not in taken:
+            made[a], taken[b] = pair, a
+    for pair in alignment.pairs:
+        a, b = pair.reference.path, pair.candidate.path
+        if a not in made:
+            again[0].setdefault(a, b)
+        if b not in taken:
+            again[1].setdefault(b, a)
+    merged = _merged(ours, theirs, alignment, (set(made) | set(again[0]), set(taken) | set(again[1])))
+    doubtful = [made.pop(a) for a in list(made) if _is_doubtful(ours, theirs, made[a])]
+    known = (
+        set(made) | set(again[0]) | set(merged[0]),
+        {p.candidate.path for p in made.values()} | set(again[1]) | set(merged[1]),
+    )
+    for pair in [*_in_their_places(ours, theirs, list(made.values()), known), *doubtful]:
+        if pair.reference.path not in made and pair.candidate.path not in known[1]:
+            made[pair.reference.path] = pair
+            known[1].add(pair.candidate.path)
+    return Partners(made, again, merged)
+
+
+def _is_doubtful(ours: Side, theirs: Side, pair: Pair) -> bool:
+    """Do only neighbours speak for it? Where nothing ran, layers without parameters that do other things stand beside
+    each other for want of a better one."""
+    a, b = pair.reference.path, pair.candidate.path
+    if ours.graph.ran or ROOT in (a, b) or ours.own(a) or theirs.own(b) or ours.children.get(a):
+        return False
+    return ours.meaning(a).op != theirs.meaning(b).op or not ours.meaning(a).op
+
+
+def _in_their_places(ours: Side, theirs: Side, pairs: list[Pair], known: tuple[set[str], set[str]]) -> list[Pair]:
+    """Lone layers in paired ones: those of one name, or alone of their op; then those alone of their family, which are
+    one thing done in two ways, and those that only a name speaks for. Attributes may be written in any order, which the
+    graph of layers cannot know."""
+    graphs = tuple(
+        replace(side.graph, silent=tuple(_lone(side, taken))) for side, taken in zip((ours, theirs), known, strict=True)
+    )
+    found = [
+        replace(pair, reason=pair.reason.removeprefix("never fired; "))
+        for pair in silent_layers(graphs[0], graphs[1], pairs)
+        if bool(ours.children.get(pair.reference.path)) == bool(theirs.children.get(pair.candidate.path))
+    ]
+    left = known[0] | {p.reference.path for p in found}
+    right = known[1] | {p.candidate.path for p in found}
+    partner = {p.reference.path: p.candidate.path for p in (*pairs, *found)}
+    for parent, other in partner.items():
+        lone = [p for p in ours.children.get(parent, ()) if p in graphs[0].silent and p not in left]
+        beside = [p for p in theirs.children.get(other, ()) if p in graphs[1].silent and p not in right]
+        for alike, reason in ((_one_family, "the only one of its family there"), (_one_name, "a name like no other's")):
+            for a, b in _only_ones(ours, theirs, lone, beside, alike):
+                found.append(Pair(CallId(a), CallId(b), reason, 0.6))
+                lone.remove(a)
+                beside.remove(b)
+    return found
+
+
+def _lone(side: Side, known: set[str]) -> list[str]:
+    """Layers that are not paired, and around none that is."""
+    around: set[str] = set()
+    for path in known:
+        above = side.parents.get(path, ROOT)
+        while above != ROOT and above not in around:
+            around.add(above)
+            above = side.parents[above]
+    return [path for path in side.shown if path not in known and path not in around]
+
+
+def _only_ones(
+    ours: Side, theirs: Side, lone: Sequence[str], beside: Sequence[str], alike: _Alike
+) -> list[tuple[str, str]]:
+    """The pairs in which each is like one of the other side only."""
+    right = {a: [b for b in beside if alike(ours, a, theirs, b)] for a in lone}
+    left = {b: [a for a in lone if b in right[a]] for b in beside}
+    return [(a, found[0]) for a, found in right.items() if len(found) == 1 and len(left[found[0]]) == 1]
+
+
+def _one_family(ours: Side, a: str, theirs: Side, b: str) -> bool:
+    mine, other = ours.meaning(a), theirs.meaning(b)
+    return bool(mine.family) and mine.family == other.family and not mine.transparent and not other.transparent
+
+
+def _one_name(ours: Side, a: str, theirs: Side, b: str) -> bool:
+    """Layers without parameters, at least one of a class that no rule knows, the name of one in the name of the other:
+    nobody can tell what they compute."""
+    if ours.meaning(a).op and theirs.meaning(b).op:
+        return False
+    if any(side.own(p) for side, path in ((ours, a), (theirs, b)) for p in (path, *side.below(path))):
+        return False
+    mine, other = (re.sub(r"[^a-z]", "", path.rpartition(".")[2].lower()) for path in (a, b))
+    return len(min(mine, other, key=len)) >= _SHORTEST and (mine in other or other in mine)
+
+
+def _merged(
+    ours: Side, theirs: Side, alignment: Alignment, known: tuple[set[str], set[str]]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Lone layers that are one projection here and several there, as the weights' map finds them."""
+    free = tuple(
+        {f.key: path for path in side.shown if path not in paired for f in side.own(path).values()}
+        for side, paired in zip((ours, theirs), known, strict=True)
+    )
+    said: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    if not all(free):
+        return said
+    for found in merged_layers(ours.graph, theirs.graph, alignment, frozenset(free[0]), frozenset(free[1])):
+        choice = found.open
+        keys = (
+            {piece.source for placement in found.placements for piece in placement.pieces},
+            {placement.target for placement in found.placements},
+        )
+        if choice is not None:
+            keys = keys[0] | set(choice.references), keys[1] | set(choice.candidates)
+        sides = [list(dict.fromkeys(free[n][key] for key in sorted(keys[n]) if key in free[n])) for n in (0, 1)]
+        for n in (0, 1):
+            beside = " + ".join(path.rpartition(".")[2] for path in sides[1 - n])
+            said[n].update(dict.fromkeys(sides[n], f"merged with {beside}" if beside else "merged"))
+    return said
