@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         record,
         recording,
         save_samples,
+        structure,
         weight_map,
     )
     from tracer.divergence.metrics import Tolerance
@@ -46,6 +47,7 @@ __all__ = [
     "record",
     "recording",
     "save_samples",
+    "structure",
     "weight_map",
 ]
 

@@ -3,6 +3,7 @@
 from tracer.api.recordings import record, recording
 from tracer.api.samples import compare_init, fix_random, inputs, load_samples, save_samples
 from tracer.api.starting_points import compare_weights, convert_weights, load_weights, weight_map
+from tracer.api.structures import structure
 from tracer.api.verdicts import compare, diff
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "record",
     "recording",
     "save_samples",
+    "structure",
     "weight_map",
 ]

@@ -131,3 +131,18 @@ def rules_of(rules: Any) -> tuple[UserRule, ...]:
             then = "give the path of a TOML file, or a list of tracer.divergence.rules.UserRule"
             raise RuleError("rules= holds what is no rule", where=given_words(rule), then=then)
     return given
+
+
+def globs_of(only: Any) -> tuple[str, ...]:
+    """Globs of paths: one, or several.
+
+    Raises:
+        RuleError: something that is no text.
+    """
+    globs = (only,) if isinstance(only, str) else tuple(only) if isinstance(only, Iterable) else (only,)
+    for glob in globs:
+        if not isinstance(glob, str):
+            raise RuleError(
+                "only= is no glob of paths", where=given_words(glob), then='give one or several, as "blocks.2.*"'
+            )
+    return globs

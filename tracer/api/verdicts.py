@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.api.arguments import Pins, file_of, given_words, pairs_of, rules_of, told_progress
+from tracer.api.arguments import Pins, file_of, given_words, globs_of, pairs_of, rules_of, told_progress
 from tracer.api.folders import diff_folders, holds_arrays
 from tracer.api.sides import folder_of, samples_of, sides_of, weights_by_map
 from tracer.divergence.metrics import Progress, Tolerance
@@ -64,10 +64,10 @@ def diff(
         if rules:
             then = "leave it out; --pin pairs two files"
             raise RuleError("rules say what layers mean, and files have no layers", where=given_words(rules), then=then)
-        return diff_folders(reference, candidate, _tolerance(tolerance), pairs_of(pins), _globs(only), progress)
+        return diff_folders(reference, candidate, _tolerance(tolerance), pairs_of(pins), globs_of(only), progress)
     tolerance, pairs = _tolerance(tolerance), pairs_of(pins)
     own_rules = rules_of(rules)
-    globs = _globs(only)
+    globs = globs_of(only)
     with ExitStack() as opened:
         ours, theirs = (
             trace if isinstance(trace, Trace) else opened.enter_context(Trace(file_of(trace, name)))
@@ -145,7 +145,7 @@ def compare(
     from tracer.starting_point.likewise import Wishes
     from tracer.starting_point.sides import Terms
 
-    tolerance, layer_rules, globs = _tolerance(tolerance), rules_of(rules), _globs(only)
+    tolerance, layer_rules, globs = _tolerance(tolerance), rules_of(rules), globs_of(only)
     all_pins = pairs_of(pins)
     samples, assumed = samples_of(inputs)
     sides = sides_of(reference, candidate, processes=processes, needs_samples=samples == [None])
@@ -214,13 +214,3 @@ def _tolerance(value: Any) -> Tolerance | None:
         where=given_words(value),
         then="give tracer.Tolerance(rtol=1e-3), a relative L2, or tracer.Tolerance(atol=1e-5), a largest difference",
     )
-
-
-def _globs(only: Any) -> tuple[str, ...]:
-    globs = (only,) if isinstance(only, str) else tuple(only) if isinstance(only, Iterable) else (only,)
-    for glob in globs:
-        if not isinstance(glob, str):
-            raise RuleError(
-                "only= is no glob of paths", where=given_words(glob), then='give one or several, as "blocks.2.*"'
-            )
-    return globs

@@ -10,7 +10,7 @@ from rich.text import Text
 from tracer.reports import tree_words as words
 from tracer.reports.terminal import PLAIN_WIDTH, Page, to_string
 from tracer.starting_point.trees.folding import Line, folded
-from tracer.starting_point.trees.rows import Part, Row, Trees
+from tracer.starting_point.trees.rows import Part, Trees
 
 _STYLES = {"!": "bold red", "<": "bold red", ">": "bold red", "-": "dim", "+": "cyan", "?": "yellow", "": ""}
 _BETWEEN = " | "
@@ -18,9 +18,16 @@ _WIDEST = 66
 """Columns of a side beyond which nothing is gained."""
 
 
-def trees_text(trees: Trees, *, width: int = PLAIN_WIDTH, encoding: str = "utf-8") -> str:
+def trees_text(
+    trees: Trees,
+    *,
+    width: int = PLAIN_WIDTH,
+    encoding: str = "utf-8",
+    depth: int | None = None,
+    every: bool = False,
+) -> str:
     """What `tracer structure` prints, as plain text."""
-    return to_string(trees_lines(trees, Page(width, encoding, str(Path.cwd()))))
+    return to_string(trees_lines(trees, Page(width, encoding, str(Path.cwd())), depth=depth, every=every))
 
 
 def trees_lines(trees: Trees, page: Page, *, depth: int | None = None, every: bool = False) -> list[Text]:
@@ -45,12 +52,10 @@ def trees_lines(trees: Trees, page: Page, *, depth: int | None = None, every: bo
 def _halves(lines: tuple[Line, ...], trees: Trees, page: Page) -> tuple[int, int]:
     """The widths of both columns: what they need, and where that is too much, room for both alike."""
     room = page.width - 2 - len(_BETWEEN)
-    need = [
-        min(
-            max([cell_len(_half(line, side)) for line in lines] + [cell_len(words.side(getattr(trees, side)))]), _WIDEST
-        )
-        for side in ("reference", "candidate")
-    ]
+    need = []
+    for side in ("reference", "candidate"):
+        said = [words.side(getattr(trees, side)), *(_half(line, side) for line in lines)]
+        need.append(min(max(map(cell_len, said)), _WIDEST))
     if sum(need) <= room:
         return need[0], need[1]
     left = min(need[0], max(room - need[1], room // 2))
@@ -58,28 +63,26 @@ def _halves(lines: tuple[Line, ...], trees: Trees, page: Page) -> tuple[int, int
 
 
 def _half(line: Line, side: str) -> str:
-    """One side of a line."""
+    """One side of a line; where the side has no such layer, what is said of that."""
+    indent = "  " * line.depth
     part: Part | None = getattr(line.row, side)
     if part is None:
-        return ""
-    name = words.label(line, side)
+        return f"{indent}({line.row.note})" if line.row.note else ""
     more = words.inside_words(line)
     many, _, closed = more.partition(" ") if more.startswith("x") else ("", "", more)
-    head = " ".join(word for word in (name, many) if word)
+    head = " ".join(word for word in (words.label(line, side), many) if word)
     said = words.layer_words(part, [d.name for d in line.row.differences])
-    return "  " * line.depth + "  ".join(word for word in (head, said, closed) if word)
+    return indent + "  ".join(word for word in (head, said, closed) if word)
 
 
 def _line(line: Line, page: Page, halves: tuple[int, int]) -> Text:
     row, mark = line.row, words.mark(line.row)
-    quiet = row.state == "frame" or mark == "-"
-    style = "dim" if quiet else "red" if mark in {"!", "<", ">"} else ""
-    left = page.fit(_half(line, "reference"), halves[0], "head")
-    right = page.fit(_half(line, "candidate"), halves[1], "head")
-    if not row.candidate:
-        right = page.fit("  " * line.depth + f"({row.note})", halves[1], "head") if row.note else ""
-    elif not row.reference:
-        left = page.fit("  " * line.depth + f"({row.note})", halves[0], "head") if row.note else ""
+    alone = row.reference is None or row.candidate is None
+    style = "red" if mark in {"!", "<", ">"} else "dim" if alone and mark != "+" else ""
+    left, right = (
+        page.fit(_half(line, side), width, "head")
+        for side, width in zip(("reference", "candidate"), halves, strict=True)
+    )
     gap = " " * (halves[0] - cell_len(left))
     text = Text.assemble((f"{mark:<2}", _STYLES[mark]), (left, style), gap, (_BETWEEN, "dim"), (right, style))
     text.rstrip()
@@ -153,8 +156,3 @@ def _summary(trees: Trees, page: Page) -> list[Text]:
     for said in words.asides(trees):
         lines += _wrapped(said, "", "dim", page)
     return lines
-
-
-def marked(row: Row) -> bool:
-    """Is a row shown in another colour?"""
-    return bool(words.mark(row))

@@ -37,7 +37,10 @@ _PLURALS = {
 
 def mark(row: Row) -> str:
     """The sign before a row."""
-    return MARKS["differs"] if row.differences else MARKS.get(row.state, "")
+    if row.differences:
+        return MARKS["differs"]
+    alone = row.reference is None or row.candidate is None
+    return "" if alone and row.state == "not compared" else MARKS.get(row.state, "")
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -65,7 +68,7 @@ def layer_words(part: Part, first: Sequence[str] = ()) -> str:
 
 def _telling(part: Part, first: Sequence[str]) -> list[str]:
     settings = part.settings
-    said = [f"{_SHORT.get(name, name)} {plain(settings[name])}" for name in first if settings.get(name) is not None]
+    said = [_named(name, settings[name]) for name in dict.fromkeys(first) if settings.get(name) is not None]
     for one, other in _FROM_TO:
         if one in settings and other in settings:
             said.append(f"{settings[one]}->{settings[other]}")
@@ -75,6 +78,14 @@ def _telling(part: Part, first: Sequence[str]) -> list[str]:
             said.append(f"{word} {plain(value, size=not word)}".strip())
     said += [f"no {name}" for name in _SWITCHES if settings.get(name) is False and name not in first]
     return said
+
+
+def _named(name: str, value: Plain) -> str:
+    """A setting with its name."""
+    word = _SHORT.get(name, name)
+    if isinstance(value, bool):
+        return word if value else f"no {word}"
+    return f"{word} {plain(value)}"
 
 
 _FROM_TO = (("in_features", "out_features"), ("in_channels", "out_channels"), ("num_embeddings", "embedding_dim"),

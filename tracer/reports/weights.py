@@ -301,7 +301,7 @@ def _rest_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
     yield from _section("note", weights.notes, every=True)
 
 
-def _few(keys: Sequence[str], every: bool) -> str:  # noqa: FBT001  (as the callers have it)
+def _few(keys: Sequence[str], every: bool) -> str:
     """The first of many names."""
     shown = keys if every or len(keys) <= 5 else keys[:4]
     return ", ".join(shown) + (f" and {len(keys) - len(shown)} more" if len(shown) < len(keys) else "")

@@ -63,7 +63,9 @@ def beside(
         kinds=dict(kinds.most_common()),
         apart=sum(row.layer and row.state == "apart" for row in rows),
         not_compared=sum(row.layer and row.state == "not compared" for row in rows),
-        aligned=sum(row.layer and row.reference is not None and row.candidate is not None for row in rows),
+        aligned=sum(
+            bool(row.layer and row.reference and row.candidate and row.state != "not compared") for row in rows
+        ),
         notes=(*reference.notes, *candidate.notes, *_notes(sides[0], sides[1], rows)),
     )
 

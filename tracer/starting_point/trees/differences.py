@@ -16,7 +16,7 @@ from tracer.starting_point.weights.placing import straight
 from tracer.starting_point.weights.weight_map import key_of
 from tracer.trace.schema import Plain
 
-_SIZES = frozenset(  # fmt: skip
+_SIZES = frozenset(
     {
         "in_features",
         "out_features",
@@ -67,16 +67,18 @@ def compared(ours: Side, theirs: Side, a: str, b: str) -> Compared:
     """Hold layer `a` of the reference against layer `b` of the candidate."""
     mine, other = ours.node(a), theirs.node(b)
     found = _settings(mine, other, (ours.graph.framework, theirs.graph.framework))
-    if not any(d.kind == "op" for d in found):
+    leaves = [not side.children.get(path) for side, path in ((ours, a), (theirs, b))]
+    if not any(d.kind == "op" for d in found) and leaves[0] == leaves[1]:
         found += _parameters(ours, theirs, mine, other, found)
     return Compared(tuple(found), "" if found else _unsaid(ours, theirs, mine, other))
 
 
 def _unsaid(ours: Side, theirs: Side, mine: Node, other: Node) -> str:
     """Why equal parameters are all that is known of a pair of layers."""
-    if ours.bare or theirs.bare:
-        return "" if mine.meaning.parameters and other.meaning.parameters else "no parameters to compare"
     leaves = [not side.children.get(node.layer.path) for side, node in ((ours, mine), (theirs, other))]
+    if ours.bare or theirs.bare:
+        held = mine.meaning.parameters and other.meaning.parameters
+        return "" if held or not any(leaves) else "no parameters to compare"
     if mine.meaning.op and other.meaning.op:
         return ""
     if not any(leaves) and not (mine.meaning.op or other.meaning.op):

@@ -155,7 +155,7 @@ class _Merging:
         if other.bare and not any(side.own(p) for p in (path, *side.below(path))):
             return "not compared", (), "has no parameters"
         if self._in_whole(n, path):
-            return "not compared", (), "inside a layer that is one there"
+            return "not compared", (), ""
         return ("missing" if n == 0 else "extra"), (), f"shares {again}" if again is not None else ""
 
     def _in_whole(self, n: int, path: str) -> bool:

@@ -10,6 +10,7 @@ from tracer.divergence.alignment import Alignment, CallId, Pair, align
 from tracer.divergence.alignment.surroundings import silent_layers
 from tracer.starting_point.trees.sides import Side
 from tracer.starting_point.weights.groups import merged_layers
+from tracer.starting_point.weights.linking import Sides
 from tracer.trace.schema import ROOT
 
 _Alike = Callable[[Side, str, Side, str], bool]
@@ -141,7 +142,8 @@ def _merged(
     said: tuple[dict[str, str], dict[str, str]] = ({}, {})
     if not all(free):
         return said
-    for found in merged_layers(ours.graph, theirs.graph, alignment, frozenset(free[0]), frozenset(free[1])):
+    sides = Sides((ours.graph, theirs.graph))
+    for found in merged_layers(sides, alignment, frozenset(free[0]), frozenset(free[1])):
         choice = found.open
         keys = (
             {piece.source for placement in found.placements for piece in placement.pieces},
@@ -149,8 +151,8 @@ def _merged(
         )
         if choice is not None:
             keys = keys[0] | set(choice.references), keys[1] | set(choice.candidates)
-        sides = [list(dict.fromkeys(free[n][key] for key in sorted(keys[n]) if key in free[n])) for n in (0, 1)]
+        lone = [list(dict.fromkeys(free[n][key] for key in sorted(keys[n]) if key in free[n])) for n in (0, 1)]
         for n in (0, 1):
-            beside = " + ".join(path.rpartition(".")[2] for path in sides[1 - n])
-            said[n].update(dict.fromkeys(sides[n], f"merged with {beside}" if beside else "merged"))
+            beside = " + ".join(path.rpartition(".")[2] for path in lone[1 - n])
+            said[n].update(dict.fromkeys(lone[n], f"merged with {beside}" if beside else "merged"))
     return said
