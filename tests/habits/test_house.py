@@ -30,13 +30,13 @@ DOORS = {
     "h5py": {"tracer.trace"},
     "networkx": {"tracer.divergence"},
     "scipy": {"tracer.divergence", "tracer.starting_point"},
-    "rich": {"tracer.cli", "tracer.reports.terminal"},
+    "rich": {"tracer.cli", "tracer.reports.terminal", "tracer.reports.terminal_trees"},
     "click": {"tracer.cli", "tracer.reports.terminal"},
 }
 """Where each foreign library may be imported: these modules, or what lies below them."""
 
 DRAWERS = {"utils", "util", "common", "core", "helpers", "helper", "misc", "types", "tools", "base_utils", "shared"}
-VERBS = {"record", "recording", "diff", "show", "compare"}
+VERBS = {"record", "recording", "diff", "show", "compare", "structure"}
 
 MODULES = list(modules())
 

@@ -34,13 +34,13 @@ def trees_lines(trees: Trees, page: Page, *, depth: int | None = None, every: bo
     """Both trees, what differs below each line that it concerns, and the summary last."""
     lines = folded(trees, depth=depth, every=every)
     halves = _halves(lines, trees, page)
-    out = [_titles(trees, page, halves), Text()]
+    out: list[Text | str] = [*_titles(trees, page, halves), Text()]
     used: set[str] = set()
     said: set[tuple[str, str]] = set()
     for line in lines:
         out += [_line(line, page, halves), *_said(line, page, said)]
         used.add(words.mark(line.row))
-    out += ["", *_legend(used, page), *_summary(trees, page)]  # type: ignore[list-item]
+    out += ["", *_legend(used, page), *_summary(trees, page)]
     return [Text(line) if isinstance(line, str) else line for line in out]
 
 
@@ -54,7 +54,7 @@ def _halves(lines: tuple[Line, ...], trees: Trees, page: Page) -> tuple[int, int
     room = page.width - 2 - len(_BETWEEN)
     need = []
     for side in ("reference", "candidate"):
-        said = [words.side(getattr(trees, side)), *(_half(line, side) for line in lines)]
+        said = [*words.side(getattr(trees, side)), *(_half(line, side) for line in lines)]
         need.append(min(max(map(cell_len, said)), _WIDEST))
     if sum(need) <= room:
         return need[0], need[1]
@@ -77,8 +77,7 @@ def _half(line: Line, side: str) -> str:
 
 def _line(line: Line, page: Page, halves: tuple[int, int]) -> Text:
     row, mark = line.row, words.mark(line.row)
-    alone = row.reference is None or row.candidate is None
-    style = "red" if mark in {"!", "<", ">"} else "dim" if alone and mark != "+" else ""
+    style = "red" if mark in {"!", "<", ">"} else "" if row.paired or mark == "+" else "dim"
     left, right = (
         page.fit(_half(line, side), width, "head")
         for side, width in zip(("reference", "candidate"), halves, strict=True)
@@ -94,7 +93,7 @@ def _said(line: Line, page: Page, known: set[tuple[str, str]]) -> list[Text]:
     row = line.row
     indent = "  " + "  " * (line.depth + 1)
     out = []
-    if row.reference and row.candidate and row.note:
+    if row.paired and row.note:
         out += _once([row.note], "note", known, indent, "yellow", page)
     sentences = [d.sentence for d in row.differences]
     at = page.near(row.candidate.source) if row.candidate and row.candidate.source else ""
@@ -132,12 +131,15 @@ def _wrapped(text: str, indent: str, style: str, page: Page) -> list[Text]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _titles(trees: Trees, page: Page, halves: tuple[int, int]) -> Text:
-    left, right = (
-        page.fit(words.side(whole), width)
-        for whole, width in zip((trees.reference, trees.candidate), halves, strict=True)
-    )
-    return Text.assemble("  ", (left, "bold"), " " * (halves[0] - cell_len(left)), (_BETWEEN, "dim"), (right, "bold"))
+def _titles(trees: Trees, page: Page, halves: tuple[int, int]) -> list[Text]:
+    """What both sides are, in as many lines as it takes."""
+    out = []
+    for names in zip(words.side(trees.reference), words.side(trees.candidate), strict=True):
+        if any(names):
+            left, right = (page.fit(name, width) for name, width in zip(names, halves, strict=True))
+            gap = " " * (halves[0] - cell_len(left))
+            out.append(Text.assemble("  ", (left, "bold"), gap, (_BETWEEN, "dim"), (right, "bold")))
+    return out
 
 
 def _legend(used: set[str], page: Page) -> list[Text]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
 from tracer.starting_point.trees.folding import Line
 from tracer.starting_point.trees.rows import Part, Row, Trees, Whole
@@ -39,8 +38,7 @@ def mark(row: Row) -> str:
     """The sign before a row."""
     if row.differences:
         return MARKS["differs"]
-    alone = row.reference is None or row.candidate is None
-    return "" if alone and row.state == "not compared" else MARKS.get(row.state, "")
+    return "" if row.state == "not compared" and not row.paired else MARKS.get(row.state, "")
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -62,7 +60,8 @@ def layer_words(part: Part, first: Sequence[str] = ()) -> str:
     """Class and telling settings, those named in `first` before all: "Conv2d 3->64 7x7 stride 2 no bias"."""
     said = " ".join(_telling(part, first))
     if not part.op and part.parameters:
-        said = ", ".join(f"{name} {by(shape)}" for name, shape in part.parameters.items())
+        held = {name: shape for name, shape in part.parameters.items() if name not in _STATISTICS} or part.parameters
+        said = ", ".join(f"{name} {by(shape)}" for name, shape in held.items())
     return f"{part.kind} {said}".strip()
 
 
@@ -90,6 +89,7 @@ def _named(name: str, value: Plain) -> str:
 
 _FROM_TO = (("in_features", "out_features"), ("in_channels", "out_channels"), ("num_embeddings", "embedding_dim"),
             ("input_size", "hidden_size"))  # fmt: skip
+_STATISTICS = {"running_mean", "running_var", "moving_mean", "moving_variance"}
 _SWITCHES = ("affine", "elementwise_affine", "track_running_stats", "bias")
 _SHORT = {"padding": "pad", "negative_slope": "slope", "num_heads": "heads", "num_groups": "groups"}
 
@@ -139,12 +139,10 @@ def by(shape: tuple[int, ...]) -> str:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def side(whole: Whole) -> str:
-    """A side as it is called above its tree."""
-    known = f"{whole.framework} {whole.net}".strip() if whole.net else ""
-    if not known or known == whole.name:
-        return whole.name
-    return f"{whole.name}: {known}"
+def side(whole: Whole) -> tuple[str, str]:
+    """A side as it is called above its tree: its name, and what it is where the name does not say so."""
+    known = f"{whole.framework} {whole.net}".strip() if whole.net else "parameters only"
+    return whole.name, "" if known == whole.name else known
 
 
 def summary_parts(trees: Trees) -> tuple[str, str]:
@@ -193,8 +191,3 @@ def inside_words(line: Line) -> str:
     if line.closed:
         said.append(f"({line.closed} layers{f', {line.inside} differ' if line.inside else ''})")
     return " ".join(said)
-
-
-def numbers_of(part: Part) -> int:
-    """How many numbers a layer's own parameters have."""
-    return sum(prod(shape) for shape in part.parameters.values())

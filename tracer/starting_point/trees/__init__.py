@@ -63,9 +63,7 @@ def beside(
         kinds=dict(kinds.most_common()),
         apart=sum(row.layer and row.state == "apart" for row in rows),
         not_compared=sum(row.layer and row.state == "not compared" for row in rows),
-        aligned=sum(
-            bool(row.layer and row.reference and row.candidate and row.state != "not compared") for row in rows
-        ),
+        aligned=sum(row.layer and row.paired and row.state != "not compared" for row in rows),
         notes=(*reference.notes, *candidate.notes, *_notes(sides[0], sides[1], rows)),
     )
 
@@ -103,7 +101,7 @@ def _notes(ours: Side, theirs: Side, rows: Sequence[Row]) -> list[str]:
     strangers: Counter[str] = Counter()
     for row in rows:
         parts = [part for part in (row.reference, row.candidate) if part]
-        if len(parts) == 2 and row.layer and not row.children and not all(part.op for part in parts):
+        if row.paired and row.layer and not row.children and not all(part.op for part in parts):
             strangers.update({part.kind for part in parts if not part.op})
     if strangers:
         names = ", ".join(list(strangers)[:5]) + (" ..." if len(strangers) > 5 else "")
@@ -112,14 +110,14 @@ def _notes(ours: Side, theirs: Side, rows: Sequence[Row]) -> list[str]:
             f"no rule knows {word} of these nets ({names}): of such layers parameters are compared, and "
             "settings of one name"
         )
-    lone = [row for row in rows if row.marked and row.state in {"missing", "extra"} and not _parameters(row)]
-    if lone and not any(side.graph.ran for side in (ours, theirs)):
-        said.append(
-            f"{len(lone)} of the layers on one side only hold no parameters: the other net may call them as functions"
-        )
+    lone = sum(_may_be_function(child) for row in rows if row.paired for child in row.children)
+    if lone:
+        one = "1 layer on one side only holds" if lone == 1 else f"{lone} layers on one side only hold"
+        said.append(f"{one} no parameters: the other net may call it as a function")
     return said
 
 
-def _parameters(row: Row) -> bool:
+def _may_be_function(row: Row) -> bool:
+    """Is it a layer of one side, without parameters, in a layer that both have?"""
     part = row.reference or row.candidate
-    return bool(part and part.parameters)
+    return row.marked and not row.paired and not row.children and not (part and part.parameters)

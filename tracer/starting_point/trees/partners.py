@@ -151,7 +151,7 @@ def _merged(
         )
         if choice is not None:
             keys = keys[0] | set(choice.references), keys[1] | set(choice.candidates)
-        lone = [list(dict.fromkeys(free[n][key] for key in sorted(keys[n]) if key in free[n])) for n in (0, 1)]
+        lone = [list(dict.fromkeys(path for key, path in free[n].items() if key in keys[n])) for n in (0, 1)]
         for n in (0, 1):
             beside = " + ".join(path.rpartition(".")[2] for path in lone[1 - n])
             said[n].update(dict.fromkeys(lone[n], f"merged with {beside}" if beside else "merged"))

@@ -65,6 +65,11 @@ class Row:
             yield from child.walk()
 
     @property
+    def paired(self) -> bool:
+        """Is it a layer of both sides?"""
+        return self.reference is not None and self.candidate is not None
+
+    @property
     def marked(self) -> bool:
         """Is it a real difference?"""
         return bool(self.differences) or (self.layer and self.state in {"missing", "extra"})
