@@ -67,7 +67,8 @@ def layer_words(part: Part, first: Sequence[str] = ()) -> str:
 
 def _telling(part: Part, first: Sequence[str]) -> list[str]:
     settings = part.settings
-    said = [_named(name, settings[name]) for name in dict.fromkeys(first) if settings.get(name) is not None]
+    shown = {name for pair in _FROM_TO for name in pair}
+    said = [_named(n, settings[n]) for n in dict.fromkeys(first) if settings.get(n) is not None and n not in shown]
     for one, other in _FROM_TO:
         if one in settings and other in settings:
             said.append(f"{settings[one]}->{settings[other]}")

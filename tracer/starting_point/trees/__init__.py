@@ -112,8 +112,10 @@ def _notes(ours: Side, theirs: Side, rows: Sequence[Row]) -> list[str]:
         )
     lone = sum(_may_be_function(child) for row in rows if row.paired for child in row.children)
     if lone:
-        one = "1 layer on one side only holds" if lone == 1 else f"{lone} layers on one side only hold"
-        said.append(f"{one} no parameters: the other net may call it as a function")
+        many = (
+            ("1 layer", "holds", "it as a function") if lone == 1 else (f"{lone} layers", "hold", "them as functions")
+        )
+        said.append(f"{many[0]} on one side only {many[1]} no parameters: the other net may call {many[2]}")
     return said
 
 

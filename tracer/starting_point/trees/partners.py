@@ -49,6 +49,7 @@ def partners(ours: Side, theirs: Side, pins: Sequence[tuple[str, str]]) -> Partn
             again[1].setdefault(b, a)
     merged = _merged(ours, theirs, alignment, (set(made) | set(again[0]), set(taken) | set(again[1])))
     doubtful = [made.pop(a) for a in list(made) if _is_doubtful(ours, theirs, made[a])]
+    doubtful = [pair for pair in doubtful if _may_be_one(ours, theirs, pair)]
     known = (
         set(made) | set(again[0]) | set(merged[0]),
         {p.candidate.path for p in made.values()} | set(again[1]) | set(merged[1]),
@@ -64,35 +65,53 @@ def _is_doubtful(ours: Side, theirs: Side, pair: Pair) -> bool:
     """Do only neighbours speak for it? Where nothing ran, layers without parameters that do other things stand beside
     each other for want of a better one."""
     a, b = pair.reference.path, pair.candidate.path
-    if ours.graph.ran or ROOT in (a, b) or ours.own(a) or theirs.own(b) or ours.children.get(a):
+    if ours.graph.ran or pair.reason == "pinned" or ROOT in {a, b}:
+        return False
+    if ours.own(a) or theirs.own(b) or ours.children.get(a) or theirs.children.get(b):
         return False
     return ours.meaning(a).op != theirs.meaning(b).op or not ours.meaning(a).op
 
 
 def _in_their_places(ours: Side, theirs: Side, pairs: list[Pair], known: tuple[set[str], set[str]]) -> list[Pair]:
-    """Lone layers in paired ones: those of one name, or alone of their op; then those alone of their family, which are
+    """Lone layers in paired ones: those alone of their op, those of one name, those alone of their family, which are
     one thing done in two ways, and those that only a name speaks for. Attributes may be written in any order, which the
     graph of layers cannot know."""
-    graphs = tuple(
-        replace(side.graph, silent=tuple(_lone(side, taken))) for side, taken in zip((ours, theirs), known, strict=True)
-    )
-    found = [
-        replace(pair, reason=pair.reason.removeprefix("never fired; "))
-        for pair in silent_layers(graphs[0], graphs[1], pairs)
-        if bool(ours.children.get(pair.reference.path)) == bool(theirs.children.get(pair.candidate.path))
-    ]
-    left = known[0] | {p.reference.path for p in found}
-    right = known[1] | {p.candidate.path for p in found}
-    partner = {p.reference.path: p.candidate.path for p in (*pairs, *found)}
-    for parent, other in partner.items():
-        lone = [p for p in ours.children.get(parent, ()) if p in graphs[0].silent and p not in left]
-        beside = [p for p in theirs.children.get(other, ()) if p in graphs[1].silent and p not in right]
-        for alike, reason in ((_one_family, "the only one of its family there"), (_one_name, "a name like no other's")):
+    open_ = tuple(set(_lone(side, taken)) for side, taken in zip((ours, theirs), known, strict=True))
+    found: list[Pair] = []
+
+    def take(pair: Pair) -> None:
+        if pair.reference.path in open_[0] and pair.candidate.path in open_[1]:
+            open_[0].discard(pair.reference.path)
+            open_[1].discard(pair.candidate.path)
+            found.append(pair)
+
+    def take_only_ones(alike: _Alike, reason: str) -> None:
+        for around in (*pairs, *found):
+            lone = [p for p in ours.children.get(around.reference.path, ()) if p in open_[0]]
+            beside = [p for p in theirs.children.get(around.candidate.path, ()) if p in open_[1]]
             for a, b in _only_ones(ours, theirs, lone, beside, alike):
-                found.append(Pair(CallId(a), CallId(b), reason, 0.6))
-                lone.remove(a)
-                beside.remove(b)
+                take(Pair(CallId(a), CallId(b), reason, 0.6))
+
+    take_only_ones(_one_op, "the only one of its op there")
+    graphs = [
+        replace(side.graph, silent=tuple(p for p in side.shown if p in rest))
+        for side, rest in zip((ours, theirs), open_, strict=True)
+    ]
+    for pair in silent_layers(graphs[0], graphs[1], [*pairs, *found]):
+        if _may_be_one(ours, theirs, pair):
+            take(replace(pair, reason=pair.reason.removeprefix("never fired; ")))
+    take_only_ones(_one_family, "the only one of its family there")
+    take_only_ones(_one_name, "a name like no other's")
     return found
+
+
+def _may_be_one(ours: Side, theirs: Side, pair: Pair) -> bool:
+    """Both containers or neither; and what computes nothing is no other layer only for its number in a list."""
+    a, b = pair.reference.path, pair.candidate.path
+    if bool(ours.children.get(a)) != bool(theirs.children.get(b)):
+        return False
+    numbered = a.rpartition(".")[2].isdigit() or b.rpartition(".")[2].isdigit()
+    return not numbered or ours.computes_nothing(a) == theirs.computes_nothing(b)
 
 
 def _lone(side: Side, known: set[str]) -> list[str]:
@@ -113,6 +132,12 @@ def _only_ones(
     right = {a: [b for b in beside if alike(ours, a, theirs, b)] for a in lone}
     left = {b: [a for a in lone if b in right[a]] for b in beside}
     return [(a, found[0]) for a, found in right.items() if len(found) == 1 and len(left[found[0]]) == 1]
+
+
+def _one_op(ours: Side, a: str, theirs: Side, b: str) -> bool:
+    mine, other = ours.meaning(a), theirs.meaning(b)
+    shapes = [sorted(p.shape for p in means.parameters.values()) for means in (mine, other)]
+    return bool(mine.op) and mine.op == other.op and shapes[0] == shapes[1]
 
 
 def _one_family(ours: Side, a: str, theirs: Side, b: str) -> bool:
