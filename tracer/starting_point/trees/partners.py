@@ -49,7 +49,7 @@ def partners(ours: Side, theirs: Side, pins: Sequence[tuple[str, str]]) -> Partn
             again[1].setdefault(b, a)
     merged = _merged(ours, theirs, alignment, (set(made) | set(again[0]), set(taken) | set(again[1])))
     doubtful = [made.pop(a) for a in list(made) if _is_doubtful(ours, theirs, made[a])]
-    doubtful = [pair for pair in doubtful if _may_be_one(ours, theirs, pair)]
+    doubtful = [pair for pair in doubtful if not _only_numbered(ours, theirs, pair)]
     known = (
         set(made) | set(again[0]) | set(merged[0]),
         {p.candidate.path for p in made.values()} | set(again[1]) | set(merged[1]),
@@ -67,7 +67,7 @@ def _is_doubtful(ours: Side, theirs: Side, pair: Pair) -> bool:
     a, b = pair.reference.path, pair.candidate.path
     if ours.graph.ran or pair.reason == "pinned" or ROOT in {a, b}:
         return False
-    if ours.own(a) or theirs.own(b) or ours.children.get(a) or theirs.children.get(b):
+    if _holds_parameters(ours, a) or _holds_parameters(theirs, b) or (ours.children.get(a) and theirs.children.get(b)):
         return False
     return ours.meaning(a).op != theirs.meaning(b).op or not ours.meaning(a).op
 
@@ -106,12 +106,20 @@ def _in_their_places(ours: Side, theirs: Side, pairs: list[Pair], known: tuple[s
 
 
 def _may_be_one(ours: Side, theirs: Side, pair: Pair) -> bool:
-    """Both containers or neither; and what computes nothing is no other layer only for its number in a list."""
+    """Both containers or neither, and more alike than in their number."""
     a, b = pair.reference.path, pair.candidate.path
-    if bool(ours.children.get(a)) != bool(theirs.children.get(b)):
-        return False
+    return bool(ours.children.get(a)) == bool(theirs.children.get(b)) and not _only_numbered(ours, theirs, pair)
+
+
+def _only_numbered(ours: Side, theirs: Side, pair: Pair) -> bool:
+    """What computes nothing is no other layer only for its number in a list."""
+    a, b = pair.reference.path, pair.candidate.path
     numbered = a.rpartition(".")[2].isdigit() or b.rpartition(".")[2].isdigit()
-    return not numbered or ours.computes_nothing(a) == theirs.computes_nothing(b)
+    return numbered and ours.computes_nothing(a) != theirs.computes_nothing(b)
+
+
+def _holds_parameters(side: Side, path: str) -> bool:
+    return any(side.own(p) for p in (path, *side.below(path)))
 
 
 def _lone(side: Side, known: set[str]) -> list[str]:
@@ -150,7 +158,7 @@ def _one_name(ours: Side, a: str, theirs: Side, b: str) -> bool:
     nobody can tell what they compute."""
     if ours.meaning(a).op and theirs.meaning(b).op:
         return False
-    if any(side.own(p) for side, path in ((ours, a), (theirs, b)) for p in (path, *side.below(path))):
+    if _holds_parameters(ours, a) or _holds_parameters(theirs, b):
         return False
     mine, other = (re.sub(r"[^a-z]", "", path.rpartition(".")[2].lower()) for path in (a, b))
     return len(min(mine, other, key=len)) >= _SHORTEST and (mine in other or other in mine)
