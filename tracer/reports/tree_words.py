@@ -16,7 +16,7 @@ LEGEND = {
     "<": "in the reference only",
     ">": "in the candidate only",
     "-": "on one side only, computes nothing",
-    "+": "one layer here, several there, the same parameters",
+    "+": "one layer here, several there",
     "?": "could not be compared",
 }
 

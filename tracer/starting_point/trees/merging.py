@@ -147,7 +147,7 @@ class _Merging:
         if path in self.framing[n] and not layer:
             return "frame", (), ""
         if again is not None and not side.own(path):
-            return "apart", (), f"{again.rpartition('.')[2]} once more"
+            return "merged", (), f"{again.rpartition('.')[2]} once more"
         if merged is not None:
             return "merged", (), merged
         if side.computes_nothing(path):
