@@ -23,7 +23,13 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "structure.schema.js
 
 def block(eps: float = 1e-5, bias: bool = True, act: str = "none", p: float = 0.1, width: int = 16):
     """A block as in a transformer."""
-    layers = (nn.LayerNorm(8, eps=eps), nn.Linear(8, width, bias=bias), nn.GELU(act), nn.Dropout(p), nn.Linear(width, 8))
+    layers = (
+        nn.LayerNorm(8, eps=eps),
+        nn.Linear(8, width, bias=bias),
+        nn.GELU(act),
+        nn.Dropout(p),
+        nn.Linear(width, 8),
+    )
     return nn.Sequential(*layers)
 
 
@@ -307,7 +313,9 @@ def crowd():
 def everything():
     """A difference of each kind."""
     ours = blocks(nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8, 8), nn.GELU())
-    theirs = blocks(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8, eps=1e-3), nn.SiLU(), nn.Linear(8, 9), nn.Softmax(1))
+    theirs = blocks(
+        nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8, eps=1e-3), nn.SiLU(), nn.Linear(8, 9), nn.Softmax(1)
+    )
     return tracer.structure(ours, theirs)
 
 
@@ -421,7 +429,9 @@ def test_the_command_is_content_with_itself(files):
 def test_the_command_writes_json(files, tmp_path):
     """To a file, or instead of the trees."""
     run(*files, "--quiet", "--json", tmp_path / "s.json")
-    assert json.loads((tmp_path / "s.json").read_text(encoding="utf-8")) == json.loads(run(*files, "--json", "-").stdout)
+    assert json.loads((tmp_path / "s.json").read_text(encoding="utf-8")) == json.loads(
+        run(*files, "--json", "-").stdout
+    )
 
 
 def test_a_file_that_is_not_there_cannot_be_told(files):

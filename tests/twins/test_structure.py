@@ -19,7 +19,10 @@ ALIKE = [twin for twin in TWINS.values() if twin.name != "cnn_functional" and no
 BUILT_OTHERWISE = [
     fault
     for fault in FAULTS.values()
-    if fault.cause is not None and fault.cause[0] == "setting" and fault.reference and fault.twin in {"mlp", "cnn", "vit"}
+    if fault.cause is not None
+    and fault.cause[0] == "setting"
+    and fault.reference
+    and fault.twin in {"mlp", "cnn", "vit"}
 ]
 BUILT_ALIKE = [
     FAULTS[name] for name in ("weights_swapped", "residual_lost_in_vit", "activation_not_called", "dropout_active")

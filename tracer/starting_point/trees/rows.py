@@ -10,7 +10,8 @@ from tracer.trace.schema import Plain
 
 State = Literal["same", "differs", "missing", "extra", "apart", "merged", "not compared", "frame"]
 """What is said of a row. Of two layers: "same", "differs", or "not compared" where nobody can tell. Of a layer on one
-side only: "missing" in the candidate, "extra" there, "apart" where it computes nothing, "merged" where it is one with others there, "not compared" where the other side could not show it, "frame" around layers that are paired."""
+side only: "missing" in the candidate, "extra" there, "apart" where it computes nothing, "merged" where it is one with
+others there, "not compared" where the other side could not show it, "frame" around layers that are paired."""
 
 Verdict = Literal["same", "differ", "unsure"]
 
