@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer.divergence.alignment import Alignment, CallId
+from tracer.divergence.alignment import CallId
 from tracer.divergence.graph import CallGraph
 from tracer.starting_point.weights.linking import Read, Sides
 from tracer.starting_point.weights.naming import named_roles
@@ -51,18 +51,18 @@ class Merged:
 
 
 def merged_layers(
-    sides: Sides, alignment: Alignment, free_reference: frozenset[str], free_candidate: frozenset[str]
+    sides: Sides, partner: Mapping[str, str], free_reference: frozenset[str], free_candidate: frozenset[str]
 ) -> Iterator[Merged]:
     """Find the merged layers among the parameters that are free, in either net.
 
     Args:
         sides: both nets with what tells their layers apart.
-        alignment: what is paired already; parts are looked for inside the partner of the layer around the whole.
+        partner: the candidate's layer of each of the reference's; parts are looked for inside the partner of the layer
+            around the whole.
         free_reference: keys that are placed nowhere yet.
         free_candidate: likewise.
     """
-    partner = {p.reference.path: p.candidate.path for p in reversed(alignment.pairs)}
-    back = {p.candidate.path: p.reference.path for p in reversed(alignment.pairs)}
+    back = {b: a for a, b in partner.items()}
     yield from _Search(sides, 0, partner, free_reference, free_candidate).found(merged_in_reference=True)
     yield from _Search(sides, 1, back, free_candidate, free_reference).found(merged_in_reference=False)
 
@@ -264,7 +264,6 @@ _WHOLES = {
     "cattn": _ORDERS[0],
     "inproj": _ORDERS[0],
     "queryvaluekey": ("query", "value", "key"),
-    "querykeyvalue": _ORDERS[0],
     "kv": _ORDERS[1],
     "tokv": _ORDERS[1],
     "keyvalue": _ORDERS[1],

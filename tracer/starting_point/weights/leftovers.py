@@ -7,7 +7,7 @@ shape. Where several are left names must tell them apart, all of them, or they s
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
@@ -17,6 +17,9 @@ from tracer.starting_point.weights.steps import Reshape, Shape
 from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Placement
 from tracer.trace.schema import ROOT
 
+_LIKE = 0.5
+"""How alike names must be of parameters that are not the only ones of their size in the whole of the nets."""
+
 _Scope = tuple[str, str]
 """A layer of the reference and its partner."""
 
@@ -24,7 +27,10 @@ _Groups = dict[tuple[_Scope, Shape], list[ParameterFacts]]
 
 
 def leftovers(
-    references: Sequence[ParameterFacts], candidates: Sequence[ParameterFacts], partner: Mapping[str, str]
+    references: Sequence[ParameterFacts],
+    candidates: Sequence[ParameterFacts],
+    partner: Mapping[str, str],
+    every: tuple[Mapping[str, ParameterFacts], Mapping[str, ParameterFacts]],
 ) -> Iterator[Placement]:
     """Place what is left.
 
@@ -32,9 +38,16 @@ def leftovers(
         references: parameters of the reference that are placed nowhere.
         candidates: parameters of the candidate that nothing is placed into.
         partner: the candidate's layer of each of the reference's, by path.
+        every: all parameters of the reference, and of the candidate.
     """
     back = {b: a for a, b in partner.items()}
     ours, theirs = list(references), list(candidates)
+    common = {
+        size
+        for facts in every
+        for size, count in Counter(_size(one) for one in facts.values() if not one.tied and one.needed).items()
+        if count > 1
+    }
     while ours and theirs:
         left: _Groups = defaultdict(list)
         right: _Groups = defaultdict(list)
@@ -47,7 +60,7 @@ def leftovers(
             placement
             for key, group in left.items()
             if key in right
-            for placement in _within(group, right[key], inside=key[0] != (ROOT, ROOT))
+            for placement in _within(group, right[key], inside=key[0] != (ROOT, ROOT), many=key[1] in common)
         ]
         yield from placed
         sources = {piece.source for placement in placed for piece in placement.pieces}
@@ -63,11 +76,16 @@ def leftovers(
         back = {b: a for a, b in partner.items()}
 
 
-def _within(left: Sequence[ParameterFacts], right: Sequence[ParameterFacts], *, inside: bool) -> Iterator[Placement]:
-    """Parameters of one size inside one pair of layers; in the whole net a shape alone says little."""
+def _within(
+    left: Sequence[ParameterFacts], right: Sequence[ParameterFacts], *, inside: bool, many: bool
+) -> Iterator[Placement]:
+    """Parameters of one size inside one pair of layers; in the whole net a shape alone says little, and that one of
+    `many` is left over says nothing."""
     by_key = {one.key: one for one in (*left, *right)}
     if len(left) == len(right) == 1:
         a, b = left[0], right[0]
+        if not inside and many and likeness(a.key, b.key) < _LIKE:
+            return
         if inside or a.key.rpartition(".")[2] == b.key.rpartition(".")[2] or likeness(a.key, b.key) > 0:
             words = (
                 "the only one of its shape that is left inside paired layers"

@@ -15,13 +15,13 @@ from tracer.divergence.alignment import Alignment, CallId, align
 from tracer.divergence.graph import CallGraph
 from tracer.divergence.rules import CommonParameter, Meaning
 from tracer.starting_point.weights.choices import settle
+from tracer.starting_point.weights.doubts import Open, by_names, in_doubt
 from tracer.starting_point.weights.naming import named_roles
 from tracer.starting_point.weights.roles import RoleGroup
 from tracer.starting_point.weights.weight_map import key_of
 
 Array = np.ndarray[Any, Any]
 Read = Callable[[str], Array]
-Open = tuple[tuple[str, ...], tuple[str, ...]]
 
 _ROUNDS = 4
 
@@ -38,11 +38,13 @@ class Link:
 
 @dataclass(frozen=True)
 class Linked:
-    """The alignment, the pairs of layers, the surest first, and what stays open between layers of equal shapes."""
+    """The alignment, the pairs of layers, the surest first, what stays open between layers of equal shapes, and the
+    partner of each layer, containers included, that is not in doubt."""
 
     alignment: Alignment
     links: tuple[Link, ...]
     open: tuple[Open, ...] = ()
+    partner: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Sides:
     graphs: tuple[CallGraph, CallGraph]
     read: tuple[Read | None, Read | None] = (None, None)
     roles: tuple[tuple[RoleGroup, ...], tuple[RoleGroup, ...]] = ((), ())
+    turned: tuple[Mapping[str, bool], Mapping[str, bool]] = field(default_factory=lambda: ({}, {}))
     groups: tuple[dict[str, RoleGroup], dict[str, RoleGroup]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +109,16 @@ def link_layers(sides: Sides, pins: Sequence[tuple[str, str]] = ()) -> Linked:
         if all((a, b) in paired for a, (b, _) in new.items()):
             break
         alignment = align(*sides.graphs, [*pins, *((a, b) for a, (b, _) in told.items() if _ran(sides, a, b))])
-    return Linked(alignment, tuple(_links(alignment, told, {a for refs, _ in open_ for a in refs})), tuple(open_))
+    doubted = {a for references, _ in open_ for a in references}
+    if not _both_ran(sides):
+        doubted |= {a for references, _ in _untold(sides, alignment) for a in references} - told.keys()
+    partner = {pair.reference.path: pair.candidate.path for pair in reversed(alignment.pairs)}
+    sure = {a: b for a, b in partner.items() if a not in doubted} | {a: b for a, (b, _) in told.items()}
+    return Linked(alignment, tuple(_links(alignment, told, doubted)), tuple(open_), sure)
+
+
+def _both_ran(sides: Sides) -> bool:
+    return all(graph.ran for graph in sides.graphs)
 
 
 def _ran(sides: Sides, a: str, b: str) -> bool:
@@ -122,15 +134,18 @@ def _settled(
     new = {a: made for a, made in _by_roles(sides, alignment).items() if a not in ours and made[0] not in theirs}
     ours |= set(new)
     theirs |= {b for b, _ in new.values()}
+    if not _both_ran(sides):
+        named = [pair for pair in _paths(alignment) if pair[0] not in ours and pair[1] not in theirs]
+        for a, b in by_names(*sides.graphs, named):
+            if a not in ours and b not in theirs:
+                new[a] = (b, "same name and shapes")
+        ours |= set(new)
+        theirs |= {b for b, _ in new.values()}
     open_: list[Open] = []
-    for untold in alignment.untold:
+    for among in _untold(sides, alignment):
         references, candidates = (
-            tuple(
-                path
-                for path in dict.fromkeys(id_.path for id_ in ids)
-                if sides.means(side, path).parameters and path not in taken
-            )
-            for side, (ids, taken) in enumerate(((untold.reference, ours), (untold.candidate, theirs)))
+            tuple(path for path in paths if sides.means(side, path).parameters and path not in taken)
+            for side, (paths, taken) in enumerate(zip(among, (ours, theirs), strict=True))
         )
         if not references or not candidates:
             continue
@@ -146,6 +161,37 @@ def _settled(
         theirs |= {b for b, _ in found.pairs.values()}
         open_ += found.open
     return new, open_
+
+
+def _untold(sides: Sides, alignment: Alignment) -> list[Open]:
+    """Layers that alignment has paired by order alone, by path."""
+    if not _both_ran(sides):
+        return in_doubt(*sides.graphs, _paths(alignment))
+    found: list[Open] = []
+    for untold in alignment.untold:
+        levels = [
+            _levels(graph, ids) for graph, ids in zip(sides.graphs, (untold.reference, untold.candidate), strict=True)
+        ]
+        if Counter(levels[0].values()) != Counter(levels[1].values()):
+            levels = [dict.fromkeys(level, 0) for level in levels]
+        for n in sorted(set(levels[0].values())):
+            ours, theirs = (
+                tuple(dict.fromkeys(id_.path for id_, own in level.items() if own == n)) for level in levels
+            )
+            found.append((ours, theirs))
+    return found
+
+
+def _paths(alignment: Alignment) -> list[tuple[str, str]]:
+    return [(pair.reference.path, pair.candidate.path) for pair in alignment.pairs]
+
+
+def _levels(graph: CallGraph, ids: Sequence[CallId]) -> dict[CallId, int]:
+    """How many of these calls lead to each of them: what feeds another is told from it, whatever its name."""
+    found: dict[CallId, int] = {}
+    for id_ in sorted(ids, key=lambda one: graph.nodes[one].call.order):
+        found[id_] = max((found[k] + 1 for k in graph.sources.get(id_, ()) if k in found), default=0)
+    return found
 
 
 def _links(alignment: Alignment, told: Mapping[str, tuple[str, str]], in_doubt: set[str]) -> list[Link]:
@@ -178,13 +224,23 @@ def _by_roles(sides: Sides, alignment: Alignment) -> dict[str, tuple[str, str]]:
     back = {b: a for a, b in partner.items()}
     found: dict[str, tuple[str, str]] = {}
     for group in sides.roles[0]:
-        for a, b, why in _role_pairs(group, partner, sides.groups[1]):
-            found.setdefault(a, (b, why))
+        made = _role_pairs(group, partner, sides.groups[1])
+        if all(_one_size(sides, a, b) for a, b, _ in made):
+            found |= {a: (b, why) for a, b, why in made if a not in found}
     for group in sides.roles[1]:
-        for b, a, why in _role_pairs(group, back, sides.groups[0]):
-            found.setdefault(a, (b, why))
+        made = [(a, b, why) for b, a, why in _role_pairs(group, back, sides.groups[0])]
+        if all(_one_size(sides, a, b) for a, b, _ in made):
+            found |= {a: (b, why) for a, b, why in made if a not in found}
     seen = Counter(b for b, _ in found.values())
     return {a: made for a, made in found.items() if seen[made[0]] == 1}
+
+
+def _one_size(sides: Sides, a: str, b: str) -> bool:
+    """Do two layers hold parameters of the same sizes, whatever their axes?"""
+    sizes = [
+        sorted(sorted(p.shape) for p in sides.means(side, path).parameters.values()) for side, path in ((0, a), (1, b))
+    ]
+    return [[n for n in size if n != 1] for size in sizes[0]] == [[n for n in size if n != 1] for size in sizes[1]]
 
 
 def _role_pairs(

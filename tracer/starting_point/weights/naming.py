@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from tracer.divergence.alignment.evidence import words_of
 Pairs = dict[str, tuple[str, str]]
 """For a path of the reference that of the candidate, and why."""
 
-_MARGIN = 0.15
+MARGIN = 0.15
 """By how much a name must be liker than the next one to break a tie."""
 
 
@@ -64,7 +65,7 @@ def _clear(left: Sequence[str], right: Sequence[str], score_of: Callable[[str, s
         row = sorted((score[a, b] for b in right), reverse=True)
         best = max(right, key=lambda b: score[a, b])
         column = sorted((score[k, best] for k in left), reverse=True)
-        clear = all(len(line) < 2 or line[0] - line[1] >= _MARGIN for line in (row, column))
+        clear = all(len(line) < 2 or line[0] - line[1] >= MARGIN for line in (row, column))
         if clear and score[a, best] == row[0] == column[0] and row[0] > 0:
             found[a] = (best, why)
     return found
@@ -141,6 +142,7 @@ _SAME_WORDS = {
 """Short and long words of one meaning in names of layers."""
 
 
+@functools.cache
 def name_words(path: str) -> tuple[str, ...]:
     """The words and numbers of a path, with one word for each meaning."""
     return tuple(_SAME_WORDS.get(word, word) for word in words_of(path))
@@ -163,6 +165,7 @@ def likeness(one: str, other: str) -> float:
     return shared / total if total else 0.0
 
 
+@functools.cache
 def _weighed(path: str) -> dict[str, float]:
     """The words of a path with their weights, half of that of the part behind. A number counts with the word before
     it only: the 2 of "fc2" is another one than that of "layers.2"."""

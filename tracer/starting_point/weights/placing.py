@@ -9,7 +9,7 @@ among what is left, and parameters that lie at another level of the net by their
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from tracer.errors import RuleError
 from tracer.starting_point.weights.groups import merged_layers
 from tracer.starting_point.weights.leftovers import leftovers
 from tracer.starting_point.weights.linking import Link, Sides, equal, link_layers, same_names
-from tracer.starting_point.weights.roles import ReadValue, RoleGroup, layer_roles, other_rows, rows_of
+from tracer.starting_point.weights.roles import ReadValue, layer_roles, other_rows, rows_of, turned_layers
 from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn
 from tracer.starting_point.weights.weight_map import (
     Choice,
@@ -68,11 +68,14 @@ def map_weights(
         RuleError: a pin names what is not there, or a parameter twice.
     """
     both = graphs(reference, candidate, rules)
-    roles = (
-        _roles(reference, both[0], rules, value_reference),
-        _roles(candidate, both[1], rules, value_candidate),
+    calls = (
+        _calls(reference, both[0], rules, value_reference),
+        _calls(candidate, both[1], rules, value_candidate),
     )
-    return _Placing(reference, candidate, pins, Sides(both, (read_reference, read_candidate), roles)).result()
+    roles = [layer_roles(*told) if told else () for told in calls]
+    turned = [turned_layers(*told) if told else {} for told in calls]
+    sides = Sides(both, (read_reference, read_candidate), (roles[0], roles[1]), (turned[0], turned[1]))
+    return _Placing(reference, candidate, pins, sides).result()
 
 
 def graphs(reference: Skeleton, candidate: Skeleton, rules: Sequence[UserRule] = ()) -> tuple[CallGraph, CallGraph]:
@@ -82,13 +85,13 @@ def graphs(reference: Skeleton, candidate: Skeleton, rules: Sequence[UserRule] =
     return layer_graph(reference, rules), layer_graph(candidate, rules)
 
 
-def _roles(
+def _calls(
     skeleton: Skeleton, graph: CallGraph, rules: Sequence[UserRule], value: ReadValue | None
-) -> tuple[RoleGroup, ...]:
-    """What the calls of one net tell, also where the other never ran."""
+) -> tuple[CallGraph, ReadValue] | None:
+    """The calls of one net and how their values are read, also where the other never ran."""
     if value is None or not skeleton.steps:
-        return ()
-    return layer_roles(graph if graph.ran else call_graph(skeleton, 0, rules), value)
+        return None
+    return (graph if graph.ran else call_graph(skeleton, 0, rules)), value
 
 
 class _Placing:
@@ -111,14 +114,13 @@ class _Placing:
             self._place_layer(link, turned)
         for references, candidates in linked.open:
             self._leave_open(references, candidates)
-        for found in merged_layers(self.sides, linked.alignment, self._free(0), self._free(1)):
+        for found in merged_layers(self.sides, linked.partner, self._free(0), self._free(1)):
             self._place_merged(found.placements, found.open)
-        partner = {pair.reference.path: pair.candidate.path for pair in reversed(linked.alignment.pairs)}
         free = [
             [facts[key] for key in facts if key in self._free(side)]
             for side, facts in enumerate((self.ours, self.theirs))
         ]
-        for placement in leftovers(free[0], free[1], partner):
+        for placement in leftovers(free[0], free[1], linked.partner, (self.ours, self.theirs)):
             self._place(placement)
         self._tied()
         order = {key: n for n, key in enumerate(self.theirs)}
@@ -132,20 +134,38 @@ class _Placing:
 
     # -------------------------------------------------------------------------------------------- parameters
 
-    def _turned_kinds(self, links: Iterable[Link]) -> set[tuple[str, str]]:
-        """Pairs of classes of which one keeps its matrices transposed, as those show that are not square."""
-        turned: dict[tuple[str, str], set[bool]] = defaultdict(set)
+    def _turned_kinds(self, links: Iterable[Link]) -> dict[tuple[str, str], bool]:
+        """Pairs of classes: does one keep its matrices transposed? As those tell that are not square."""
+        straight: dict[tuple[str, str], set[bool]] = defaultdict(set)
         for link in links:
             for x, y in same_names(self._means(0, link.reference), self._means(1, link.candidate)):
                 if len(x.shape) == len(y.shape) == 2 and x.shape[0] != x.shape[1]:
-                    kinds = self._kinds(link)
-                    turned[kinds] |= {shape == x.shape for shape in (y.shape,) if shape in (x.shape, x.shape[::-1])}
-        return {kinds for kinds, straight in turned.items() if straight == {False}}
+                    straight[self._kinds(link)] |= (
+                        {y.shape == x.shape} if y.shape in (x.shape, x.shape[::-1]) else set()
+                    )
+        return {kinds: found == {False} for kinds, found in straight.items() if len(found) == 1}
+
+    def _turn(self, link: Link, x: CommonParameter, turned: Mapping[tuple[str, str], bool]) -> bool | None:
+        """Is a matrix to be transposed? None where it is square, of a class that no rule knows, and nothing tells."""
+        if len(x.shape) != 2:
+            return False
+        if x.shape[0] != x.shape[1]:
+            return turned.get(self._kinds(link), False)
+        ways = []
+        for side, path in enumerate((link.reference, link.candidate)):
+            means, own = self._means(side, path), self.sides.turned[side]
+            ways.append(own.get(path, False if means.op else None))
+        if None not in ways:
+            return ways[0] != ways[1]
+        kinds = self._kinds(link)
+        if kinds in turned or kinds[0] == kinds[1] or not all(kinds) or x.name != "weight":
+            return turned.get(kinds, False)
+        return None
 
     def _kinds(self, link: Link) -> tuple[str, str]:
         return self.graphs[0].layers[link.reference].kind, self.graphs[1].layers[link.candidate].kind
 
-    def _place_layer(self, link: Link, turned: set[tuple[str, str]]) -> None:
+    def _place_layer(self, link: Link, turned: Mapping[tuple[str, str], bool]) -> None:
         ours, theirs = self._means(0, link.reference), self._means(1, link.candidate)
         pairs = same_names(ours, theirs)
         taken = {id(p) for pair in pairs for p in pair}
@@ -153,15 +173,24 @@ class _Placing:
         right = [p for p in theirs.parameters.values() if id(p) not in taken]
         pairs += _only_of_its_shape(left, right)
         rows = self._other_order(link)
+        made: list[Placement] = []
         for x, y in pairs:
             a, b = self.ours[key_of(x.path, x.own_name)], self.theirs[key_of(y.path, y.own_name)]
-            turn = self._kinds(link) in turned and len(x.shape) == 2
-            steps = fit(a, x, b, y, turn=turn)
+            turn = self._turn(link, x, turned)
+            if turn is None and a.shape == b.shape:
+                why = "a square matrix of a class that no rule knows: it may be transposed, and nothing tells"
+                self.choices.append(Choice((a.key,), (b.key,), why))
+                continue
+            steps = fit(a, x, b, y, turn=bool(turn), one_op=bool(ours.op) and ours.op == theirs.op)
+            if steps is None and b.needed:
+                return  # layers of other sizes: what fits of them by chance is not to be trusted
             if steps is not None and rows is not None and x.name in {"weight", "bias"}:
-                self._place_reordered(link, a, b, rows)
+                made += self._reordered(link, a, b, rows)
             elif steps is not None:
-                words = f"{link.reason}, transposed as the others of its class" if turn else link.reason
-                self._place(Placement(b.key, (Piece(a.key, steps),), words, link.confidence))
+                words = f"{link.reason}, transposed, as the calls or others of its class tell" if turn else link.reason
+                made.append(Placement(b.key, (Piece(a.key, steps),), words, link.confidence))
+        for placement in made:
+            self._place(placement)
 
     def _other_order(self, link: Link) -> Rows | None:
         """Which rows of the reference's merged layer stand in the candidate's, where the calls tell that both keep
@@ -175,17 +204,15 @@ class _Placing:
             return None
         return rows_of([row - own.start for row in wanted])
 
-    def _place_reordered(self, link: Link, a: ParameterFacts, b: ParameterFacts, rows: Rows) -> None:
+    def _reordered(self, link: Link, a: ParameterFacts, b: ParameterFacts, rows: Rows) -> Iterator[Placement]:
         """A merged layer into one that keeps its rows in another order."""
-        turned = len(a.shape) == 2 and a.shape[0] != rows.count
-        if (a.shape[::-1] if turned else a.shape)[0] != rows.count:
-            return
-        steps = (Turn(), rows) if turned else (rows,)
-        back = len(b.shape) == 2 and b.shape[0] != rows.count
-        if a.shape[::-1] == b.shape if turned != back else a.shape == b.shape:
-            words = "the rows in another order, by the calls"
+        turned, back = (len(p.shape) == 2 and p.shape[0] != rows.count for p in (a, b))
+        before, after = (p.shape[::-1] if turn else p.shape for p, turn in ((a, turned), (b, back)))
+        if before == after and before[0] == rows.count:
+            steps: tuple[Step, ...] = (Turn(), rows) if turned else (rows,)
             then: tuple[Step, ...] = (Turn(),) if back else ()
-            self._place(Placement(b.key, (Piece(a.key, steps),), words, link.confidence, then))
+            words = "the rows in another order, by the calls"
+            yield Placement(b.key, (Piece(a.key, steps),), words, link.confidence, then)
 
     def _place(self, placement: Placement) -> None:
         """Ahead of what comes later: the surest first; of a tied parameter at its first place."""
@@ -291,16 +318,24 @@ def _only_of_its_shape(
 
 
 def fit(
-    a: ParameterFacts, x: CommonParameter, b: ParameterFacts, y: CommonParameter, *, turn: bool = False
+    a: ParameterFacts,
+    x: CommonParameter,
+    b: ParameterFacts,
+    y: CommonParameter,
+    *,
+    turn: bool = False,
+    one_op: bool = False,
 ) -> tuple[Step, ...] | None:
-    """What makes `b` of `a`, by the layouts that the rules tell of and by shapes; None where they do not fit."""
+    """What makes `b` of `a`, by the layouts that the rules tell of and by shapes; None where they do not fit. Layers of
+    one op hold their matrices as the rules say: other sizes are no transposed ones."""
     if turn and a.shape[::-1] == b.shape:
         return (Turn(),)
     if a.shape == b.shape:
         return ()
     if x.shape == y.shape:
         return (Reshape(b.shape),)
-    return straight(a.shape, b.shape)
+    steps = straight(a.shape, b.shape)
+    return None if one_op and steps and isinstance(steps[0], Turn) else steps
 
 
 def straight(ours: Shape, theirs: Shape) -> tuple[Step, ...] | None:

@@ -19,7 +19,10 @@ Columns = tuple[int, ...]
 
 _QUERIES = 6
 """How many positions are asked."""
+_HEADS = 8
+"""How many heads are looked at."""
 _MOST_KEYS = 2048
+_MOST_AT_ONCE = 1 << 21
 _SURVIVES = 0.1
 """The error of one head from which on a way is not looked at in full."""
 _APART = 30.0
@@ -55,8 +58,20 @@ class _Layout:
     value: Array
 
     @property
-    def roles(self) -> tuple[Columns, Columns, Columns]:
-        return tuple(tuple(int(n) for n in part.reshape(-1)) for part in (self.query, self.key, self.value))  # type: ignore[return-value]
+    def key_of_roles(self) -> bytes:
+        """The same for layouts that give the same columns the same roles."""
+        return b"|".join(part.astype(np.int32).tobytes() for part in (self.query, self.key, self.value))
+
+    def roles(self) -> Roles:
+        """In words."""
+        parts = {"query": self.query, "key": self.key, "value": self.value}
+        return Roles(
+            {role: tuple(part.reshape(-1).tolist()) for role, part in parts.items()}, "attention computed again"
+        )
+
+
+Errors = dict[bytes, tuple[float, _Layout]]
+"""For each assignment of roles its least error, and a layout that has it."""
 
 
 def attention_roles(projected: Sequence[Array], behind: Array, scores: Sequence[Array] = ()) -> Roles | None:
@@ -74,17 +89,14 @@ def attention_roles(projected: Sequence[Array], behind: Array, scores: Sequence[
         if min(side.shape[1] for side in sides) < 2 or max(side.shape[1] for side in sides) > _MOST_KEYS:
             continue
         layouts = list(_layouts([side.shape[2] for side in sides], out.shape[2]))
-        for judge in (_plain, _turned_in_halves, _turned_in_pairs):
-            found = _only_one(_errors(judge, layouts, sides, out), tolerance)
+        for turn in (_plain, _turned_in_halves, _turned_in_pairs):
+            found = _only_one(_errors(turn, layouts, sides, out), tolerance)
             if found is not None:
-                return Roles(dict(zip(("query", "key", "value"), found, strict=True)), "attention computed again")
-            if len(sides) == 1 and judge is _plain and out.shape[2] > 1024:
-                break
+                return found.roles()
         for recorded in scores:
-            errors = _errors_with_scores(layouts, sides, out, recorded)
-            found = _only_one(errors, max(tolerance, 1e-3))
+            found = _only_one(_errors_with_scores(layouts, sides, out, recorded), max(tolerance, 1e-3))
             if found is not None:
-                return Roles(dict(zip(("query", "key", "value"), found, strict=True)), "attention computed again")
+                return found.roles()
     return None
 
 
@@ -92,14 +104,17 @@ def _tolerance(array: Array) -> float:
     return _NEAR_OF.get(array.dtype.name, _NEAR)
 
 
-def _only_one(errors: Mapping[tuple[Columns, ...], float], tolerance: float) -> tuple[Columns, ...] | None:
-    """The roles that alone give what was recorded."""
-    if not errors:
-        return None
-    best, *others = sorted(errors.items(), key=lambda item: item[1])
-    if not best[1] < tolerance or any(error < max(_FAR, tolerance, _APART * best[1]) for _, error in others):
-        return None
-    return best[0]
+def _only_one(errors: Errors, tolerance: float) -> _Layout | None:
+    """The assignment that alone gives what was recorded."""
+    ranked = sorted(errors.values(), key=lambda item: item[0])
+    return ranked[0][1] if _stands_alone([error for error, _ in ranked], tolerance) else None
+
+
+def _stands_alone(errors: Sequence[float], tolerance: float) -> bool:
+    """Is the first of the sorted errors that of what fits, and the second that of what does not?"""
+    if not errors or not errors[0] < tolerance:
+        return False
+    return len(errors) < 2 or errors[1] >= max(_FAR, tolerance, _APART * errors[0])
 
 
 def _arranged(projected: Sequence[Array], behind: Array) -> Iterator[tuple[list[Array], Array]]:
@@ -195,8 +210,8 @@ def _stacks(whole: Array, count: int, heads: int, d: int) -> Iterator[tuple[Arra
         yield from permutations(array)
 
 
-Judge = Callable[[Array, Array], Iterator[Array]]
-"""Queries and keys (heads, positions, d), with the positions -> scores before the softmax, in each known way."""
+Turned = Callable[[Array, Array], tuple[Array, Array]]
+"""What is done to queries and keys (heads, positions, d) before they meet."""
 
 
 def _plain(query: Array, key: Array) -> tuple[Array, Array]:
@@ -225,23 +240,42 @@ def _rotated(array: Array, *, halves: bool) -> Array:
     return np.concatenate([one, two], axis=-1) if halves else np.stack([one, two], axis=-1).reshape(array.shape)
 
 
-def _errors(
-    turn: Callable[[Array, Array], tuple[Array, Array]], layouts: Sequence[_Layout], sides: Sequence[Array], out: Array
-) -> dict[tuple[Columns, ...], float]:
-    """For each assignment of roles its least error over scales and masks."""
-    own = [np.asarray(side[0], np.float64) for side in sides]
-    whole = _Features(own)
+def _errors(turn: Turned, layouts: Sequence[_Layout], sides: Sequence[Array], out: Array) -> Errors:
+    """The least error of each assignment over scales and masks: of its first head, and where that is small of all."""
+    features = _Features([np.asarray(side[0], np.float64) for side in sides])
     recorded = np.asarray(out[0], np.float64)
-    errors: dict[tuple[Columns, ...], float] = {}
+    together = len({side.shape[1] for side in sides}) == 1
+    whole = np.concatenate(features.parts, axis=1) if together else None
+    by_heads: dict[tuple[int, ...], list[_Layout]] = {}
     for layout in layouts:
-        d = layout.query.shape[1]
-        heads = layout.query.shape[0]
+        by_heads.setdefault((*layout.query.shape, layout.key.shape[0]), []).append(layout)
+    errors: Errors = {}
+    for (heads, d, _), alike in by_heads.items():
         behind = recorded.reshape(recorded.shape[0], heads, d).transpose(1, 0, 2)
-        first = _least(turn, layout, whole, behind, [0])
-        error = _least(turn, layout, whole, behind, range(heads)) if first < _SURVIVES else first
-        roles = layout.roles
-        errors[roles] = min(error, errors.get(roles, np.inf))
+        firsts = _first_heads(turn, alike, whole, behind[0], heads) if whole is not None else [0.0] * len(alike)
+        for layout, first in zip(alike, firsts, strict=True):
+            error = _least(turn, layout, features, behind) if first < _SURVIVES else float(first)
+            key = layout.key_of_roles
+            if key not in errors or error < errors[key][0]:
+                errors[key] = (error, layout)
     return errors
+
+
+def _first_heads(
+    turn: Turned, layouts: Sequence[_Layout], features: Array, behind: Array, heads: int
+) -> Sequence[float]:
+    """The least error of the first head of each layout, all at once."""
+    positions, d = features.shape[0], layouts[0].query.shape[1]
+    at_once = max(1, _MOST_AT_ONCE // (positions * d))
+    found: list[float] = []
+    for start in range(0, len(layouts), at_once):
+        some = layouts[start : start + at_once]
+        query, key, value = (
+            np.moveaxis(features[:, np.stack([getattr(layout, role)[0] for layout in some])], 0, 1)
+            for role in ("query", "key", "value")
+        )
+        found += _ways(*turn(query, key), value, np.broadcast_to(behind, (len(some), *behind.shape)), heads).tolist()
+    return found
 
 
 class _Features:
@@ -257,34 +291,35 @@ class _Features:
         return np.moveaxis(self.parts[n][:, columns - self.starts[n]], 0, 1)
 
 
-def _least(
-    turn: Callable[[Array, Array], tuple[Array, Array]],
-    layout: _Layout,
-    features: _Features,
-    behind: Array,
-    heads: Sequence[int],
-) -> float:
-    many = layout.query.shape[0] // layout.key.shape[0]
-    of_keys = [h // many for h in heads]
-    query = features.take(layout.query[list(heads)])
+def _least(turn: Turned, layout: _Layout, features: _Features, behind: Array) -> float:
+    """The least error of a layout over scales and masks, all heads together."""
+    heads = layout.query.shape[0]
+    chosen = np.unique(np.linspace(0, heads - 1, _HEADS).round().astype(int))
+    of_keys = chosen // (heads // layout.key.shape[0])
+    query = features.take(layout.query[chosen])
     key, value = features.take(layout.key[of_keys]), features.take(layout.value[of_keys])
     if query.shape[1] != behind.shape[1] or key.shape[1] != value.shape[1]:
         return float("inf")
     query, key = turn(query, key)
+    return float(_ways(query, key, value, behind[chosen], heads).max())
+
+
+def _ways(query: Array, key: Array, value: Array, behind: Array, heads: int) -> Array:
+    """For each head (first axis) the least relative error over scales and masks, at a few positions."""
     asked = np.unique(np.linspace(0, query.shape[1] - 1, _QUERIES).round().astype(int))
-    recorded = behind[list(heads)][:, asked]
-    size = float(np.linalg.norm(recorded))
-    if not size > 0:
-        return 0.0  # nothing was recorded that could tell
+    recorded = behind[:, asked]
+    size = np.linalg.norm(recorded, axis=(1, 2))
     products = query[:, asked] @ key.swapaxes(1, 2)
     later = np.arange(key.shape[1])[None, :] > asked[:, None] + key.shape[1] - query.shape[1]
     d = query.shape[2]
-    least = float("inf")
-    for scale, causal in product((d**-0.5, 1.0, (d * layout.query.shape[0]) ** -0.5), (False, True)):
+    least = np.full(len(query), np.inf)
+    for scale, causal in product(sorted({d**-0.5, 1.0, (d * heads) ** -0.5}), (False, True)):
         scores = products * scale
         made = _softmax(np.where(later, -np.inf, scores) if causal else scores) @ value
-        least = min(least, float(np.linalg.norm(made - recorded)) / size)
-    return least if np.isfinite(least) else float("inf")
+        off = np.linalg.norm(made - recorded, axis=(1, 2))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            least = np.fmin(least, off / size)
+    return np.where(size > 0, least, 0.0)  # where nothing was recorded that could tell, everything fits
 
 
 def _softmax(scores: Array) -> Array:
@@ -293,9 +328,7 @@ def _softmax(scores: Array) -> Array:
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def _errors_with_scores(
-    layouts: Sequence[_Layout], sides: Sequence[Array], out: Array, scores: Array
-) -> dict[tuple[Columns, ...], float]:
+def _errors_with_scores(layouts: Sequence[_Layout], sides: Sequence[Array], out: Array, scores: Array) -> Errors:
     """With recorded attention: what was added to the scores is the same for two samples, so their difference tells
     query and key; attention times value gives what was recorded behind."""
     samples, queries = out.shape[:2]
@@ -307,7 +340,7 @@ def _errors_with_scores(
     attention = raw if probable else _softmax(raw)
     with np.errstate(divide="ignore"):
         logits = np.log(attention)
-    errors: dict[tuple[Columns, ...], float] = {}
+    errors: Errors = {}
     for other in dict.fromkeys((samples // 2, 1)):
         first, second = _Features([s[0] for s in sides]), _Features([s[other] for s in sides])
         known = (logits[0] > -40) & (logits[other] > -40)
@@ -329,7 +362,9 @@ def _errors_with_scores(
             given = attention[0] @ first.take(layout.value).astype(np.float64)
             off = float(np.linalg.norm(given - behind) / max(float(np.linalg.norm(behind)), 1e-300))
             error = max(error if scale > 0 else float("inf"), off)
-            errors[layout.roles] = min(error, errors.get(layout.roles, np.inf))
+            name = layout.key_of_roles
+            if name not in errors or error < errors[name][0]:
+                errors[name] = (error, layout)
     return errors
 
 
@@ -377,25 +412,27 @@ def gate_roles(projected: Sequence[Array], behind: Array) -> Roles | None:
         return None
     if count < 2:
         return None
-    found: dict[tuple[Columns, ...], float] = {}
+    found: dict[tuple[str, Columns, Columns], float] = {}
     for way in ways:
         parts = [features[:, own] for own in way]
         for made in (sum(parts), np.prod(parts, axis=0)):
             if len(flat) > 1 and float(np.linalg.norm(made - out)) / size < tolerance:
                 names = {f"part {n}": tuple(own.tolist()) for n, own in enumerate(way)}
                 return Roles(names, "their outputs are only added or multiplied", symmetric=True)
-        if count != 2:
-            continue
-        for gate, up in ((0, 1), (1, 0)):
-            error = min(
-                float(np.linalg.norm(act(parts[gate]) * parts[up] - out)) / size for act in _ACTIVATIONS.values()
-            )
-            roles = (tuple(way[gate].tolist()), tuple(way[up].tolist()))
-            found[roles] = min(error, found.get(roles, np.inf))
-    told = _only_one(found, tolerance)
-    return (
-        None if told is None else Roles(dict(zip(("gate", "up"), told, strict=True)), "act(gate) * up computed again")
-    )
+        for one, other in ((0, 1), (1, 0)) if count == 2 else ():
+            a, b = parts[one], parts[other]
+            gated = min(float(np.linalg.norm(act(a) * b - out)) for act in _ACTIVATIONS.values())
+            for kind, error in (("gate", gated), ("minuend", float(np.linalg.norm(a - b - out)))):
+                name = (kind, tuple(way[one].tolist()), tuple(way[other].tolist()))
+                found[name] = min(error / size, found.get(name, np.inf))
+    told = min(found, key=found.__getitem__, default=None)
+    if told is None or not _stands_alone(sorted(found.values()), tolerance):
+        return None
+    kind, one_, other_ = told
+    return Roles({kind: one_, _SECOND[kind]: other_}, "what is behind them computed again")
+
+
+_SECOND = {"gate": "up", "minuend": "subtrahend"}
 
 
 def _sigmoid(x: Array) -> Array:

@@ -3,6 +3,8 @@ key or value, which gate or up, and which twins may be exchanged. Told from that
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,18 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from tracer.divergence.graph import CallGraph, CallId, Node
+from tracer.divergence.graph import CallGraph, CallId, Node, own_parameters
 from tracer.errors import TracerError
 from tracer.starting_point.weights.recomputing import Roles, attention_roles, gate_roles
 from tracer.starting_point.weights.steps import Rows
-from tracer.trace.schema import Value
+from tracer.trace.schema import Parameter, Value
 
 Array = np.ndarray[Any, Any]
-ReadValue = Callable[[Value], Array]
-"""Gives the array of a recorded value, as `Trace.array` does."""
+ReadValue = Callable[[Any], Array]
+"""Gives the array of a recorded `Value` or `Parameter`, as `Trace.array` does."""
 
 _MOST_LAYERS = 12
 """A container with more projections than these is looked at through what lies in it."""
+_MOST_BEHIND = 4
+"""How many values that code made behind projections are looked at."""
 _MOST_ELEMENTS = 1 << 24
 
 
@@ -72,7 +76,77 @@ def layer_roles(graph: CallGraph, read: ReadValue) -> tuple[RoleGroup, ...]:
         graph: the calls of the net.
         read: gives arrays of recorded values; values that are not kept are passed over.
     """
-    return tuple(_Search(graph, read).found()) if graph.ran else ()
+    if not graph.ran:
+        return ()
+    search = _Search(graph, read)
+    found = list(search.found())
+    for more in (_by_output(graph), _by_given(graph, search.array)):
+        layers = {path: role for path, role in more.items() if all(path not in group.layers for group in found)}
+        if len(layers) > 1:
+            rows = {role: (n,) for n, role in enumerate(layers.values())}
+            found.append(RoleGroup(tuple(layers), (1,) * len(layers), rows, "what the net gives or is given"))
+    return tuple(found)
+
+
+def _by_output(graph: CallGraph) -> dict[str, str]:
+    """Layers whose output is one of the net's own, by which."""
+    found: dict[str, str] = {}
+    for root in graph.roots[:1]:
+        for feed in graph.output_feeds(root):
+            by, leaf = (feed.by, feed.by_leaf) if feed.kind == "call" else (None, "")
+            while by is not None and not graph.nodes[by].unit:
+                inner = next((f for f in graph.output_feeds(by) if f.value.leaf == leaf and f.kind == "call"), None)
+                by, leaf = (inner.by, inner.by_leaf) if inner else (None, "")
+            if by is not None and graph.nodes[by].meaning.parameters:
+                found.setdefault(by.path, f"output {feed.value.leaf}")
+    return found
+
+
+def _by_given(graph: CallGraph, array: Callable[[Value], Array | None]) -> dict[str, str]:
+    """Layers that were given whole numbers (words, positions), by the numbers, where no two were given the same."""
+    found: dict[str, str] = {}
+    for unit in graph.units:
+        values = [v for v in graph.nodes[unit].inputs if v.dtype.startswith(("int", "uint"))]
+        if len(values) == 1 and graph.nodes[unit].meaning.parameters and unit.path not in found:
+            numbers = array(values[0])
+            if numbers is not None:
+                content = np.ascontiguousarray(numbers.astype(np.int64)).reshape(-1)
+                found[unit.path] = f"given {hashlib.blake2b(content.tobytes(), digest_size=8).hexdigest()}"
+    often = Counter(found.values())
+    return {path: role for path, role in found.items() if often[role] == 1}
+
+
+def turned_layers(graph: CallGraph, read: Callable[[Any], Array]) -> dict[str, bool]:
+    """For layers that no rule knows and that hold one square matrix: is it stored transposed (inputs first)? Told by
+    computing again what they gave.
+
+    Args:
+        graph: the calls of a net.
+        read: gives arrays of recorded values and parameters.
+    """
+    found: dict[str, bool] = {}
+    search = _Search(graph, read)
+    for unit in graph.units if graph.ran else ():
+        node = graph.nodes[unit]
+        own = own_parameters(node.layer, node.meaning.parameters, graph.layers)
+        weight, bias = own.get("weight"), own.get("bias")
+        if node.meaning.op or unit.path in found or weight is None or len(weight.shape) != 2:
+            continue
+        if weight.shape[0] != weight.shape[1] or not node.inputs or not node.outputs:
+            continue
+        x, y, w = (search.array(v) for v in (node.inputs[0], node.outputs[0], weight))
+        if x is None or y is None or w is None or x.shape[-1] != len(w) or y.shape != x.shape:
+            continue
+        b = search.array(bias) if bias is not None else np.zeros(())
+        if b is None:
+            continue
+        rows, made = (a.reshape(-1, len(w))[:64].astype(np.float64) for a in (x, y))
+        matrix = w.astype(np.float64)
+        errors = [float(np.linalg.norm(rows @ m + b - made)) for m in (matrix.T, matrix)]
+        size = max(float(np.linalg.norm(made)), 1e-300)
+        if min(errors) < 1e-4 * size and max(errors) > 1e-2 * size:
+            found[unit.path] = errors[1] < errors[0]
+    return found
 
 
 class _Search:
@@ -80,6 +154,7 @@ class _Search:
         self.graph, self.read = graph, read
         self.arrays: dict[str, Array | None] = {}
         self.told: set[str] = set()
+        self.tried: set[tuple[tuple[str, ...], str | None]] = set()
         self.inside: dict[CallId, list[CallId]] = {}
         for unit in graph.units:
             if _projects(graph.nodes[unit]) and unit not in graph.takers:
@@ -96,11 +171,11 @@ class _Search:
         behinds = list(self._behind(scope))
         if not behinds:
             return
-        scores = [array for value in self._scores(scope) if (array := self._array(value)) is not None]
+        scores = [array for value in self._scores(scope) if (array := self.array(value)) is not None]
         for size in (3, 1, 2):
             for chosen in combinations(units, size):
                 paths = {unit.path for unit in chosen}
-                if paths & self.told or len(paths) < size:
+                if paths & self.told or len(paths) < size or not self._side_by_side(chosen):
                     continue
                 group = self._told(chosen, behinds, scores)
                 if group is not None:
@@ -111,11 +186,14 @@ class _Search:
         last = max(self.graph.nodes[unit].call.order for unit in chosen)
         outputs = [self.graph.nodes[unit].outputs[0] for unit in chosen]
         sizes = tuple(_rows(self.graph.nodes[unit]) for unit in chosen)
-        for order, value in behinds:
-            if order <= last or not self._may_be(outputs, sizes, value):
+        near = [value for order, value in behinds if order > last][:_MOST_BEHIND]
+        for value in near:
+            key = (tuple(unit.path for unit in chosen), value.stored)
+            if key in self.tried or not self._may_be(outputs, sizes, value):
                 continue
-            arrays = [self._array(v) for v in outputs]
-            behind = self._array(value)
+            self.tried.add(key)
+            arrays = [self.array(v) for v in outputs]
+            behind = self.array(value)
             if behind is None or any(array is None for array in arrays):
                 continue
             known = [array for array in arrays if array is not None]
@@ -124,6 +202,12 @@ class _Search:
             if roles is not None:
                 return _group(chosen, sizes, roles)
         return None
+
+    def _side_by_side(self, chosen: Sequence[CallId]) -> bool:
+        """Do none of them feed another, and are key and value (two of three) fed by the same?"""
+        if any(self.graph.sources[unit] & set(chosen) for unit in chosen):
+            return False
+        return len(chosen) < 3 or len({self.graph.fed_key(unit) for unit in chosen}) < len(chosen)
 
     def _one_feed(self, chosen: Sequence[CallId]) -> bool:
         return len({self.graph.fed_key(unit) for unit in chosen}) == 1
@@ -166,7 +250,8 @@ class _Search:
         ]
         return found[:4]
 
-    def _array(self, value: Value) -> Array | None:
+    def array(self, value: Value | Parameter) -> Array | None:
+        """The array of a value, if it is kept, not large, and finite."""
         if value.stored is None or _count(value) > _MOST_ELEMENTS:
             return None
         if value.stored not in self.arrays:
@@ -191,6 +276,7 @@ def _projects(node: Node) -> bool:
         and len(node.outputs) == 1
         and len(node.outputs[0].shape) >= 2
         and node.outputs[0].dtype.startswith(("float", "bfloat"))
+        and all(value.dtype.startswith(("float", "bfloat")) for value in node.inputs)
         and _rows(node) > 1
     )
 
@@ -202,7 +288,7 @@ def _rows(node: Node) -> int:
     return shape[1] if len(weight.shape) > 2 else shape[-1]
 
 
-def _count(value: Value) -> int:
+def _count(value: Value | Parameter) -> int:
     return int(np.prod(value.shape, dtype=np.int64))
 
 
