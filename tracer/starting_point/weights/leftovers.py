@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from math import prod
 
 from tracer.starting_point.weights.choices import settle
@@ -17,7 +18,7 @@ from tracer.starting_point.weights.steps import Reshape, Shape
 from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Placement
 from tracer.trace.schema import ROOT
 
-_LIKE = 0.5
+_LIKE = 0.55
 """How alike names must be of parameters that are not the only ones of their size in the whole of the nets."""
 
 _Scope = tuple[str, str]
@@ -31,6 +32,7 @@ def leftovers(
     candidates: Sequence[ParameterFacts],
     partner: Mapping[str, str],
     every: tuple[Mapping[str, ParameterFacts], Mapping[str, ParameterFacts]],
+    single: tuple[AbstractSet[str], AbstractSet[str]],
 ) -> Iterator[Placement]:
     """Place what is left.
 
@@ -39,6 +41,8 @@ def leftovers(
         candidates: parameters of the candidate that nothing is placed into.
         partner: the candidate's layer of each of the reference's, by path.
         every: all parameters of the reference, and of the candidate.
+        single: layers without others inside, by path, of the reference, and of the candidate. Two of those should have
+            been paired as layers; why they were not nobody knows, so their parameters must be of like names.
     """
     back = {b: a for a, b in partner.items()}
     ours, theirs = list(references), list(candidates)
@@ -61,6 +65,7 @@ def leftovers(
             for key, group in left.items()
             if key in right
             for placement in _within(group, right[key], inside=key[0] != (ROOT, ROOT), many=key[1] in common)
+            if not _of_two_layers(placement, single) or likeness(placement.target, placement.pieces[0].source) > _LIKE
         ]
         yield from placed
         sources = {piece.source for placement in placed for piece in placement.pieces}
@@ -99,6 +104,12 @@ def _within(
         return
     for key, (other, why) in settled.pairs.items():
         yield _placement(by_key[key], by_key[other], f"of its shape inside paired layers, {why}")
+
+
+def _of_two_layers(placement: Placement, single: tuple[AbstractSet[str], AbstractSet[str]]) -> bool:
+    """Is it a parameter of a layer without others inside, on either side?"""
+    keys = (placement.pieces[0].source, placement.target)
+    return all(key.rpartition(".")[0] in paths for key, paths in zip(keys, single, strict=True))
 
 
 def _placement(a: ParameterFacts, b: ParameterFacts, why: str) -> Placement:

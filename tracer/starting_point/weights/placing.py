@@ -120,7 +120,9 @@ class _Placing:
             [facts[key] for key in facts if key in self._free(side)]
             for side, facts in enumerate((self.ours, self.theirs))
         ]
-        for placement in leftovers(free[0], free[1], linked.partner, (self.ours, self.theirs)):
+        single = tuple(frozenset(unit.path for unit in graph.units) for graph in self.graphs)
+        every = (self.ours, self.theirs)
+        for placement in leftovers(free[0], free[1], linked.partner, every, (single[0], single[1])):
             self._place(placement)
         self._tied()
         order = {key: n for n, key in enumerate(self.theirs)}
