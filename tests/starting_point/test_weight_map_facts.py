@@ -114,7 +114,7 @@ def test_a_square_matrix_follows_others_of_its_class() -> None:
     """Where another layer of the class shows that it is transposed, the square one is as well."""
     layers = ({"up": Turned(8, 12), "mid": Turned(12, 12)}, {"up": nn.Linear(8, 12), "mid": nn.Linear(12, 12)})
     mapping = map_of_nets(nn.Sequential(*layers[0].values()), nn.Sequential(*layers[1].values()))
-    assert sources(mapping).get("1.weight", "1.weight | T") == "1.weight | T"
+    assert sources(mapping)["1.weight"] == "1.weight | T"
 
 
 class Block(nn.Module):

@@ -102,12 +102,13 @@ class _Search:
         if scope is None:
             return ()
         inside = [p for path in _below(self.many, scope) for p in _simple(self.many, path, self.free_many)]
-        fitting = [p for p in inside if p.shape[1:] == whole.shape[1:] and p.shape[0] < whole.shape[0]]
+        one = whole.weight.endswith("in_proj_weight")  # against a merged layer it is a set of one
+        fitting = [p for p in inside if p.shape[1:] == whole.shape[1:] and p.shape[0] < whole.shape[0] + one]
         for parent in dict.fromkeys(_parent(p.path) for p in fitting):
             near = [p for p in fitting if _parent(p.path) == parent]
             sets = [
                 chosen
-                for size in range(2, _MOST + 1)
+                for size in range(1 if one else 2, _MOST + 1)
                 for chosen in combinations(near, size)
                 if sum(p.shape[0] for p in chosen) == whole.shape[0]
             ]
@@ -166,6 +167,10 @@ class _Search:
         own, of_parts = self._whole_roles(whole), self._part_roles(parts)
         order = _order_of(whole)
         named = _named(parts, set(own or of_parts or order or ()))
+        if len(parts) == 1 and order is not None and _order_of(parts[0]) is not None:
+            third = parts[0].shape[0] // len(order)
+            rows_there = _blocks(_order_of(parts[0]) or (), dict.fromkeys(order, third))
+            named = {role: (0, rows) for role, rows in rows_there.items()}
         if own and (of_parts or named):
             why = "by the calls" if of_parts else "by the calls and the names"
         elif of_parts and order is not None and set(order) == set(of_parts):

@@ -224,15 +224,21 @@ def _by_roles(sides: Sides, alignment: Alignment) -> dict[str, tuple[str, str]]:
     back = {b: a for a, b in partner.items()}
     found: dict[str, tuple[str, str]] = {}
     for group in sides.roles[0]:
-        made = _role_pairs(group, partner, sides.groups[1])
+        made = _role_pairs(group, partner, sides.groups[1], _only_alike(group, sides.roles))
         if all(_one_size(sides, a, b) for a, b, _ in made):
             found |= {a: (b, why) for a, b, why in made if a not in found}
     for group in sides.roles[1]:
-        made = [(a, b, why) for b, a, why in _role_pairs(group, back, sides.groups[0])]
+        made = [(a, b, why) for b, a, why in _role_pairs(group, back, sides.groups[0], None)]
         if all(_one_size(sides, a, b) for a, b, _ in made):
             found |= {a: (b, why) for a, b, why in made if a not in found}
     seen = Counter(b for b, _ in found.values())
     return {a: made for a, made in found.items() if seen[made[0]] == 1}
+
+
+def _only_alike(group: RoleGroup, roles: tuple[tuple[RoleGroup, ...], tuple[RoleGroup, ...]]) -> RoleGroup | None:
+    """The group of the candidate with the same roles, where either net has one such group only."""
+    ours, theirs = ([one for one in side if one.rows.keys() == group.rows.keys()] for side in roles)
+    return theirs[0] if len(ours) == len(theirs) == 1 else None
 
 
 def _one_size(sides: Sides, a: str, b: str) -> bool:
@@ -244,7 +250,7 @@ def _one_size(sides: Sides, a: str, b: str) -> bool:
 
 
 def _role_pairs(
-    group: RoleGroup, partner: Mapping[str, str], others: Mapping[str, RoleGroup]
+    group: RoleGroup, partner: Mapping[str, str], others: Mapping[str, RoleGroup], only: RoleGroup | None
 ) -> list[tuple[str, str, str]]:
     """(layer of this side, layer of the other, why) for the layers of one group."""
     if group.symmetric or len(group.layers) < 2:
@@ -254,8 +260,8 @@ def _role_pairs(
     ours = {path: group.roles_in(path) for path in group.layers}
     if votes:
         layers, count = votes.most_common(1)[0]
-        other = others[layers[0]]
-        if other.symmetric or 2 * count <= len(there):
+        other = others[layers[0]] if 2 * count > len(there) else only
+        if other is None or other.symmetric:
             return []
         theirs, how = {path: other.roles_in(path) for path in other.layers}, "by the calls"
     else:

@@ -435,6 +435,32 @@ def gate_roles(projected: Sequence[Array], behind: Array) -> Roles | None:
 _SECOND = {"gate": "up", "minuend": "subtrahend"}
 
 
+def joined_at(parts: Sequence[Array], behind: Array) -> list[int | None]:
+    """At which place of an array that joins them (one axis longer) each array of one shape lies, as it is or through an
+    activation; None where nowhere or at two places, and for all unless those found make the whole."""
+    nothing: list[int | None] = [None] * len(parts)
+    shape = parts[0].shape
+    longer = [axis for axis, (n, m) in enumerate(zip(behind.shape, shape, strict=False)) if n != m]
+    if behind.ndim != len(shape) or len(longer) != 1 or not longer[0] or any(part.shape != shape for part in parts):
+        return nothing
+    axis, width = longer[0], shape[longer[0]]
+    if behind.shape[axis] % width:
+        return nothing
+    found: list[int | None] = []
+    for part in parts:
+        sample = np.asarray(part[:1], np.float64)
+        ways = [sample, *(act(sample) for act in _ACTIVATIONS.values())]
+        places = []
+        for start in range(0, behind.shape[axis], width):
+            block = np.asarray(behind[:1].take(range(start, start + width), axis=axis), np.float64)
+            size = float(np.linalg.norm(block))
+            if size > 0 and any(float(np.linalg.norm(way - block)) < _tolerance(behind) * size for way in ways):
+                places.append(start)
+        found.append(places[0] if len(places) == 1 else None)
+    whole = sorted(place for place in found if place is not None)
+    return found if len(whole) > 1 and whole == list(range(0, behind.shape[axis], width)) else nothing
+
+
 def _sigmoid(x: Array) -> Array:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tracer.divergence.graph import CallGraph, CallId, Node, own_parameters
 from tracer.errors import TracerError
-from tracer.starting_point.weights.recomputing import Roles, attention_roles, gate_roles
+from tracer.starting_point.weights.recomputing import Roles, attention_roles, gate_roles, joined_at
 from tracer.starting_point.weights.steps import Rows
 from tracer.trace.schema import Parameter, Value
 
@@ -166,6 +166,7 @@ class _Search:
             units = [unit for unit in self.inside.get(scope, ()) if unit.path not in self.told]
             if units and len(units) <= _MOST_LAYERS:
                 yield from self._in(scope, units)
+            yield from self._joined(scope)
 
     def _in(self, scope: CallId, units: Sequence[CallId]) -> Iterator[RoleGroup]:
         behinds = list(self._behind(scope))
@@ -181,6 +182,29 @@ class _Search:
                 if group is not None:
                     self.told |= paths
                     yield group
+
+    def _joined(self, scope: CallId) -> Iterator[RoleGroup]:
+        """Layers directly inside whose outputs lie one behind the other in what a later call was given."""
+        by_shape: dict[tuple[int, ...], list[CallId]] = {}
+        for unit in self.graph.nodes[scope].children:
+            node = self.graph.nodes[unit]
+            plain = node.unit and node.meaning.parameters and len(node.outputs) == 1 and unit not in self.graph.takers
+            if plain and unit.path not in self.told and node.outputs[0].dtype.startswith("float"):
+                by_shape.setdefault(node.outputs[0].shape, []).append(unit)
+        for units in by_shape.values():
+            if not 2 <= len(units) <= _MOST_LAYERS:
+                continue
+            read = {unit: self.array(self.graph.nodes[unit].outputs[0]) for unit in units}
+            arrays = {unit: array for unit, array in read.items() if array is not None}
+            for order, value in list(self._behind(scope))[: 4 * _MOST_BEHIND]:
+                before = [unit for unit in arrays if self.graph.nodes[unit].call.order < order]
+                whole = self.array(value) if len(before) > 1 else None
+                places = joined_at([arrays[unit] for unit in before], whole) if whole is not None else []
+                chosen = {unit.path: place for unit, place in zip(before, places, strict=False) if place is not None}
+                if len(chosen) > 1 and not set(chosen) & self.told:
+                    self.told |= set(chosen)
+                    rows = {f"place {place}": (n,) for n, place in enumerate(chosen.values())}
+                    yield RoleGroup(tuple(chosen), (1,) * len(chosen), rows, "where their outputs lie, joined")
 
     def _told(self, chosen: Sequence[CallId], behinds: Sequence[tuple[int, Value]], scores: Sequence[Array]) -> Any:
         last = max(self.graph.nodes[unit].call.order for unit in chosen)
