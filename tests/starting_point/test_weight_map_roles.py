@@ -191,3 +191,27 @@ def test_another_computation_is_no_gate() -> None:
     """A product with something else in it tells no roles."""
     a, b = (np.random.default_rng(n).standard_normal((4, 8)) for n in (1, 2))
     assert gate_roles([a, b], np.sin(a) * b) is None
+
+
+class Branches(nn.Module):
+    """Equal branches whose outputs are joined in the order of `order`."""
+
+    def __init__(self, names: tuple[str, ...], order: tuple[str, ...]):
+        super().__init__()
+        for name in names:
+            setattr(self, name, nn.Conv2d(3, 4, 3, padding=1))
+            setattr(self, f"{name}_norm", nn.BatchNorm2d(4))
+        self.last = nn.Conv2d(4 * len(names), 4, 1)
+        self.order = order
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, 3, height, width) to (batch, 4, height, width)."""
+        made = [F.relu(getattr(self, f"{name}_norm")(getattr(self, name)(x))) for name in self.order]
+        return self.last(torch.cat(made, 1))
+
+
+def test_branches_are_told_by_where_their_outputs_lie(tmp_path: Path) -> None:
+    """Of equal branches the one that comes first in the joined array is the first, and what feeds it follows."""
+    reference = drawn(Branches(("one", "two", "three"), ("one", "two", "three")), 1)
+    candidate = drawn(Branches(("one", "two", "three"), ("three", "one", "two")), 2)
+    assert same_after(reference, candidate, tmp_path, torch.randn(2, 3, 5, 5))

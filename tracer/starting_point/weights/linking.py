@@ -5,7 +5,7 @@ layers follows them."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,9 +169,11 @@ def _untold(sides: Sides, alignment: Alignment) -> list[Open]:
         return in_doubt(*sides.graphs, _paths(alignment))
     found: list[Open] = []
     for untold in alignment.untold:
-        levels = [
-            _levels(graph, ids) for graph, ids in zip(sides.graphs, (untold.reference, untold.candidate), strict=True)
-        ]
+        both = (untold.reference, untold.candidate)
+        kept = [[id_ for id_ in both[n] if not _is_a_part(sides, n, id_.path, both[1 - n])] for n in (0, 1)]
+        levels = [_levels(graph, ids) for graph, ids in zip(sides.graphs, kept, strict=True)]
+        if Counter(levels[0].values()) != Counter(levels[1].values()):
+            levels = [_side_by_side(graph, ids) for graph, ids in zip(sides.graphs, kept, strict=True)]
         if Counter(levels[0].values()) != Counter(levels[1].values()):
             levels = [dict.fromkeys(level, 0) for level in levels]
         for n in sorted(set(levels[0].values())):
@@ -182,6 +184,16 @@ def _untold(sides: Sides, alignment: Alignment) -> list[Open]:
     return found
 
 
+def _is_a_part(sides: Sides, side: int, path: str, others: Sequence[CallId]) -> bool:
+    """Does the layer play a role together with others of its net, and none of the other net's does? Then it is a part
+    of what is merged there."""
+    group = sides.groups[side].get(path)
+    if group is None or group.symmetric or len(group.layers) < 2:
+        return False
+    there = [sides.groups[1 - side].get(other.path) for other in others]
+    return all(other is None or other.rows.keys() != group.rows.keys() for other in there)
+
+
 def _paths(alignment: Alignment) -> list[tuple[str, str]]:
     return [(pair.reference.path, pair.candidate.path) for pair in alignment.pairs]
 
@@ -189,9 +201,22 @@ def _paths(alignment: Alignment) -> list[tuple[str, str]]:
 def _levels(graph: CallGraph, ids: Sequence[CallId]) -> dict[CallId, int]:
     """How many of these calls lead to each of them: what feeds another is told from it, whatever its name."""
     found: dict[CallId, int] = {}
-    for id_ in sorted(ids, key=lambda one: graph.nodes[one].call.order):
-        found[id_] = max((found[k] + 1 for k in graph.sources.get(id_, ()) if k in found), default=0)
+    for id_ in ids:
+        seen: set[CallId] = set()
+        todo = [id_]
+        while todo:
+            new = graph.sources.get(todo.pop(), frozenset()) - seen
+            seen |= new
+            todo.extend(new)
+        found[id_] = len(seen & set(ids))
     return found
+
+
+def _side_by_side(graph: CallGraph, ids: Sequence[CallId]) -> dict[CallId, int]:
+    """How many of these calls were given the same as each."""
+    keys = {id_: graph.fed_key(id_) for id_ in ids}
+    often = Counter(keys.values())
+    return {id_: often[key] for id_, key in keys.items()}
 
 
 def _links(alignment: Alignment, told: Mapping[str, tuple[str, str]], in_doubt: set[str]) -> list[Link]:
@@ -231,8 +256,33 @@ def _by_roles(sides: Sides, alignment: Alignment) -> dict[str, tuple[str, str]]:
         made = [(a, b, why) for b, a, why in _role_pairs(group, back, sides.groups[0], None)]
         if all(_one_size(sides, a, b) for a, b, _ in made):
             found |= {a: (b, why) for a, b, why in made if a not in found}
+    for a, (b, _) in list(found.items()):
+        for before, behind in _feeders(sides, a, b):
+            found.setdefault(before, (behind, "feeds what the calls tell"))
     seen = Counter(b for b, _ in found.values())
     return {a: made for a, made in found.items() if seen[made[0]] == 1}
+
+
+def _feeders(sides: Sides, a: str, b: str) -> Iterator[tuple[str, str]]:
+    """Upstream of two layers that are told, as long as each has one layer before it, of the same sizes."""
+    while _both_ran(sides):
+        before = [_only_before(graph, path) for graph, path in zip(sides.graphs, (a, b), strict=True)]
+        if before[0] is None or before[1] is None or not _one_size(sides, before[0], before[1]):
+            return
+        a, b = before[0], before[1]
+        yield a, b
+
+
+def _only_before(graph: CallGraph, path: str) -> str | None:
+    """The one layer with parameters that feeds a layer, which feeds no other; functions between are looked through."""
+    id_ = CallId(path, 0)
+    while id_ in graph.flow and len(before := list(graph.flow.predecessors(id_))) == 1:
+        id_ = before[0]
+        if graph.flow.out_degree(id_) != 1:
+            return None
+        if graph.nodes[id_].meaning.parameters:
+            return id_.path if id_.path != path else None
+    return None
 
 
 def _only_alike(group: RoleGroup, roles: tuple[tuple[RoleGroup, ...], tuple[RoleGroup, ...]]) -> RoleGroup | None:
