@@ -176,7 +176,8 @@ def _merged(
     if not all(free):
         return said
     sides = Sides((ours.graph, theirs.graph))
-    for found in merged_layers(sides, alignment, frozenset(free[0]), frozenset(free[1])):
+    partner = {pair.reference.path: pair.candidate.path for pair in reversed(alignment.pairs)}
+    for found in merged_layers(sides, partner, frozenset(free[0]), frozenset(free[1])):
         choice = found.open
         keys = (
             {piece.source for placement in found.placements for piece in placement.pieces},
