@@ -284,7 +284,8 @@ def _counts(weights: WeightMap) -> str:
     words += f", {changed} transformed" if changed else ""
     tied = len(weights.candidate) - len(own)
     words += f", {tied} tied" if tied else ""
-    words += f"; {len(weights.choices)} choices ambiguous" if weights.choices else ""
+    open_ = len(weights.choices)
+    words += f"; {open_} choice{'s' if open_ > 1 else ''} ambiguous" if open_ else ""
     return words
 
 

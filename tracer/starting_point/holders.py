@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracer.divergence.alignment.evidence import WRAPPERS
-from tracer.errors import StartingPointError
+from tracer.errors import RecordingError, StartingPointError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Unreadable
 from tracer.recorder.description import describe
@@ -94,7 +94,15 @@ def opened(source: Any, *, part: str | None = None) -> Iterator[Holder]:
             with open_checkpoint(source, part=part) as checkpoint:
                 yield of_checkpoint(checkpoint)
     else:
-        yield of_net(source)
+        try:
+            net = of_net(source)
+        except RecordingError as error:
+            raise StartingPointError(
+                "there is nothing here that holds parameters",
+                where=error.where,
+                then="give a net, a trace, a file (.pth, .safetensors, .ckpt, .npz), or a mapping of names to arrays",
+            ) from None
+        yield net
 
 
 def _is_trace(path: Path) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Plac
 
 Array = np.ndarray[Any, Any]
 _TORCH = {".pth", ".pt", ".bin"}
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 Rename = Mapping[str, str] | Callable[[str], str]
 
@@ -57,6 +59,10 @@ def write(
         StartingPointError: names that would stand there twice, dtypes that lose digits.
         CheckpointError: a file that cannot be read or written.
     """
+    if dtype is not None and dtype not in _FLOATS:
+        raise StartingPointError(
+            "floats cannot be written in this dtype", where=f"dtype={dtype!r}", then=f"use one of {', '.join(_FLOATS)}"
+        )
     keep = candidate is None
     sources = weights.reference
     facts: dict[str, ParameterFacts] = {}
@@ -67,6 +73,7 @@ def write(
             wanted = dtype
         facts[placement.target] = replace(own, dtype=wanted)
     check_dtypes(_of_dtypes(weights, facts), cast=cast or dtype is not None)
+    _check_rename(rename, [*weights.candidate, *(p.alias for p in weights.candidate.values() if p.alias)])
     suffix = target.suffix.lower()
     names = _names(weights, aliases=suffix == ".ckpt", prefix=prefix, rename=rename)
     by_name = {names[p.target]: p for p in weights.placements}
@@ -112,9 +119,26 @@ def _names(weights: WeightMap, *, aliases: bool, prefix: str, rename: Rename | N
     return found
 
 
+def _check_rename(rename: Rename | None, names: Sequence[str]) -> None:
+    """A name that is not there was misspelt."""
+    for name in rename if isinstance(rename, Mapping) else ():
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=3)
+            raise StartingPointError(
+                f"{name!r} is to be renamed, and no parameter is called so",
+                where="rename",
+                then=f"did you mean {' or '.join(map(repr, near))}?" if near else "look at the names in the map",
+            )
+
+
 def _renamed(name: str, prefix: str, rename: Rename | None) -> str:
     if rename is not None:
-        name = rename.get(name, name) if isinstance(rename, Mapping) else rename(name)
+        new = rename.get(name, name) if isinstance(rename, Mapping) else rename(name)
+        if not isinstance(new, str) or not new:
+            raise StartingPointError(
+                f"rename= makes {new!r} of a name", where=name, then="let it give a name for each parameter"
+            )
+        name = new
     return f"{prefix}{name}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -177,9 +177,12 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
     if weights.whole:
         return
     parts = [
-        (f"{len(weights.choices)} choices are ambiguous", [_choice_words(c) for c in weights.choices]),
-        (f"{len(weights.missing)} parameters of {candidate} have no partner", list(map(str, weights.missing))),
-        (f"{len(weights.surplus)} parameters of {reference} have no partner", list(map(str, weights.surplus))),
+        (
+            f"{len(weights.choices)} {'choice is' if len(weights.choices) == 1 else 'choices are'} ambiguous",
+            [_choice_words(c) for c in weights.choices],
+        ),
+        (_without_partner(weights.missing, candidate), list(map(str, weights.missing))),
+        (_without_partner(weights.surplus, reference), list(map(str, weights.surplus))),
     ]
     said = [(what, which) for what, which in parts if which]
     where = "\n         ".join(f"{what}: {_some(which)}" for what, which in said)
@@ -190,6 +193,11 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
         "(tracer weights map), or go on without them: partial=True",
         weights=weights,
     )
+
+
+def _without_partner(alone: Sequence[ParameterFacts], side: str) -> str:
+    one = len(alone) == 1
+    return f"{len(alone)} parameter{'' if one else 's'} of {side} {'has' if one else 'have'} no partner"
 
 
 def _choice_words(choice: Choice) -> str:

@@ -223,7 +223,7 @@ def _not_there(name: str, known: Mapping[str, ParameterFacts], side: str, where:
     then = (
         f"did you mean {' or '.join(map(repr, near))}?" if near else f"the {side} has {', '.join(list(known)[:4])} ..."
     )
-    return RuleError(f"the map names a parameter that the {side} has not", where=where, then=then)
+    return RuleError(f"the map names {name!r}, which the {side} has not", where=where, then=then)
 
 
 def _load(file: Path) -> Mapping[str, Any]:
