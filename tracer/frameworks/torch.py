@@ -175,7 +175,13 @@ class TorchWatcher:
             if tensor is not None
         ]
         return found + [
-            NamedTensor(name, tensor, trainable=False, buffer=True)
+            NamedTensor(
+                name,
+                tensor,
+                trainable=False,
+                buffer=True,
+                saved=name not in layer._non_persistent_buffers_set,  # noqa: SLF001
+            )
             for name, tensor in layer._buffers.items()  # noqa: SLF001
             if isinstance(tensor, self._tensor)
         ]

@@ -240,7 +240,7 @@ def key_of(path: str, name: str) -> str:
     return name if path == ROOT else f"{path}.{name}"
 
 
-_STATISTICS = {"running_mean", "running_var", "moving_mean", "moving_variance"}
+STATISTICS = frozenset({"running_mean", "running_var", "moving_mean", "moving_variance"})
 
 
 def parameters_of(skeleton: Skeleton) -> dict[str, ParameterFacts]:
@@ -253,7 +253,7 @@ def parameters_of(skeleton: Skeleton) -> dict[str, ParameterFacts]:
 
 
 def _facts(layer: Layer, parameter: Parameter) -> ParameterFacts:
-    statistics = parameter.name in _STATISTICS
+    statistics = parameter.name in STATISTICS
     floating = parameter.dtype.startswith(("float", "bfloat", "complex"))
     return ParameterFacts(
         key=key_of(layer.path, parameter.name),
@@ -277,12 +277,22 @@ _TRAINERS = ("Optimizer", "TrainOneStep")
 def _idle(layer: Layer, parameter: Parameter) -> bool:
     """Does MindSpore keep it although the layer was told to have none, or for training alone? Ones and zeros of a norm
     layer without affine parameters, statistics that are taken of each batch anew, moments of an optimizer."""
-    kinds = [kind.rpartition(".")[2] for kind in (layer.kind, *layer.bases)]
-    if any(kind.startswith(_TRAINERS) for kind in kinds):
+    if _trains(layer):
         return True
     if parameter.name in {"gamma", "beta"}:
         return layer.settings.get("affine") is False and not parameter.trainable
     if parameter.name in {"moving_mean", "moving_variance"}:
-        each = any("InstanceNorm" in kind for kind in kinds)
+        each = any("InstanceNorm" in kind for kind in (layer.kind, *layer.bases))
         return each or layer.settings.get("use_batch_statistics") is True
     return False
+
+
+def _trains(layer: Layer) -> bool:
+    return any(kind.rpartition(".")[2].startswith(_TRAINERS) for kind in (layer.kind, *layer.bases))
+
+
+def state_of_training(skeleton: Skeleton) -> frozenset[str]:
+    """Keys of what cells around a net keep for training it."""
+    return frozenset(
+        key_of(path, p.name) for path, layer in skeleton.layers.items() if _trains(layer) for p in layer.parameters
+    )
