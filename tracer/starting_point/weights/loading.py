@@ -189,8 +189,8 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
     raise UnplacedWeights(
         f"not all weights can be placed: {', '.join(what for what, _ in said)}",
         where=where,
-        then="pin what belongs together (pins={'reference.path': 'candidate.path'}), write a map "
-        "(tracer weights map), or go on without them: partial=True",
+        then="pin what belongs together (pins={'reference.path': 'candidate.path'}, --pin), write a map "
+        "(tracer weights map), or go on without them (partial=True, --partial)",
         weights=weights,
     )
 
@@ -245,7 +245,7 @@ def check_dtypes(weights: WeightMap, *, cast: bool) -> None:
         raise StartingPointError(
             f"{len(lossy)} parameters would lose digits",
             where=_some(lossy, 4),
-            then="say cast=True to round them, or give the net the dtype of the weights",
+            then="say cast=True (--cast) to round them, or give the net the dtype of the weights",
         )
 
 
