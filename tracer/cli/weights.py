@@ -11,6 +11,7 @@ import click
 from tracer.cli.group import cli
 from tracer.cli.options import EXIT_CODES, from_zero, pinned, renamed, shared
 from tracer.cli.output import print_out, write_out
+from tracer.cli.running import COULD_NOT_TELL
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -71,13 +72,19 @@ _DIFF_CODES = f"{EXIT_CODES.partition('  2')[0]}  2  could not tell: a parameter
     context_settings=_HELP,
     short_help="Move weights from one net to another.",
     epilog=f"{_GROUP_EXAMPLES}\n\n{_SIDES}",
+    invoke_without_command=True,
 )
-def weights() -> None:
+@click.pass_context
+def weights(context: click.Context) -> int | None:
     """Move weights from one net to another: which parameter is which, another file, what differs.
 
     Layers are paired by what they are and how they are connected, as in `tracer diff`; no list of names is needed.
     No framework needs to be installed, and nothing that stands in a file is run.
     """
+    if context.invoked_subcommand is not None:
+        return None
+    click.echo(context.get_help())
+    return COULD_NOT_TELL
 
 
 def _choosing(function: _Function) -> _Function:
