@@ -92,20 +92,23 @@ def test_any_format_is_written(command, files, suffix: str) -> None:
     done = command("weights", "convert", "a.npz", f"x.{suffix}")
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.startswith(f"weights   a.npz -> x.{suffix}\n")
-    same(loaded(Path(f"x.{suffix}")), files)
+    found = loaded(Path(f"x.{suffix}"))
+    same({name: found[name] for name in files}, files)
 
 
 def test_a_map_is_followed(command, files) -> None:
     """Names and shapes are those of the other net."""
     command("weights", "map", "a.npz", "b.npz", "-o", "map.toml")
     assert command("weights", "convert", "a.npz", "x.ckpt", "--map", "map.toml").code == 0
-    same(loaded(Path("x.ckpt")), loaded(Path("b.npz")))
+    found, wanted = loaded(Path("x.ckpt")), loaded(Path("b.npz"))
+    same({name: found[name] for name in wanted}, wanted)
 
 
 def test_a_candidate_does_without_a_map(command, files) -> None:
     """The alignment is made on the way."""
     assert command("weights", "convert", "a.npz", "x.ckpt", "--candidate", "b.npz").code == 0
-    same(loaded(Path("x.ckpt")), loaded(Path("b.npz")))
+    found, wanted = loaded(Path("x.ckpt")), loaded(Path("b.npz"))
+    same({name: found[name] for name in wanted}, wanted)
 
 
 def test_names_and_dtypes_as_asked_for(command, files) -> None:
