@@ -101,6 +101,7 @@ class MapReport(_Told):
         yield f"weights   {self.reference} -> {self.candidate}"
         yield ""
         yield from wrapped("  ", _counts(self.weights))
+        yield from _transformed_lines(self.weights, every=every)
         yield from _rest_lines(self.weights, every=every)
 
 
@@ -191,6 +192,7 @@ class WeightsReport(_Told):
         if proofs:
             words += f"; read back: {sum(proofs)} of {len(proofs)} equal bit for bit"
         yield from wrapped("  ", words)
+        yield from _transformed_lines(self.weights, every=every)
         yield from _rest_lines(self.weights, every=every)
         casts = [f"{row.target}  {row.before} -> {row.dtype}" for row in self.cast]
         yield from _section("cast", casts, every=every)
@@ -323,9 +325,11 @@ def _counts(weights: WeightMap) -> str:
     return words
 
 
+def _transformed_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
+    yield from _section("transformed", [str(p) for p in weights.placements if p.transformed], every=every)
+
+
 def _rest_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
-    changed = [str(p) for p in weights.placements if p.transformed]
-    yield from _section("transformed", changed, every=every)
     ambiguous = [
         f"{_few(c.candidates, every)}  could be  {_few(c.references, every)}: {c.why}; pin them"
         for c in weights.choices
