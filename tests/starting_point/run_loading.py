@@ -149,7 +149,23 @@ def missing_only() -> dict:
     }
 
 
+def own_memory() -> dict:
+    """After loading, the source changes in place: a torch net, and arrays large and small."""
+    ours, theirs, dense = Ours(), Theirs(), nn.Dense(600, 700)
+    arrays = {"weight": np.ones((700, 600), np.float32), "bias": np.ones(700, np.float32)}
+    tracer.load_weights(theirs, ours)
+    tracer.load_weights(dense, arrays)
+    before = numbers(theirs) | numbers(dense)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.fill_(7)
+    for array in arrays.values():
+        array.fill(7)
+    return {"unchanged": numbers(theirs) | numbers(dense) == before}
+
+
 CASES = {
+    "own memory": own_memory,
     "tied on both sides": lambda: (lambda o: loaded(Theirs(tied=True), o, o))(Ours(tied=True)),
     "tied in the reference": lambda: (lambda o: loaded(Theirs(), o, o))(Ours(tied=True)),
     "tied in the candidate": lambda: refused(Theirs(tied=True), Ours()),

@@ -209,6 +209,31 @@ def test_a_parameter_that_cannot_be_written_to_changes_nothing() -> None:
     assert torch.equal(net.fc1.weight, before)
 
 
+@pytest.mark.mindspore
+def test_a_mindspore_net_holds_numbers_of_its_own(found: dict[str, dict]) -> None:
+    """What happens to the source later does not reach it."""
+    assert found["own memory"]["unchanged"]
+
+
+def test_a_torch_net_holds_numbers_of_its_own() -> None:
+    """Nor here, of tensors large and small."""
+    net, arrays = nn.Linear(2100, 2100), {"weight": np.ones((2100, 2100), np.float32), "bias": np.ones(2100, np.float32)}
+    tracer.load_weights(net, arrays)
+    for array in arrays.values():
+        array.fill(7)
+    assert (net.weight == 1).all()
+    assert (net.bias == 1).all()
+
+
+def test_a_parameter_that_does_not_lie_in_order_is_filled() -> None:
+    """A large transposed view takes its numbers as any other, and stays the view that it was."""
+    net, weight = nn.Linear(2100, 2100, bias=False), np.random.default_rng(0).random((2100, 2100), np.float32)
+    net.weight = nn.Parameter(torch.empty(2100, 2100).T)
+    tracer.load_weights(net, {"weight": weight})
+    assert np.array_equal(net.weight.detach().numpy(), weight)
+    assert not net.weight.is_contiguous()
+
+
 def test_nothing_else_of_the_net_is_touched() -> None:
     """Modes, gradients, requires_grad and the parameters themselves stay; only their numbers change."""
     net = Mlp().train()
