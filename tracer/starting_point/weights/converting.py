@@ -127,7 +127,7 @@ def _beside_words(beside: Sequence[ParameterFacts], candidate: Holder | None) ->
     if not beside or candidate is None:
         return []
     kinds = ", ".join(dict.fromkeys(p.key.rpartition(".")[2] for p in beside))
-    return [f"{len(beside)} that no number depends on are written as {candidate.name} has them ({kinds})"]
+    return [f"not needed, and written as {candidate.name} has it, for loaders that are strict: {kinds}"]
 
 
 def _of_dtypes(weights: WeightMap, facts: Mapping[str, ParameterFacts]) -> WeightMap:
