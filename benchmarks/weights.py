@@ -38,7 +38,9 @@ GPT2 = {False: (1024, 16, 16, 50257, 1024), True: (64, 2, 4, 5000, 64)}
 def maker(nets, small):
     """The class of a GPT-2 out of the table of nets, in this benchmark's own size."""
     make = nets["gpt2"]
-    kind = next(cell.cell_contents for cell in make.__closure__ if getattr(cell.cell_contents, "__name__", "") == "Gpt2")
+    kind = next(
+        cell.cell_contents for cell in make.__closure__ if getattr(cell.cell_contents, "__name__", "") == "Gpt2"
+    )
     return lambda: kind(*GPT2[small])
 
 
@@ -104,7 +106,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--small", action="store_true", help="a little net, to see that everything runs")
-    parser.add_argument("--framework", choices=("torch", "mindspore"), default="mindspore", help="torch: without MindSpore")
+    parser.add_argument(
+        "--framework", choices=("torch", "mindspore"), default="mindspore", help="torch: without MindSpore"
+    )
     parser.add_argument("--out", help="folder for the files")
     parser.add_argument("--only", default="", help="tasks whose name holds this")
     chosen = parser.parse_args()

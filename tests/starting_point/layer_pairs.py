@@ -47,7 +47,9 @@ def _convolutions() -> dict[str, LayerPair]:
                     ((2, 4, *size),),
                     runs=not (n == 2 and kind.startswith("trans")),
                 )
-    found["square conv2d"] = LayerPair("nn.Conv2d(4, 4, 3)", f"nn.Conv2d(4, 4, 3, {_PAD}, has_bias=True)", ((2, 4, 8, 8),))
+    found["square conv2d"] = LayerPair(
+        "nn.Conv2d(4, 4, 3)", f"nn.Conv2d(4, 4, 3, {_PAD}, has_bias=True)", ((2, 4, 8, 8),)
+    )
     found["depthwise conv2d"] = LayerPair(
         "nn.Conv2d(4, 4, 3, groups=4)", f"nn.Conv2d(4, 4, 3, {_PAD}, has_bias=True, group=4)", ((2, 4, 8, 8),)
     )

@@ -1,6 +1,6 @@
 """Weights go from torch to MindSpore and back, for every layer pair, in one process; what came of it is the last line.
 
-    python -m tests.starting_point.run_layer_pairs FOLDER [NAME ...]
+python -m tests.starting_point.run_layer_pairs FOLDER [NAME ...]
 """
 
 from __future__ import annotations

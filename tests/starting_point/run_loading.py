@@ -81,7 +81,13 @@ def refused(theirs, source, **how) -> dict:
     try:
         tracer.load_weights(theirs, source, **how)
     except TracerError as error:
-        return {"text": str(error), "what": error.what, "where": error.where, "then": error.then, "unchanged": numbers(theirs) == before}
+        return {
+            "text": str(error),
+            "what": error.what,
+            "where": error.where,
+            "then": error.then,
+            "unchanged": numbers(theirs) == before,
+        }
     raise AssertionError("it was not refused")
 
 

@@ -20,11 +20,24 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarr
     """In the folder: a.npz, its copy b.npz under other names, c.npz with one number off, d.npz with one more layer."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
-    ours = {"conv.weight": random.standard_normal((4, 3, 5)), "fc.weight": random.standard_normal((2, 4)), "fc.bias": np.ones(2)}
+    ours = {
+        "conv.weight": random.standard_normal((4, 3, 5)),
+        "fc.weight": random.standard_normal((2, 4)),
+        "fc.bias": np.ones(2),
+    }
     ours = {name: array.astype(np.float32) for name, array in ours.items()}
-    theirs = {"conv.weight": ours["conv.weight"][:, :, None], "fc.weight": ours["fc.weight"], "fc.bias": ours["fc.bias"]}
+    theirs = {
+        "conv.weight": ours["conv.weight"][:, :, None],
+        "fc.weight": ours["fc.weight"],
+        "fc.bias": ours["fc.bias"],
+    }
     off = theirs | {"fc.bias": theirs["fc.bias"] + np.float32(0.25)}
-    for name, arrays in (("a", ours), ("b", theirs), ("c", off), ("d", theirs | {"more.weight": np.ones((9, 9), np.float32)})):
+    for name, arrays in (
+        ("a", ours),
+        ("b", theirs),
+        ("c", off),
+        ("d", theirs | {"more.weight": np.ones((9, 9), np.float32)}),
+    ):
         tracer.convert_weights(arrays, f"{name}.npz")
     return ours
 
@@ -140,11 +153,21 @@ def test_digits_are_lost_only_where_asked_for(command, files) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nowhere.npz", "x.npz"], ["a.npz", "x.foo"], ["a.npz", "nowhere/x.npz"], ["a.npz", "x.npz", "--dtype", "int4"],
-     ["a.npz", "x.npz", "--map", "nowhere.toml"], ["a.npz", "x.npz", "--rename", "nowhere=x"],
-     ["a.npz", "x.npz", "--rename", "fc.bias"], ["a.npz", "x.npz", "--part", "ema"],
-     ["a.npz", "x.npz", "--rules", "nowhere.toml"], ["a.npz", "x.npz", "--reference", "nowhere.h5"],
-     ["a.npz"], ["a.npz", "x.npz", "more"], ["a.npz", "x.npz", "--nonsense"]],  # fmt: skip
+    [
+        ["nowhere.npz", "x.npz"],
+        ["a.npz", "x.foo"],
+        ["a.npz", "nowhere/x.npz"],
+        ["a.npz", "x.npz", "--dtype", "int4"],
+        ["a.npz", "x.npz", "--map", "nowhere.toml"],
+        ["a.npz", "x.npz", "--rename", "nowhere=x"],
+        ["a.npz", "x.npz", "--rename", "fc.bias"],
+        ["a.npz", "x.npz", "--part", "ema"],
+        ["a.npz", "x.npz", "--rules", "nowhere.toml"],
+        ["a.npz", "x.npz", "--reference", "nowhere.h5"],
+        ["a.npz"],
+        ["a.npz", "x.npz", "more"],
+        ["a.npz", "x.npz", "--nonsense"],
+    ],  # fmt: skip
     ids=" ".join,
 )
 def test_what_cannot_be_is_told(command, files, arguments: list[str]) -> None:

@@ -80,7 +80,9 @@ def test_round_the_formats(saved: tuple[Net, Path], tmp_path: Path) -> None:
         tracer.convert_weights(source, target)
     net = Net()
     net.load_state_dict(torch.load(chain[-1], weights_only=True), strict=True)
-    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), saved[0].state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(net.state_dict().values(), saved[0].state_dict().values(), strict=True)
+    )
 
 
 def test_a_folder_of_shards_becomes_one_file(saved: tuple[Net, Path], tmp_path: Path) -> None:
@@ -153,7 +155,9 @@ def test_buffers_that_are_not_saved_are_not_written(saved: tuple[Net, Path], tmp
 def test_a_map_is_followed(saved: tuple[Net, Path], tmp_path: Path, how: str) -> None:
     """From a file, as a mapping, or as `weight_map` returned it."""
     report = tracer.weight_map(saved[0], Port())
-    mapping = {"path": report.save(tmp_path / "map.toml"), "lines": report.to_dict()["parameters"], "report": report}[how]
+    mapping = {"path": report.save(tmp_path / "map.toml"), "lines": report.to_dict()["parameters"], "report": report}[
+        how
+    ]
     tracer.convert_weights(saved[1], tmp_path / "b.pth", mapping=mapping)
     assert np.array_equal(loaded(tmp_path / "b.pth")["words.weight"], saved[0].emb.weight.detach().numpy())
 

@@ -164,8 +164,12 @@ def test_floats_do_not_go_into_whole_numbers() -> None:
 @pytest.mark.mindspore
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("missing", "fc.bias 4"), ("surplus", "more.weight 3x9"), ("another shape", "head.weight 7x4"),
-     ("fails in the middle", "count")],  # fmt: skip
+    [
+        ("missing", "fc.bias 4"),
+        ("surplus", "more.weight 3x9"),
+        ("another shape", "head.weight 7x4"),
+        ("fails in the middle", "count"),
+    ],  # fmt: skip
 )
 def test_a_mindspore_net_is_as_it_was(found: dict[str, dict], name: str, word: str) -> None:
     """What does not fit is listed with its shape, and not one parameter of the net has changed."""
@@ -217,7 +221,10 @@ def test_a_mindspore_net_holds_numbers_of_its_own(found: dict[str, dict]) -> Non
 
 def test_a_torch_net_holds_numbers_of_its_own() -> None:
     """Nor here, of tensors large and small."""
-    net, arrays = nn.Linear(2100, 2100), {"weight": np.ones((2100, 2100), np.float32), "bias": np.ones(2100, np.float32)}
+    net, arrays = (
+        nn.Linear(2100, 2100),
+        {"weight": np.ones((2100, 2100), np.float32), "bias": np.ones(2100, np.float32)},
+    )
     tracer.load_weights(net, arrays)
     for array in arrays.values():
         array.fill(7)

@@ -25,7 +25,12 @@ def array(*shape: int) -> np.ndarray:
 
 def merged() -> dict[str, np.ndarray]:
     """An attention with one matrix for query, key and value."""
-    return {"attn.qkv.weight": array(6, 4), "attn.qkv.bias": array(6), "attn.proj.weight": array(4, 2), "head.weight": array(3, 4)}
+    return {
+        "attn.qkv.weight": array(6, 4),
+        "attn.qkv.bias": array(6),
+        "attn.proj.weight": array(4, 2),
+        "head.weight": array(3, 4),
+    }
 
 
 def parted() -> dict[str, np.ndarray]:
@@ -139,7 +144,11 @@ def test_a_line_makes_what_it_says(tmp_path: Path, line: object, make, form: str
     a, b = array(6, 4), array(5, 4)
     mapping: object = {"made": line}
     if form == "toml":
-        value = json.dumps(line) if not isinstance(line, dict) else f"{{ from = {json.dumps(line['from'])}, then = \"{line['then']}\" }}"
+        value = (
+            json.dumps(line)
+            if not isinstance(line, dict)
+            else f'{{ from = {json.dumps(line["from"])}, then = "{line["then"]}" }}'
+        )
         (tmp_path / "map.toml").write_text(f'{HEAD}"made" = {value}\n')
         mapping = tmp_path / "map.toml"
     np.testing.assert_array_equal(converted({"a": a, "b": b}, mapping, tmp_path)["made"], make(a, b))
