@@ -9,7 +9,19 @@ import pytest
 from tracer.cli import cli, diff
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
-COMMANDS = {f"tracer {name}": command for name, command in cli.commands.items()}
+
+
+def commands_of(group: click.Group, name: str) -> dict[str, click.Command]:
+    """The commands of a group, and those of the groups among them."""
+    found: dict[str, click.Command] = {}
+    for word, command in group.commands.items():
+        found[f"{name} {word}"] = command
+        if isinstance(command, click.Group):
+            found |= commands_of(command, f"{name} {word}")
+    return found
+
+
+COMMANDS = commands_of(cli, "tracer")
 OPTIONS = [
     (name, option)
     for name, command in {"tracer": cli, **COMMANDS}.items()
@@ -38,6 +50,12 @@ def test_every_option_has_help_and_stands_in_the_reference(name, option):
     assert option.help
     long = next(word for word in option.opts if word.startswith("--"))
     assert f"`{long}" in (PAGE if name == "tracer" else section(name))
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if not isinstance(command, click.Group)])
+def test_every_command_teaches(name):
+    """Examples stand in its --help, and they name the command."""
+    assert COMMANDS[name].epilog is None or f"  {name}" in COMMANDS[name].epilog
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -142,6 +142,7 @@ def convert_weights(
             ours = holders.of_its_net(ours, stack.enter_context(holders.opened(reference)))
         theirs = stack.enter_context(holders.opened(candidate)) if candidate is not None else None
         if theirs is None:
+            _refuse_unheard(pins, rules, "without candidate= nothing is paired")
             weights = converting.unchanged(ours) if mapping is None else by_map(ours, None, mapping)
         else:
             weights = _mapped(ours, theirs, pins, rules, mapping)
@@ -196,6 +197,7 @@ def _mapped(
 ) -> WeightMap:
     """The map that was given, else that of the alignment; `values` says that the candidate's numbers mean something."""
     if mapping is not None:
+        _refuse_unheard(pins, rules, "mapping= says what all pairs are")
         return by_map(ours, theirs, mapping)
     return map_weights(
         ours.skeleton,
@@ -205,6 +207,13 @@ def _mapped(
         read_reference=ours.read if ours.has is None or ours.has else None,
         read_candidate=theirs.read if values and (theirs.has is None or theirs.has) else None,
     )
+
+
+def _refuse_unheard(pins: Pins, rules: Any, why: str) -> None:
+    """What is given must count."""
+    for name, given in (("pins", pins), ("rules", rules)):
+        if given not in ((), [], {}):
+            raise RuleError(f"{name}= would not be heard: {why}", where=f"{name}={given!r}"[:80], then="leave one out")
 
 
 def by_map(ours: holders.Holder, theirs: holders.Holder | None, mapping: MapSource) -> WeightMap:

@@ -25,13 +25,29 @@ def shared(function: _Function) -> _Function:
     return color(debug(function))
 
 
+def from_zero(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """A tolerance: a number from 0 on; "nan" is none."""
+    if value is not None and not value >= 0:
+        raise click.BadParameter(f"{value} is not a number from 0 on")
+    return value
+
+
 def pinned(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Pairs of paths, each written A=B."""
+    return _pairs(values, "two paths: write REFERENCE_PATH=CANDIDATE_PATH")
+
+
+def renamed(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Pairs of names, each written OLD=NEW."""
+    return _pairs(values, "two names: write OLD=NEW")
+
+
+def _pairs(values: tuple[str, ...], wanted: str) -> tuple[tuple[str, str], ...]:
     pairs = []
     for value in values:
         left, equals, right = value.partition("=")
         if not equals or not left or not right:
-            raise click.BadParameter(f"{value!r} does not name two paths: write REFERENCE_PATH=CANDIDATE_PATH")
+            raise click.BadParameter(f"{value!r} does not name {wanted}")
         pairs.append((left, right))
     return tuple(pairs)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tracer.cli.group import cli
-from tracer.cli.options import EXIT_CODES, pinned, sampled, shared, starting
+from tracer.cli.options import EXIT_CODES, from_zero, pinned, sampled, shared, starting
 from tracer.cli.output import print_out, write_out
 
 if TYPE_CHECKING:
@@ -34,13 +34,6 @@ Examples:
   tracer diff pt.h5 ms.h5 --pin head=fc       these two belong together
   tracer diff pt.h5 ms.h5 --json r.json       keep the report for a program
   tracer diff pt_dir/ ms_dir/                 two folders of .npy or .npz"""
-
-
-def _bound(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
-    """A tolerance: a number from 0 on; "nan" is none."""
-    if value is not None and not value >= 0:
-        raise click.BadParameter(f"{value} is not a number from 0 on")
-    return value
 
 
 @cli.command(
@@ -70,14 +63,14 @@ def _bound(_context: click.Context, _option: click.Parameter, value: float | Non
     "--rtol",
     type=float,
     metavar="NUMBER",
-    callback=_bound,
+    callback=from_zero,
     help="Count as equal up to this relative L2, instead of what rounding explains.",
 )
 @click.option(
     "--atol",
     type=float,
     metavar="NUMBER",
-    callback=_bound,
+    callback=from_zero,
     help="Count as equal what is nowhere further apart than this.",
 )
 @click.option("--rules", type=click.Path(), metavar="FILE.toml", help="Your own layers in common words.")
@@ -166,12 +159,12 @@ def diff(
 @click.option("--one-process", is_flag=True, help="Both nets in this process, instead of a process for each.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Judge only layers whose path matches. Repeatable.")
 @click.option("--every", is_flag=True, help="Judge every pair, not only those on the road, and print them all.")
-@click.option("--rtol", type=float, metavar="NUMBER", callback=_bound, help="Count as equal up to this relative L2.")
+@click.option("--rtol", type=float, metavar="NUMBER", callback=from_zero, help="Count as equal up to this relative L2.")
 @click.option(
     "--atol",
     type=float,
     metavar="NUMBER",
-    callback=_bound,
+    callback=from_zero,
     help="Count as equal what is nowhere further apart than this.",
 )
 @click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write the report as JSON; - prints it.")

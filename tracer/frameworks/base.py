@@ -208,13 +208,15 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class NamedTensor:
-    """A parameter or buffer: the attribute's name in its layer, the framework's own name if another, the tensor."""
+    """A parameter or buffer: the attribute's name in its layer, the framework's own name if another, the tensor.
+    `saved`: does it stand in the files that the framework writes of the net?"""
 
     name: str
     tensor: Any
     trainable: bool
     buffer: bool
     alias: str | None = None
+    saved: bool = True
 
 
 @dataclass(frozen=True)

@@ -764,6 +764,14 @@ def _tensor(array: np.ndarray[Any, Any], dtype: str) -> Any:
     return mindspore.Tensor(np.array(array, dtype=np.dtype(dtype).newbyteorder("="), order="C"))
 
 
+def _view(array: np.ndarray[Any, Any], dtype: str) -> Any:
+    """A tensor that shares the array's memory where it can; to be read only, as long as the array lives."""
+    import mindspore
+
+    fits = array.dtype.name == dtype and array.dtype.isnative and array.flags.c_contiguous and array.flags.writeable
+    return mindspore.Tensor.from_numpy(array) if fits and array.ndim and array.size else _tensor(array, dtype)
+
+
 def _from_torch(tensor: Any) -> Any:
     """Of a torch tensor, known by what it can do; torch is not imported."""
     tensor = tensor.detach().cpu()
@@ -813,15 +821,14 @@ def _write(tensor: Any, array: np.ndarray[Any, Any]) -> None:
     it too; where the device cannot, give it new memory."""
     import mindspore
 
-    fresh = _tensor(array, _dtype_name(tensor))
     if not isinstance(tensor, mindspore.Parameter):
-        tensor.assign_value(fresh)
+        tensor.assign_value(_tensor(array, _dtype_name(tensor)))
         return
     with contextlib.suppress(Exception), _without_gradient():
-        mindspore.ops.assign(tensor, fresh)
+        mindspore.ops.assign(tensor, _view(array, _dtype_name(tensor)))  # it copies, so that the array may be shared
         _wait()
         return
-    tensor.set_data(fresh)
+    tensor.set_data(_tensor(array, _dtype_name(tensor)))
 
 
 @lru_cache(maxsize=1)

@@ -68,6 +68,9 @@ READS_ONCE = frozenset(
 Dropout do)."""
 
 
+_BLOCK = 1 << 22
+"""Elements that are written into a tensor at once."""
+
 SUMS_FROM = 1 << 16
 """Elements from which torch is quicker than numpy: below 1 << 15 it works with one thread."""
 
@@ -175,7 +178,13 @@ class TorchWatcher:
             if tensor is not None
         ]
         return found + [
-            NamedTensor(name, tensor, trainable=False, buffer=True)
+            NamedTensor(
+                name,
+                tensor,
+                trainable=False,
+                buffer=True,
+                saved=name not in layer._non_persistent_buffers_set,  # noqa: SLF001
+            )
             for name, tensor in layer._buffers.items()  # noqa: SLF001
             if isinstance(tensor, self._tensor)
         ]
@@ -448,10 +457,16 @@ class TorchWatcher:
             net.training = modes[ROOT]
 
     def assign(self, tensor: Any, array: Array) -> None:
-        """Into the tensor's own memory; autograd sees nothing of it."""
+        """Into the tensor's own memory, a block at a time; autograd sees nothing of it."""
         torch = self._torch
         with torch.no_grad():
-            tensor.detach().copy_(_from_numpy(torch, array).to(tensor.device))
+            own = tensor.detach()
+            if array.size <= _BLOCK or not own.is_contiguous():
+                own.copy_(_from_numpy(torch, array).to(tensor.device))
+                return
+            flat, new = own.view(-1), array.reshape(-1)
+            for start in range(0, new.size, _BLOCK):
+                flat[start : start + _BLOCK].copy_(_from_numpy(torch, new[start : start + _BLOCK]))
 
     def convert(self, net: Any, tree: Any) -> tuple[Any, tuple[str, ...]]:
         """Numpy arrays and tensors of other frameworks become tensors on the net's device with the same dtype,

@@ -101,6 +101,7 @@ class MapReport(_Told):
         yield f"weights   {self.reference} -> {self.candidate}"
         yield ""
         yield from wrapped("  ", _counts(self.weights))
+        yield from _transformed_lines(self.weights, every=every)
         yield from _rest_lines(self.weights, every=every)
 
 
@@ -191,6 +192,7 @@ class WeightsReport(_Told):
         if proofs:
             words += f"; read back: {sum(proofs)} of {len(proofs)} equal bit for bit"
         yield from wrapped("  ", words)
+        yield from _transformed_lines(self.weights, every=every)
         yield from _rest_lines(self.weights, every=every)
         casts = [f"{row.target}  {row.before} -> {row.dtype}" for row in self.cast]
         yield from _section("cast", casts, every=every)
@@ -240,6 +242,7 @@ class ParametersReport(_Told):
                     "verdict": row.verdict,
                     "relative_l2": _finite(row.relative_l2),
                     "max_abs": _finite(row.max_abs),
+                    "finite_alike": row.finite_alike,
                     "reason": row.reason,
                     "confidence": row.confidence,
                 }
@@ -250,24 +253,22 @@ class ParametersReport(_Told):
         }
 
     def lines(self, *, every: bool = False) -> Iterator[str]:
-        """The verdict, what differs, and what has no partner."""
+        """The verdict, what differs, and what has no partner; the worst first."""
         counts = {word: sum(row.verdict == word for row in self.rows) for word in ("equal", "rounded", "differs")}
         yield f"{self.verdict}   {self.parameters.reference} | {self.parameters.candidate}"
         yield ""
-        words = f"{len(self.rows)} parameters paired: {counts['equal']} equal bit for bit"
+        words = f"{_many(len(self.rows), 'parameter')} paired: {counts['equal']} equal"
         words += f", {counts['rounded']} equal but for rounding" if counts["rounded"] else ""
-        words += f", {counts['differs']} differ" if counts["differs"] else ""
+        words += f", {counts['differs']} differ{'s' if counts['differs'] == 1 else ''}" if counts["differs"] else ""
         lost = sum(row.verdict == "not kept" for row in self.rows)
         words += f", {lost} whose numbers a side does not keep" if lost else ""
+        alone = sum(p.needed for side in (self.weights.alone_reference, self.weights.alone_candidate) for p in side)
+        words += f"; {alone} without a partner" if alone else ""
+        words += f"; {_many(len(self.weights.choices), 'choice')} ambiguous" if self.weights.choices else ""
         yield from wrapped("  ", words)
         apart = sorted((r for r in self.rows if r.verdict == "differs"), key=lambda r: -(r.relative_l2 or math.inf))
         shown = self.rows if every else apart
-        lines = [
-            f"{_number(row.relative_l2)}  {_shape(row.shape)}  {row.target} | {row.sources}"
-            + (f"   {row.verdict}" if every else "")
-            for row in shown
-        ]
-        yield from _section("every parameter" if every else "differ", lines, every=every, head="relative L2")
+        yield from _section("every parameter" if every else "differ", _rows(shown), every=every, head=_ROWS_HEAD)
         yield from _rest_lines(self.weights, every=every)
         yield from _section("note", [n for n in self.parameters.notes if n not in self.weights.notes], every=True)
 
@@ -277,6 +278,42 @@ class ParametersReport(_Told):
 # --------------------------------------------------------------------------------------------------------------------
 
 
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+_ROWS_HEAD = "relative L2, shape, candidate = reference"
+
+
+def _rows(rows: Sequence[Compared]) -> list[str]:
+    """A line for each pair, in columns; what stands under one name on both sides is named once."""
+    shapes = [_shape(row.shape) for row in rows]
+    width = max(map(len, shapes), default=0)
+    return [
+        f"{_difference(row)}  {shape:<{width}}  {row.target}"
+        + (f" = {row.sources}" if row.sources != row.target else "")
+        + _said_of(row)
+        for row, shape in zip(rows, shapes, strict=True)
+    ]
+
+
+def _said_of(row: Compared) -> str:
+    """What the number alone does not tell."""
+    said = [f"{row.dtypes[0]} -> {row.dtypes[1]}"] if row.dtypes[0] != row.dtypes[1] else []
+    said += ["counts as equal"] if row.verdict == "rounded" else []
+    said += ["NaN or Inf at other places"] if not row.finite_alike else []
+    return f"   {', '.join(said)}" if said else ""
+
+
+def _difference(row: Compared) -> str:
+    """Equal numbers are said in a word, so that a difference stands out."""
+    if row.verdict == "equal":
+        return "equal  "
+    if row.verdict == "not kept":
+        return "unknown"
+    return "   -   " if row.relative_l2 is None or not math.isfinite(row.relative_l2) else f"{row.relative_l2:7.1e}"
+
+
 def _counts(weights: WeightMap) -> str:
     own = [p for p in weights.candidate.values() if not p.tied]
     words = f"{len(weights.placements)} of {len(own)} parameters placed"
@@ -284,13 +321,15 @@ def _counts(weights: WeightMap) -> str:
     words += f", {changed} transformed" if changed else ""
     tied = len(weights.candidate) - len(own)
     words += f", {tied} tied" if tied else ""
-    words += f"; {len(weights.choices)} choices ambiguous" if weights.choices else ""
+    words += f"; {_many(len(weights.choices), 'choice')} ambiguous" if weights.choices else ""
     return words
 
 
+def _transformed_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
+    yield from _section("transformed", [str(p) for p in weights.placements if p.transformed], every=every)
+
+
 def _rest_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
-    changed = [str(p) for p in weights.placements if p.transformed]
-    yield from _section("transformed", changed, every=every)
     ambiguous = [
         f"{_few(c.candidates, every)}  could be  {_few(c.references, every)}: {c.why}; pin them"
         for c in weights.choices
@@ -349,10 +388,6 @@ def wrapped(indent: str, text: str) -> Iterable[str]:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
-
-
-def _number(value: float | None) -> str:
-    return "   -   " if value is None else f"{value:7.1e}"
 
 
 def _finite(value: float | None) -> float | None:

@@ -16,12 +16,18 @@ from typing import Any
 import numpy as np
 
 from tracer.divergence.alignment.evidence import WRAPPERS
-from tracer.errors import StartingPointError
+from tracer.errors import RecordingError, StartingPointError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Unreadable
 from tracer.recorder.description import describe
 from tracer.starting_point.checkpoints import Checkpoint, open_checkpoint
-from tracer.starting_point.weights.weight_map import ParameterFacts, key_of, parameters_of
+from tracer.starting_point.weights.weight_map import (
+    STATISTICS,
+    ParameterFacts,
+    key_of,
+    parameters_of,
+    state_of_training,
+)
 from tracer.trace.reader import Trace
 from tracer.trace.schema import ROOT, End, Header, Layer, Parameter, Skeleton
 
@@ -37,7 +43,8 @@ class Holder:
 
     `read(key)` gives a whole array in C order, which may share the holder's memory and is not to be written to;
     `pieces(key)` gives it as flat blocks. Keys are structural names ("blocks.0.attn.qkv.weight"). `has` are the keys
-    that can be read; None for all. `net` is the live net, `notes` what was assumed when it was opened.
+    that can be read; None for all. `net` is the live net, `notes` what was assumed when it was opened. `unsaved` are
+    keys that no file of the net's weights holds: buffers that are not persistent, what trains the net.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Holder:
     notes: tuple[str, ...] = ()
     net: Any = field(default=None, repr=False)
     has: frozenset[str] | None = field(default=None, repr=False)
+    unsaved: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def framework(self) -> str:
@@ -94,7 +102,15 @@ def opened(source: Any, *, part: str | None = None) -> Iterator[Holder]:
             with open_checkpoint(source, part=part) as checkpoint:
                 yield of_checkpoint(checkpoint)
     else:
-        yield of_net(source)
+        try:
+            net = of_net(source)
+        except RecordingError as error:
+            raise StartingPointError(
+                "there is nothing here that holds parameters",
+                where=error.where,
+                then="give a net, a trace, a file (.pth, .safetensors, .ckpt, .npz), or a mapping of names to arrays",
+            ) from None
+        yield net
 
 
 def _is_trace(path: Path) -> bool:
@@ -116,6 +132,7 @@ def of_net(net: Any) -> Holder:
     table = watcher.layers(net)
     layers, named = describe(watcher, table)
     tensors = {key_of(*key): held.tensor for key, held in named.items()}
+    fleeting = frozenset(key_of(*key) for key, held in named.items() if not held.saved)
     kind = type(table[0][1]).__name__
     header = Header(watcher.name, watcher.version(), kind)
     skeleton = Skeleton(header, {layer.path: layer for layer in layers}, (), End())
@@ -131,7 +148,8 @@ def of_net(net: Any) -> Holder:
             )
         return np.ascontiguousarray(array).reshape(array.shape)
 
-    return Holder(f"{watcher.name} {kind}", skeleton, read, _in_blocks(read), net=net)
+    unsaved = fleeting | state_of_training(skeleton)
+    return Holder(f"{watcher.name} {kind}", skeleton, read, _in_blocks(read), net=net, unsaved=unsaved)
 
 
 def of_trace(trace: Trace) -> Holder:
@@ -146,12 +164,15 @@ def of_trace(trace: Trace) -> Holder:
         return kept[owners.get(key, key)]
 
     has = frozenset(key for key in kept if held(key).stored is not None)
+    known = STATISTICS | {"num_batches_tracked"}  # a trace does not tell which other buffers stand in files
+    unsaved = frozenset(key for key, p in kept.items() if p.buffer and p.name not in known)
     return Holder(
         trace.path.name,
         skeleton,
         lambda key: trace.array(held(key)),
         lambda key: trace.blocks(held(key), BLOCK),
         has=has,
+        unsaved=unsaved | state_of_training(skeleton),
     )
 
 
@@ -188,7 +209,7 @@ def of_mapping(values: Mapping[Any, Any]) -> Holder:
             )
         arrays[name] = array
     if not arrays:
-        raise StartingPointError("a mapping of parameters is empty", then="give names and arrays")
+        raise StartingPointError("a mapping of parameters is empty", where="{}", then="give names and arrays")
     facts = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
     skeleton = Skeleton(Header(framework, "", ""), layers_of_names(facts, {}, framework), (), End())
 

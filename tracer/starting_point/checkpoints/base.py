@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from tracer.errors import CheckpointError
 from tracer.starting_point.checkpoints.dtypes import numpy_dtype
-from tracer.starting_point.checkpoints.stored import Stored
+from tracer.starting_point.checkpoints.stored import FileBytes, Stored
 
 Array: TypeAlias = npt.NDArray[Any]
 Pieces: TypeAlias = Callable[[str], Iterator[Array]]
@@ -123,6 +123,10 @@ class Checkpoint:
                 where=f"{self.path}: {name}, shape {stored.shape}",
                 then="save it without the expansion, or read it in pieces",
             )
+        if isinstance(stored.source, FileBytes):  # straight into its place, in one piece
+            with reading(self.path, name):
+                for piece in self.pieces(name, self.entries[name].count):
+                    return piece.reshape(stored.shape)
         with reading(self.path, name):
             whole = np.empty(stored.shape, stored.dtype)
         flat, start = whole.reshape(-1), 0

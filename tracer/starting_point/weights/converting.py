@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Plac
 
 Array = np.ndarray[Any, Any]
 _TORCH = {".pth", ".pt", ".bin"}
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 Rename = Mapping[str, str] | Callable[[str], str]
 
@@ -57,9 +59,15 @@ def write(
         StartingPointError: names that would stand there twice, dtypes that lose digits.
         CheckpointError: a file that cannot be read or written.
     """
+    if dtype is not None and dtype not in _FLOATS:
+        raise StartingPointError(
+            "floats cannot be written in this dtype", where=f"dtype={dtype!r}", then=f"use one of {', '.join(_FLOATS)}"
+        )
     keep = candidate is None
     sources = weights.reference
-    facts: dict[str, ParameterFacts] = {}
+    weights = _of_the_file(weights, candidate)
+    beside = _beside(weights, candidate)
+    facts: dict[str, ParameterFacts] = {p.key: p for p in beside}
     for placement in weights.placements:
         own = weights.candidate[placement.target]
         wanted = sources[placement.pieces[0].source].dtype if keep else own.dtype
@@ -67,40 +75,73 @@ def write(
             wanted = dtype
         facts[placement.target] = replace(own, dtype=wanted)
     check_dtypes(_of_dtypes(weights, facts), cast=cast or dtype is not None)
+    _check_rename(rename, [*weights.candidate, *(p.alias for p in weights.candidate.values() if p.alias)])
     suffix = target.suffix.lower()
-    names = _names(weights, aliases=suffix == ".ckpt", prefix=prefix, rename=rename)
-    by_name = {names[p.target]: p for p in weights.placements}
+    keys = [key for key in weights.candidate if key in facts]
+    names = _names(weights, keys, aliases=suffix == ".ckpt", prefix=prefix, rename=rename)
+    by_name = {names[key]: key for key in keys}
     tied = {}
     if suffix in _TORCH:  # torch lists a tied parameter at each of its places; the others know it once
         for own in weights.candidate.values():
             if own.tied and own.tied in names:
                 tied[_renamed(own.key, prefix, rename)] = names[own.tied]
     entries = [
-        Entry(name, facts[p.target].shape, facts[p.target].dtype)
-        for name, p in [*by_name.items(), *((name, by_name[first]) for name, first in tied.items())]
+        Entry(name, facts[key].shape, facts[key].dtype)
+        for name, key in [*by_name.items(), *((name, by_name[first]) for name, first in tied.items())]
     ]
 
     def pieces(name: str) -> Iterator[Array]:
-        placement = by_name[tied.get(name, name)]
-        for block in blocks(placement, reference):
-            yield in_dtype(block, facts[placement.target])
+        key = by_name[tied.get(name, name)]
+        placement = weights.by_target.get(key)
+        if placement is not None:
+            yield from (in_dtype(block, facts[key]) for block in blocks(placement, reference))
+        elif candidate is not None:
+            yield from candidate.pieces(key)
 
     framework = candidate.framework if candidate is not None else reference.framework
     write_checkpoint(target, entries, pieces, tied=tied, framework=framework)
     moved = [moved_of(p, weights, equal=None, dtype=facts[p.target].dtype) for p in weights.placements]
-    return Transfer(reference.name, target.name, weights, tuple(moved), (*reference.notes, *weights.notes))
+    notes = (*reference.notes, *weights.notes, *_beside_words(beside, candidate))
+    return Transfer(reference.name, target.name, weights, tuple(moved), notes)
+
+
+def _of_the_file(weights: WeightMap, candidate: Holder | None) -> WeightMap:
+    """Without what stands in no file of the candidate: a loader would not know the name."""
+    if candidate is None or candidate.net is None or not candidate.unsaved:
+        return weights
+    placements = tuple(p for p in weights.placements if p.target not in candidate.unsaved)
+    return replace(weights, placements=placements, also=weights.also | weights.used)
+
+
+def _beside(weights: WeightMap, candidate: Holder | None) -> list[ParameterFacts]:
+    """What a file of the candidate holds although no number of it matters (counters, masks, ones of a norm layer): a
+    strict loader wants it, and it comes from the candidate itself."""
+    if candidate is None:
+        return []
+    return [
+        p for p in weights.alone_candidate if not p.needed and candidate.holds(p.key) and p.key not in candidate.unsaved
+    ]
+
+
+def _beside_words(beside: Sequence[ParameterFacts], candidate: Holder | None) -> list[str]:
+    if not beside or candidate is None:
+        return []
+    kinds = ", ".join(dict.fromkeys(p.key.rpartition(".")[2] for p in beside))
+    return [f"not needed, and written as {candidate.name} has it, for loaders that are strict: {kinds}"]
 
 
 def _of_dtypes(weights: WeightMap, facts: Mapping[str, ParameterFacts]) -> WeightMap:
     return WeightMap(weights.reference, {**weights.candidate, **facts}, weights.placements)
 
 
-def _names(weights: WeightMap, *, aliases: bool, prefix: str, rename: Rename | None) -> dict[str, str]:
+def _names(
+    weights: WeightMap, keys: Sequence[str], *, aliases: bool, prefix: str, rename: Rename | None
+) -> dict[str, str]:
     """What each parameter is called in the file."""
     found: dict[str, str] = {}
     taken: dict[str, str] = {}
-    for placement in weights.placements:
-        facts = weights.candidate[placement.target]
+    for key in keys:
+        facts = weights.candidate[key]
         name = _renamed(facts.alias if aliases and facts.alias else facts.key, prefix, rename)
         if name in taken:
             raise StartingPointError(
@@ -108,13 +149,30 @@ def _names(weights: WeightMap, *, aliases: bool, prefix: str, rename: Rename | N
                 where=f"{name!r}: {taken[name]} and {facts.key}",
                 then="mend rename=, or give the parameters of the net names of their own",
             )
-        taken[name], found[placement.target] = facts.key, name
+        taken[name], found[key] = facts.key, name
     return found
+
+
+def _check_rename(rename: Rename | None, names: Sequence[str]) -> None:
+    """A name that is not there was misspelt."""
+    for name in rename if isinstance(rename, Mapping) else ():
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=3)
+            raise StartingPointError(
+                f"{name!r} is to be renamed, and no parameter is called so",
+                where="rename",
+                then=f"did you mean {' or '.join(map(repr, near))}?" if near else "look at the names in the map",
+            )
 
 
 def _renamed(name: str, prefix: str, rename: Rename | None) -> str:
     if rename is not None:
-        name = rename.get(name, name) if isinstance(rename, Mapping) else rename(name)
+        new = rename.get(name, name) if isinstance(rename, Mapping) else rename(name)
+        if not isinstance(new, str) or not new:
+            raise StartingPointError(
+                f"rename= makes {new!r} of a name", where=name, then="let it give a name for each parameter"
+            )
+        name = new
     return f"{prefix}{name}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -20,9 +20,10 @@ Verdict = Literal["equal", "rounded", "differs", "not kept"]
 
 @dataclass(frozen=True)
 class Compared:
-    """A parameter of the candidate and what it is made of. `verdict`: "equal" bit for bit, "rounded" where only the
+    """A parameter of the candidate and what it is made of. `verdict`: "equal" to the last bit, "rounded" where only the
     coarser of two dtypes tells them apart, "differs", or "not kept" where a side has no numbers. `relative_l2` is
-    ||c - r|| / ||r||, `max_abs` the largest difference."""
+    ||c - r|| / ||r||, `max_abs` the largest difference, both of what is finite; `finite_alike` says that NaN and Inf
+    stand at the same places."""
 
     target: str
     sources: str
@@ -33,6 +34,7 @@ class Compared:
     max_abs: float | None
     reason: str
     confidence: float
+    finite_alike: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,21 +75,23 @@ def compare_parameters(
         facts = weights.candidate[placement.target]
         source = weights.reference[placement.pieces[0].source].dtype
         kept = all(reference.holds(p.source) for p in placement.pieces) and candidate.holds(placement.target)
-        found = None
+        found, watched = None, _Watched(())
         if kept:
             pairs = _side_by_side(blocks(placement, reference), candidate.pieces(placement.target))
-            found = compare_blocks(pairs, (prod(facts.shape),), tolerance=0.0, rms=1.0)
+            watched = _Watched(pairs)
+            found = compare_blocks(watched, (prod(facts.shape),), tolerance=0.0, rms=1.0)
         rows.append(
             Compared(
                 placement.target,
                 str(placement).partition(" = ")[2],
                 facts.shape,
                 (source, facts.dtype),
-                _verdict(found, (source, facts.dtype), tolerance),
+                _verdict(found, (source, facts.dtype), tolerance, same=watched.same),
                 found.relative_l2 if found else None,
                 found.max_abs if found else None,
                 placement.reason,
                 placement.confidence,
+                not (found and found.mask_differs),
             )
         )
     notes = (*reference.notes, *candidate.notes, *weights.notes)
@@ -107,10 +111,24 @@ def _side_by_side(ours: Iterator[Array], theirs: Iterator[Array]) -> Iterator[tu
         a, b = a[size:], b[size:]
 
 
-def _verdict(found: Difference | None, dtypes: tuple[str, str], tolerance: Tolerance | None) -> Verdict:
+class _Watched:
+    """Pairs of blocks on their way; `same`: were all of them the same numbers, NaN included? Sums in float64 tell that
+    neither of large whole numbers nor of tiny floats."""
+
+    def __init__(self, pairs: Iterable[tuple[Array, Array]]) -> None:
+        self.same = True
+        self._pairs = pairs
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        for ours, theirs in self._pairs:
+            self.same = self.same and np.array_equal(ours, theirs, equal_nan=True)
+            yield ours, theirs
+
+
+def _verdict(found: Difference | None, dtypes: tuple[str, str], tolerance: Tolerance | None, *, same: bool) -> Verdict:
     if found is None:
         return "not kept"
-    if found.exact or (found.relative_l2 == 0.0 and not found.mask_differs):
+    if same:
         return "equal"
     if found.mask_differs or found.relative_l2 is None:
         return "differs"

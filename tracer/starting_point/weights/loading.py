@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -177,19 +177,27 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
     if weights.whole:
         return
     parts = [
-        (f"{len(weights.choices)} choices are ambiguous", [_choice_words(c) for c in weights.choices]),
-        (f"{len(weights.missing)} parameters of {candidate} have no partner", list(map(str, weights.missing))),
-        (f"{len(weights.surplus)} parameters of {reference} have no partner", list(map(str, weights.surplus))),
+        (
+            f"{len(weights.choices)} {'choice is' if len(weights.choices) == 1 else 'choices are'} ambiguous",
+            [_choice_words(c) for c in weights.choices],
+        ),
+        (_without_partner(weights.missing, candidate), list(map(str, weights.missing))),
+        (_without_partner(weights.surplus, reference), list(map(str, weights.surplus))),
     ]
     said = [(what, which) for what, which in parts if which]
     where = "\n         ".join(f"{what}: {_some(which)}" for what, which in said)
     raise UnplacedWeights(
         f"not all weights can be placed: {', '.join(what for what, _ in said)}",
         where=where,
-        then="pin what belongs together (pins={'reference.path': 'candidate.path'}), write a map "
-        "(tracer weights map), or go on without them: partial=True",
+        then="pin what belongs together (pins={'reference.path': 'candidate.path'}, --pin), write a map "
+        "(tracer weights map), or go on without them (partial=True, --partial)",
         weights=weights,
     )
+
+
+def _without_partner(alone: Sequence[ParameterFacts], side: str) -> str:
+    one = len(alone) == 1
+    return f"{len(alone)} parameter{'' if one else 's'} of {side} {'has' if one else 'have'} no partner"
 
 
 def _choice_words(choice: Choice) -> str:
@@ -237,7 +245,7 @@ def check_dtypes(weights: WeightMap, *, cast: bool) -> None:
         raise StartingPointError(
             f"{len(lossy)} parameters would lose digits",
             where=_some(lossy, 4),
-            then="say cast=True to round them, or give the net the dtype of the weights",
+            then="say cast=True (--cast) to round them, or give the net the dtype of the weights",
         )
 
 

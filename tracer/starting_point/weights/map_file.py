@@ -205,7 +205,7 @@ def _placement(target: str, value: Any, reference: Mapping[str, ParameterFacts],
     pieces = value if isinstance(value, list) else [value]
     if not pieces or not all(isinstance(piece, str) and piece for piece in pieces) or not isinstance(then, str):
         raise RuleError("a line of the map holds no names", where=where, then=_MEND)
-    steps = tuple(read_step(part) for part in then.split("|")) if then else ()
+    steps = tuple(read_step(part, where) for part in then.split("|")) if then else ()
     return Placement(target, tuple(_piece(piece, reference, where) for piece in pieces), "by the map", then=steps)
 
 
@@ -215,7 +215,7 @@ def _piece(text: str, reference: Mapping[str, ParameterFacts], where: str) -> Pi
     key = name if name in reference else aliases.get(name, name)
     if key not in reference:
         raise _not_there(name, reference, "reference", where)
-    return Piece(reference[key].tied or key, tuple(read_step(step) for step in steps))
+    return Piece(reference[key].tied or key, tuple(read_step(step, where) for step in steps))
 
 
 def _not_there(name: str, known: Mapping[str, ParameterFacts], side: str, where: str) -> RuleError:
@@ -223,7 +223,7 @@ def _not_there(name: str, known: Mapping[str, ParameterFacts], side: str, where:
     then = (
         f"did you mean {' or '.join(map(repr, near))}?" if near else f"the {side} has {', '.join(list(known)[:4])} ..."
     )
-    return RuleError(f"the map names a parameter that the {side} has not", where=where, then=then)
+    return RuleError(f"the map names {name!r}, which the {side} has not", where=where, then=then)
 
 
 def _load(file: Path) -> Mapping[str, Any]:

@@ -105,8 +105,8 @@ def apply_steps(steps: Sequence[Step], array: Array) -> Array:
     return array
 
 
-def read_step(text: str) -> Step:
-    """A step as it is written in a map.
+def read_step(text: str, where: str = "") -> Step:
+    """A step as it is written in a map, at a place that messages name.
 
     Raises:
         RuleError: the text is no step.
@@ -123,4 +123,8 @@ def read_step(text: str) -> Step:
     if rows:
         pairs = (part.split(":") for part in rows[1].split(","))
         return Rows(tuple((int(start), int(stop)) for start, stop in pairs))
-    raise RuleError("a map holds a step that is none", where=text[:80], then="write T, reshape 64x3x1x7 or rows 0:64")
+    raise RuleError(
+        "a map holds a step that is none",
+        where=f"{where}: {text[:80]}" if where else text[:80],
+        then="write T, reshape 64x3x1x7 or rows 0:64",
+    )

@@ -9,7 +9,7 @@ from math import prod
 
 from tracer.errors import RuleError
 from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn, shape_after
-from tracer.trace.schema import ROOT, Parameter, Skeleton
+from tracer.trace.schema import ROOT, Layer, Parameter, Skeleton
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def key_of(path: str, name: str) -> str:
     return name if path == ROOT else f"{path}.{name}"
 
 
-_STATISTICS = {"running_mean", "running_var", "moving_mean", "moving_variance"}
+STATISTICS = frozenset({"running_mean", "running_var", "moving_mean", "moving_variance"})
 
 
 def parameters_of(skeleton: Skeleton) -> dict[str, ParameterFacts]:
@@ -248,21 +248,51 @@ def parameters_of(skeleton: Skeleton) -> dict[str, ParameterFacts]:
     found: dict[str, ParameterFacts] = {}
     for path, layer in skeleton.layers.items():
         for parameter in layer.parameters:
-            found.setdefault(key_of(path, parameter.name), _facts(path, parameter))
+            found.setdefault(key_of(path, parameter.name), _facts(layer, parameter))
     return found
 
 
-def _facts(path: str, parameter: Parameter) -> ParameterFacts:
-    statistics = parameter.name in _STATISTICS
+def _facts(layer: Layer, parameter: Parameter) -> ParameterFacts:
+    statistics = parameter.name in STATISTICS
     floating = parameter.dtype.startswith(("float", "bfloat", "complex"))
     return ParameterFacts(
-        key=key_of(path, parameter.name),
+        key=key_of(layer.path, parameter.name),
         shape=parameter.shape,
         dtype=parameter.dtype,
         trainable=parameter.trainable,
         buffer=parameter.buffer,
-        needed=prod(parameter.shape) > 0 and (statistics or (floating and not parameter.buffer)),
+        needed=prod(parameter.shape) > 0
+        and (statistics or (floating and not parameter.buffer))
+        and not _idle(layer, parameter),
         alias=parameter.alias,
         statistics=statistics,
         tied=key_of(*parameter.owner) if parameter.owner else None,
+    )
+
+
+_TRAINERS = ("Optimizer", "TrainOneStep")
+"""Cells around a net that train it: moments, learning rates, loss scales are no weights."""
+
+
+def _idle(layer: Layer, parameter: Parameter) -> bool:
+    """Does MindSpore keep it although the layer was told to have none, or for training alone? Ones and zeros of a norm
+    layer without affine parameters, statistics that are taken of each batch anew, moments of an optimizer."""
+    if _trains(layer):
+        return True
+    if parameter.name in {"gamma", "beta"}:
+        return layer.settings.get("affine") is False and not parameter.trainable
+    if parameter.name in {"moving_mean", "moving_variance"}:
+        each = any("InstanceNorm" in kind for kind in (layer.kind, *layer.bases))
+        return each or layer.settings.get("use_batch_statistics") is True
+    return False
+
+
+def _trains(layer: Layer) -> bool:
+    return any(kind.rpartition(".")[2].startswith(_TRAINERS) for kind in (layer.kind, *layer.bases))
+
+
+def state_of_training(skeleton: Skeleton) -> frozenset[str]:
+    """Keys of what cells around a net keep for training it."""
+    return frozenset(
+        key_of(path, p.name) for path, layer in skeleton.layers.items() if _trains(layer) for p in layer.parameters
     )
