@@ -27,10 +27,20 @@ def in_doubt(reference: CallGraph, candidate: CallGraph, pairs: Iterable[tuple[s
     """
     sides = (_Places(reference), _Places(candidate))
     pairs = [(a, b) for a, b in pairs if a in sides[0].sizes and sides[0].sizes[a] == sides[1].sizes.get(b)]
+    partner, back = dict(pairs), {b: a for a, b in pairs}
     groups: list[tuple[set[str], set[str]]] = []
     for a, b in pairs:
-        ours = {k for k in sides[0].alike(a) if not _told(sides, a, b, k, b)}
-        theirs = {k for k in sides[1].alike(b) if not _told(sides, a, b, a, k)}
+        even = len(sides[0].alike(a)) == len(sides[1].alike(b))
+        ours = {
+            k
+            for k in sides[0].alike(a)
+            if not (_told(sides, a, b, k, b) or (even and k in partner and _in_order(a, k, b, partner[k])))
+        }
+        theirs = {
+            k
+            for k in sides[1].alike(b)
+            if not (_told(sides, a, b, a, k) or (even and k in back and _in_order(a, back[k], b, k)))
+        }
         if ours or theirs:
             groups.append((ours | {a}, theirs | {b}))
     return [
@@ -64,6 +74,20 @@ def _told(sides: tuple[_Places, _Places], a: str, b: str, k: str, m: str) -> boo
     if own and not other:
         return True
     return likeness(a, b) - likeness(k, m) >= MARGIN
+
+
+def _in_order(a: str, k: str, b: str, m: str) -> bool:
+    """Do lists put a and k into the same order as b and m? Where both nets have as many of one kind, that tells."""
+    first = _before(a, k)
+    return first is not None and first == _before(b, m)
+
+
+def _before(one: str, other: str) -> bool | None:
+    """Does the first path stand before the second in a list that holds both? None where no list tells."""
+    for mine, its in zip(names(one), names(other), strict=False):
+        if mine != its:
+            return int(mine) < int(its) if mine.isdigit() and its.isdigit() else None
+    return None
 
 
 def _joined(groups: Sequence[tuple[set[str], set[str]]]) -> list[tuple[set[str], set[str]]]:

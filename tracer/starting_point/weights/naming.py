@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tracer.divergence.alignment.evidence import words_of
 
@@ -31,14 +31,15 @@ def by_contrast(left: Sequence[str], right: Sequence[str]) -> Pairs:
     ours, theirs = _contrasts(left), _contrasts(right)
     if ours is None or theirs is None:
         return {}
-    shared = {frozenset(c.numbers) for c in ours if c.numbers} & {frozenset(c.numbers) for c in theirs if c.numbers}
-    words: dict[str, set[str]] = {}
+    counted = {frozenset(c.numbers) for c in ours if c.numbers} & {frozenset(c.numbers) for c in theirs if c.numbers}
+    words: dict[str, set[Any]] = {}
     for side, columns in ((left, ours), (right, theirs)):
         for column in columns:
-            if column.numbers and frozenset(column.numbers) not in shared:
+            numbers = frozenset(column.numbers)
+            if numbers and numbers not in counted:
                 continue
             for path, token in zip(side, column.tokens, strict=True):
-                words.setdefault(path, set()).add(token)
+                words.setdefault(path, set()).add((numbers, token))
 
     def score(a: str, b: str) -> float:
         one, other = words.get(a, set()), words.get(b, set())
