@@ -206,6 +206,8 @@ def _mapped(
         rules=rules_of(rules),
         read_reference=ours.read if ours.has is None or ours.has else None,
         read_candidate=theirs.read if values and (theirs.has is None or theirs.has) else None,
+        value_reference=ours.value,
+        value_candidate=theirs.value,
     )
 
 

@@ -29,7 +29,7 @@ from tracer.starting_point.weights.weight_map import (
     state_of_training,
 )
 from tracer.trace.reader import Trace
-from tracer.trace.schema import ROOT, End, Header, Layer, Parameter, Skeleton
+from tracer.trace.schema import ROOT, End, Header, Layer, Parameter, Skeleton, Value
 
 Array = np.ndarray[Any, Any]
 
@@ -43,8 +43,8 @@ class Holder:
 
     `read(key)` gives a whole array in C order, which may share the holder's memory and is not to be written to;
     `pieces(key)` gives it as flat blocks. Keys are structural names ("blocks.0.attn.qkv.weight"). `has` are the keys
-    that can be read; None for all. `net` is the live net, `notes` what was assumed when it was opened. `unsaved` are
-    keys that no file of the net's weights holds: buffers that are not persistent, what trains the net.
+    that can be read; None for all. `net` is the live net, `value` gives the array of a value that was recorded,
+    `notes` what was assumed when it was opened. `unsaved` are keys that no file of the net's weights holds: buffers that are not persistent, what trains the net.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Holder:
     pieces: Callable[[str], Iterator[Array]] = field(repr=False)
     notes: tuple[str, ...] = ()
     net: Any = field(default=None, repr=False)
+    value: Callable[[Value], Array] | None = field(default=None, repr=False)
     has: frozenset[str] | None = field(default=None, repr=False)
     unsaved: frozenset[str] = field(default=frozenset(), repr=False)
 

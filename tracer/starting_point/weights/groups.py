@@ -42,6 +42,11 @@ class Part:
     turned: bool = False
 
 
+BY_NAMES = "in the order that names tell"
+ATTENTION = "in the order of MultiheadAttention"
+"""How the rows of a whole are known where no call tells."""
+
+
 @dataclass(frozen=True)
 class Merged:
     """What came of one merged layer: placements, or why there are none."""
@@ -176,7 +181,8 @@ class _Search:
         elif of_parts and order is not None and set(order) == set(of_parts):
             own, why = _blocks(order, {r: len(rows) for r, (_, rows) in of_parts.items()}), "by the calls and the names"
         elif not of_parts and named is not None and order is not None and set(order) == set(named):
-            own, why = _blocks(order, {r: len(rows) for r, (_, rows) in named.items()}), "in the order that names tell"
+            own = _blocks(order, {r: len(rows) for r, (_, rows) in named.items()})
+            why = ATTENTION if whole.weight.endswith("in_proj_weight") else BY_NAMES
         else:
             return None, ""
         roles = of_parts or named or {}

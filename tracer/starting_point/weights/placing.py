@@ -19,7 +19,7 @@ from tracer.divergence.graph import CallGraph, call_graph
 from tracer.divergence.layer_graph import layer_graph
 from tracer.divergence.rules import CommonParameter, Meaning, UserRule
 from tracer.errors import RuleError
-from tracer.starting_point.weights.groups import merged_layers
+from tracer.starting_point.weights.groups import BY_NAMES, merged_layers
 from tracer.starting_point.weights.leftovers import leftovers
 from tracer.starting_point.weights.linking import Link, Sides, equal, link_layers, same_names
 from tracer.starting_point.weights.roles import ReadValue, layer_roles, other_rows, rows_of, turned_layers
@@ -125,6 +125,7 @@ class _Placing:
         for placement in leftovers(free[0], free[1], linked.partner, every, (single[0], single[1])):
             self._place(placement)
         self._tied()
+        self._by_names_only()
         order = {key: n for n, key in enumerate(self.theirs)}
         placements = sorted(self.placed.values(), key=lambda p: order[p.target])
         return WeightMap(
@@ -268,6 +269,15 @@ class _Placing:
             self._place(placement)
         if open_ is not None:
             self.choices.append(open_)
+
+    def _by_names_only(self) -> None:
+        """Say where rows rest on a custom of the field that this net need not follow."""
+        named = [p for p in self.placed.values() if p.reason.endswith(BY_NAMES)]
+        if named:
+            self.notes.append(
+                f"{len(named)} parameters are rows of merged ones, or made of rows, in the order that names tell, block "
+                "after block; calls of both nets (like=, compare, two traces) would prove it"
+            )
 
     def _tied(self) -> None:
         """Say where one side ties what the other does not."""
