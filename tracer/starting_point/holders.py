@@ -44,7 +44,8 @@ class Holder:
     `read(key)` gives a whole array in C order, which may share the holder's memory and is not to be written to;
     `pieces(key)` gives it as flat blocks. Keys are structural names ("blocks.0.attn.qkv.weight"). `has` are the keys
     that can be read; None for all. `net` is the live net, `value` gives the array of a value that was recorded,
-    `notes` what was assumed when it was opened. `unsaved` are keys that no file of the net's weights holds: buffers that are not persistent, what trains the net.
+    `notes` what was assumed when it was opened. `unsaved` are keys that no file of the net's weights holds: buffers
+    that are not persistent, what trains the net.
     """
 
     name: str

@@ -67,6 +67,9 @@ def by_names(reference: CallGraph, candidate: CallGraph, pairs: Iterable[tuple[s
 
 def _told(sides: tuple[_Places, _Places], a: str, b: str, k: str, m: str) -> bool:
     """Is it told that a with b is right and not k with m, of which one is a or b?"""
+    ops = sides[0].graph.meanings[k].op, sides[1].graph.meanings[m].op
+    if all(ops) and ops[0] != ops[1] and sides[0].graph.meanings[a].op == sides[1].graph.meanings[b].op:
+        return True
     exact = name_words(a) == name_words(b), name_words(k) == name_words(m)
     if exact[0] != exact[1]:
         return exact[0]

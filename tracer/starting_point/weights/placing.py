@@ -275,8 +275,8 @@ class _Placing:
         named = [p for p in self.placed.values() if p.reason.endswith(BY_NAMES)]
         if named:
             self.notes.append(
-                f"{len(named)} parameters are rows of merged ones, or made of rows, in the order that names tell, block "
-                "after block; calls of both nets (like=, compare, two traces) would prove it"
+                f"{len(named)} parameters are rows of merged ones, or made of rows, in the order that names tell, "
+                "block by block; calls of both nets (like=, compare, two traces) would prove it"
             )
 
     def _tied(self) -> None:
