@@ -271,3 +271,10 @@ def test_the_rounding_of_a_sum_that_is_nothing_is_no_finding(tmp_path):
     ours, theirs = (1e-8 * random.standard_normal((2, 16))).astype(np.float32)
     named = [("grads/k.weight", weight), ("grads/k.bias", ours)]
     assert diff(tmp_path, named, [("grads/k.weight", weight), ("grads/k.bias", theirs)]).verdict == "agree"
+
+
+def test_folders_of_one_name_are_told_apart(tmp_path):
+    """With what lies above them, as pt/npy and ms/npy."""
+    ours, theirs = (save(tmp_path / side / "npy", [("0_x", X)]) for side in ("pt", "ms"))
+    document = tracer.diff(ours, theirs).to_dict()
+    assert (document["reference"]["net"], document["candidate"]["net"]) == ("pt/npy", "ms/npy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,18 @@ def diff_folders(
                 trace = side if isinstance(side, Trace) else opened.enter_context(Trace(_beside_folder(side, name)))
                 gradients = [n.gradient for n in shelves[1 - at].names]
                 shelves[at] = traced(trace, outputs=not all(gradients), gradients=any(gradients))
-        return Report(
-            diagnose_files(shelves[0], shelves[1], tolerance=tolerance, pins=pins, only=only, progress=progress)
-        )
+        ours, theirs = _told_apart(shelves[0], shelves[1])
+        return Report(diagnose_files(ours, theirs, tolerance=tolerance, pins=pins, only=only, progress=progress))
+
+
+def _told_apart(ours: Shelf, theirs: Shelf) -> tuple[Shelf, Shelf]:
+    """Two folders of one name are shown with what lies above them: pt/npy, ms/npy."""
+    if ours.net != theirs.net or ours.framework != theirs.framework:
+        return ours, theirs
+    above = [Path(side.place).resolve().parts for side in (ours, theirs)]
+    count = next((n for n in range(1, min(map(len, above)) + 1) if above[0][-n:] != above[1][-n:]), 1)
+    shown = ["/".join(parts[-count:]) for parts in above]
+    return replace(ours, net=shown[0]), replace(theirs, net=shown[1])
 
 
 def holds_arrays(value: Any) -> bool:
