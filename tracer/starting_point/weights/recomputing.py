@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,6 @@ _HEADS = 8
 """How many heads are looked at."""
 _MOST_KEYS = 2048
 _MOST_AT_ONCE = 1 << 21
-_SURVIVES = 0.1
-"""The error of one head from which on a way is not looked at in full."""
 _APART = 30.0
 """How many times farther off than the best all other roles must be."""
 _NEAR = 1e-4
@@ -90,7 +88,7 @@ def attention_roles(projected: Sequence[Array], behind: Array, scores: Sequence[
             continue
         layouts = list(_layouts([side.shape[2] for side in sides], out.shape[2]))
         for turn in (_plain, _turned_in_halves, _turned_in_pairs):
-            found = _only_one(_errors(turn, layouts, sides, out), tolerance)
+            found = _only_one(_errors(turn, layouts, sides, out, tolerance), tolerance)
             if found is not None:
                 return found.roles()
         for recorded in scores:
@@ -240,8 +238,10 @@ def _rotated(array: Array, *, halves: bool) -> Array:
     return np.concatenate([one, two], axis=-1) if halves else np.stack([one, two], axis=-1).reshape(array.shape)
 
 
-def _errors(turn: Turned, layouts: Sequence[_Layout], sides: Sequence[Array], out: Array) -> Errors:
-    """The least error of each assignment over scales and masks: of its first head, and where that is small of all."""
+def _errors(turn: Turned, layouts: Sequence[_Layout], sides: Sequence[Array], out: Array, tolerance: float) -> Errors:
+    """The least error of each assignment over scales and masks. That of its first head, which is no greater, is had for
+    all at once; the whole is computed only where that leaves open whether the assignment fits, or stands alone. None
+    where nothing fits."""
     features = _Features([np.asarray(side[0], np.float64) for side in sides])
     recorded = np.asarray(out[0], np.float64)
     together = len({side.shape[1] for side in sides}) == 1
@@ -249,16 +249,32 @@ def _errors(turn: Turned, layouts: Sequence[_Layout], sides: Sequence[Array], ou
     by_heads: dict[tuple[int, ...], list[_Layout]] = {}
     for layout in layouts:
         by_heads.setdefault((*layout.query.shape, layout.key.shape[0]), []).append(layout)
-    errors: Errors = {}
+    ways: list[_Way] = []
     for (heads, d, _), alike in by_heads.items():
         behind = recorded.reshape(recorded.shape[0], heads, d).transpose(1, 0, 2)
         firsts = _first_heads(turn, alike, whole, behind[0], heads) if whole is not None else [0.0] * len(alike)
-        for layout, first in zip(alike, firsts, strict=True):
-            error = _least(turn, layout, features, behind) if first < _SURVIVES else float(first)
-            key = layout.key_of_roles
-            if key not in errors or error < errors[key][0]:
-                errors[key] = (error, layout)
+        ways += [_Way(layout, behind, float(first)) for layout, first in zip(alike, firsts, strict=True)]
+    ways.sort(key=lambda way: way.first)
+    errors: Errors = {}
+    bound = tolerance
+    for way in ways:
+        if way.first >= bound and bound == tolerance:
+            return {}  # sorted: nothing that comes can fit
+        error = _least(turn, way.layout, features, way.behind) if way.first < bound else way.first
+        if error < tolerance:
+            bound = max(bound, _FAR, tolerance, _APART * error)
+        key = way.layout.key_of_roles
+        if key not in errors or error < errors[key][0]:
+            errors[key] = (error, way.layout)
     return errors
+
+
+class _Way(NamedTuple):
+    """A layout with what was recorded behind it, by heads, and the error of its first head."""
+
+    layout: _Layout
+    behind: Array
+    first: float
 
 
 def _first_heads(
