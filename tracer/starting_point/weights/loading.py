@@ -13,6 +13,7 @@ from tracer.errors import StartingPointError, TracerError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Unreadable, Watcher
 from tracer.frameworks.store import Store, same_bits
+from tracer.starting_point.checkpoints.dtypes import numpy_dtype
 from tracer.starting_point.holders import Holder
 from tracer.starting_point.weights.steps import apply_steps
 from tracer.starting_point.weights.weight_map import Choice, ParameterFacts, Placement, WeightMap, key_of
@@ -259,7 +260,7 @@ def in_dtype(array: Array, facts: ParameterFacts) -> Array:
     Raises:
         StartingPointError: whole numbers that the dtype cannot hold.
     """
-    wanted = np_dtype(facts.dtype)
+    wanted = numpy_dtype(facts.dtype, where=str(facts))
     if array.dtype == wanted:
         return np.ascontiguousarray(array).reshape(array.shape)
     with np.errstate(all="ignore"):  # what overflows becomes infinite, as every framework has it
@@ -271,13 +272,3 @@ def in_dtype(array: Array, facts: ParameterFacts) -> Array:
             then="give the net a wider dtype there",
         )
     return new
-
-
-def np_dtype(name: str) -> np.dtype[Any]:
-    """The dtype of numpy by name, brain floats and eight-bit floats included."""
-    try:
-        return np.dtype(name)
-    except TypeError:
-        import ml_dtypes
-
-        return np.dtype(getattr(ml_dtypes, name))
