@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -103,12 +104,21 @@ def _like(
         )
     except UnplacedWeights as error:
         if told is not None:
-            write_whole(Path(told), MapReport(error.weights, Path(like).name, type(net).__name__).to_json())
+            write_whole(Path(told), _unplaced(error, like, net))
         raise
     report = WeightsReport(transfer)
     if told is not None:
         write_whole(Path(told), report.to_json())
     return report
+
+
+def _unplaced(error: UnplacedWeights, like: str, net: Any) -> str:
+    """The map as far as it goes, as JSON, and of which frameworks both sides are."""
+    ours = watcher_for(net).name
+    with Trace(like) as trace:
+        frameworks = [trace.skeleton.header.framework, ours]
+    told = MapReport(error.weights, Path(like).name, f"{ours} {type(net).__name__}").to_dict()
+    return json.dumps({**told, "frameworks": frameworks}, indent=2, ensure_ascii=False) + "\n"
 
 
 def compare_targets(

@@ -122,8 +122,8 @@ class CheckReport:
     def _stopped(self) -> dict[str, Any]:
         """The same keys where no diff was made."""
         sides = [
-            {"file": "", "framework": "", "framework_version": "", "net": name, "complete": False, "keep": "values"}
-            for name in self.outcome.names
+            {"file": "", "framework": framework, "framework_version": "", "net": name, "complete": False}
+            for name, framework in zip(self.outcome.names, self.outcome.frameworks, strict=True)
         ]
         return {
             "format": contract.FORMAT,
@@ -134,7 +134,7 @@ class CheckReport:
             "candidate": sides[1],
             "origin": None,
             "origins": [],
-            "alignment": {"pairs": [], "groups": [], "alone_reference": [], "alone_candidate": []},
+            "alignment": {"pairs": [], "groups": [], "alone": {"reference": [], "candidate": []}},
             "coverage": contract.no_coverage(),
             "road": [],
             "notes": [],

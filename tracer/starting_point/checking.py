@@ -31,6 +31,7 @@ class Outcome:
     stopped: str = ""
     kept: bool = True
     """Are the traces kept?"""
+    frameworks: tuple[str, str] = ("unknown", "unknown")
 
     @property
     def verdict(self) -> Verdict:
@@ -90,11 +91,23 @@ def check(
             weights = recorded.weights
             said += _left_words(weights) if recorded.whole else ()
         if not recorded.whole:
-            stopped = "the weights cannot all be placed, so nothing was compared"
-            return Outcome((reference.name, candidate.name), recorded.weights, (), tuple(said), stopped)
+            return Outcome(
+                (reference.name, candidate.name),
+                recorded.weights,
+                (),
+                tuple(said),
+                "the weights cannot all be placed, so nothing was compared",
+                frameworks=(_framework(reference, recorded.weights, 0), _framework(candidate, recorded.weights, 1)),
+            )
         with Trace(ours) as first, Trace(theirs) as second:
             diagnoses.append(judge(first, second))
     return Outcome((reference.name, candidate.name), weights, tuple(diagnoses), tuple(said))
+
+
+def _framework(side: Side, weights: Weights, at: int) -> str:
+    """Of which framework a side is: its own word, else that of the weights' report of another process."""
+    told = weights.get("frameworks", ()) if isinstance(weights, Mapping) else ()
+    return side.framework or (str(told[at]) if len(told) == 2 else "unknown")
 
 
 def _terms_words(reference: Side, candidate: Side, terms: Terms) -> list[str]:

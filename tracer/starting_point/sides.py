@@ -57,6 +57,8 @@ class Side(Protocol):
     """One of the two nets."""
 
     name: str
+    framework: str
+    """"" where another process knows it."""
     brings_its_own: bool
     """Does it choose its mode, seed and weights itself, as scripts do?"""
 
@@ -79,6 +81,7 @@ class LiveSide:
             self._net, self._watcher = net, watcher_for(net)
         except RecordingError as error:
             raise RecordingError(f"the {word}: {error.what}", where=error.where, then=error.then) from error
+        self.framework = self._watcher.name
         self.name = f"{self._watcher.name} {type(net).__name__}"
         self._word = word
         self._weights: WeightMap | None = None
@@ -124,6 +127,7 @@ class ProcessSide:
     def __init__(self, target: Target, word: str) -> None:
         self._target, self._word = target, word
         self.name = target.text
+        self.framework = ""
         self.brings_its_own = target.is_script
 
     def record(self, samples: Samples | None, out: Path, terms: Terms, progress: Progress | None) -> None:
