@@ -16,7 +16,8 @@ from tracer.errors import RecordingError, RuleError, StartingPointError, TracerE
 from tracer.frameworks import watcher_for
 from tracer.recorder import Options
 from tracer.reports.report import write_whole
-from tracer.reports.weights import MapReport, WeightsReport
+from tracer.reports.starting_point import unmoved
+from tracer.reports.weights import WeightsReport
 from tracer.starting_point.drawing import draw_all
 from tracer.starting_point.likewise import set_mode
 from tracer.starting_point.randomness import fixed
@@ -117,7 +118,7 @@ def _unplaced(error: UnplacedWeights, like: str, net: Any) -> str:
     ours = watcher_for(net).name
     with Trace(like) as trace:
         frameworks = [trace.skeleton.header.framework, ours]
-    told = MapReport(error.weights, Path(like).name, f"{ours} {type(net).__name__}").to_dict()
+    told = unmoved(error.weights, Path(like).name, f"{ours} {type(net).__name__}").to_dict()
     return json.dumps({**told, "frameworks": frameworks}, indent=2, ensure_ascii=False) + "\n"
 
 

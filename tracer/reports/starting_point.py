@@ -17,7 +17,7 @@ from tracer.reports import contract
 from tracer.reports.report import EXIT_CODES, Report, write_whole
 from tracer.reports.weights import WIDTH, MapReport, WeightsReport
 from tracer.starting_point.checking import Outcome, Verdict
-from tracer.starting_point.weights.loading import Transfer
+from tracer.starting_point.weights.loading import Transfer, moved_of
 from tracer.starting_point.weights.weight_map import WeightMap
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ _NEXT = (
     "pin what belongs together (--pin A=B, pins=), give a map of your own (mapping=), or go on without what is alone "
     "(--partial, partial=True)"
 )
+
+
+def unmoved(weights: WeightMap, reference: str, candidate: str) -> WeightsReport:
+    """The report on weights that were not moved, for not all have a place: what would have gone where."""
+    moved = tuple(moved_of(placement, weights, equal=None) for placement in weights.placements)
+    return WeightsReport(Transfer(reference, candidate, weights, moved, weights.notes))
 
 
 def _labelled(label: str, text: str) -> Iterator[str]:
@@ -105,6 +111,8 @@ class CheckReport:
         if not self.outcome.kept:
             for side in ("reference", "candidate"):
                 found[side] = {**found[side], "file": ""}
+        if isinstance(weights, MapReport):
+            weights = unmoved(weights.weights, *self.outcome.names)
         found["weights"] = weights.to_dict() if weights is not None else self._told()
         found["assumed"] = list(self.assumed)
         found["samples"] = [{"sample": n, "verdict": r.verdict, "reason": r.reason} for n, r in enumerate(self.reports)]
