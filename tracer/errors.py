@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+
+
+def add_note(error: BaseException, words: str) -> None:
+    """Say more of an error that is not ours, without changing it: a note, before Python 3.11 a warning."""
+    if hasattr(error, "add_note"):
+        error.add_note(words)
+    else:
+        with contextlib.suppress(Warning):  # where warnings are errors, the error itself goes first
+            warnings.warn(words, RuntimeWarning, stacklevel=3)
+
 
 class TracerError(Exception):
     """A failure the user can act on.

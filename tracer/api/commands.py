@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer.api.recordings import record, recorded_like
 from tracer.api.sides import samples_of
 from tracer.api.verdicts import compare
-from tracer.errors import RuleError, StartingPointError
+from tracer.errors import RecordingError, RuleError, StartingPointError, TracerError
 from tracer.frameworks import watcher_for
 from tracer.recorder import Options
 from tracer.reports.report import write_whole
-from tracer.reports.weights import MapReport, WeightsReport
+from tracer.reports.starting_point import unmoved
+from tracer.reports.weights import WeightsReport
 from tracer.starting_point.drawing import draw_all
 from tracer.starting_point.likewise import set_mode
 from tracer.starting_point.randomness import fixed
 from tracer.starting_point.samples import Samples
-from tracer.starting_point.targets import make_net, read_target
+from tracer.starting_point.sides import said_who
+from tracer.starting_point.targets import error_line, make_net, own_line, read_target
 from tracer.starting_point.wanted import wanted_all
 from tracer.starting_point.weights.loading import UnplacedWeights
 from tracer.trace.reader import Trace
@@ -71,13 +75,12 @@ def record_target(
     if given is None and like is None:
         then = "say what the net is given: --input 8x3x224x224:float32, or --like another trace"
         raise RuleError("the net is given nothing to run on", where=target, then=then)
-    with fixed(seed):
-        net = make_net(place)
+    net = make_net(place, seed)
     watcher = watcher_for(net)
     if mode != "as is":
         set_mode(watcher, net, training=mode == "train")
     samples = None if given is None else samples_of(given)[0][0]
-    with fixed(seed):
+    with fixed(seed), _plainly("the net", Path(out)):
         if like is None:
             assert samples is not None
             record(net, samples.args, kwargs=dict(samples.kwargs), out=out, **options)
@@ -102,12 +105,21 @@ def _like(
         )
     except UnplacedWeights as error:
         if told is not None:
-            write_whole(Path(told), MapReport(error.weights, Path(like).name, type(net).__name__).to_json())
+            write_whole(Path(told), _unplaced(error, like, net))
         raise
     report = WeightsReport(transfer)
     if told is not None:
         write_whole(Path(told), report.to_json())
     return report
+
+
+def _unplaced(error: UnplacedWeights, like: str, net: Any) -> str:
+    """The map as far as it goes, as JSON, and of which frameworks both sides are."""
+    ours = watcher_for(net).name
+    with Trace(like) as trace:
+        frameworks = [trace.skeleton.header.framework, ours]
+    told = unmoved(error.weights, Path(like).name, f"{ours} {type(net).__name__}").to_dict()
+    return json.dumps({**told, "frameworks": frameworks}, indent=2, ensure_ascii=False) + "\n"
 
 
 def compare_targets(
@@ -133,6 +145,24 @@ def compare_targets(
         if place.is_script:
             then = "leave out --one-process"
             raise StartingPointError("a script runs in a process of its own", where=place.text, then=then)
-    with fixed(seed):
-        nets = [make_net(place) for place in places]
-    return compare(nets[0], nets[1], given, seed=seed, **options)
+    nets = [make_net(place, seed) for place in places]
+    with _plainly():
+        return compare(nets[0], nets[1], given, seed=seed, **options)
+
+
+@contextlib.contextmanager
+def _plainly(who: str | None = None, out: Path | None = None) -> Iterator[None]:
+    """What a net raises is told in three beats, with the layer and the line of the user's code."""
+    try:
+        with said_who(who, out) if who is not None and out is not None else contextlib.nullcontext():
+            yield
+    except TracerError:
+        raise
+    except Exception as error:
+        notes = [note for note in getattr(error, "__notes__", ()) if " raised" in note] or ["the net raised"]
+        samples = [note for note in getattr(error, "__notes__", ()) if note.startswith("with sample")]
+        raise RecordingError(
+            f"{' '.join([*notes[:1], *samples[:1]])}: {error_line(error)}",
+            where=own_line(error),
+            then="mend the net, or what it is given (--input)",
+        ) from error

@@ -60,12 +60,40 @@ def samples_of(inputs: Any) -> tuple[list[Samples | None], tuple[str, ...]]:
     if inputs is None:
         return [None], ()
     if isinstance(inputs, str | os.PathLike | Trace):
+        _check_path(inputs)
         found = samples_from(inputs)
         name = inputs.path.name if isinstance(inputs, Trace) else Path(inputs).name
-        return [found], (f"samples from {name}", *found.notes)
-    if isinstance(inputs, list) and inputs and all(_is_sample(item) for item in inputs):
-        return [_one(item) for item in inputs], (f"{len(inputs)} samples",)
-    return [_one(inputs)], ()
+        return [found], (f"inputs from {name}: {_words(found)}", *found.notes)
+    if isinstance(inputs, list) and not inputs:
+        then = 'give at least one, as tracer.inputs("8x3x224x224:float32", samples=3) draws them'
+        raise RuleError("the list of samples is empty", where="inputs=[]", then=then)
+    if isinstance(inputs, list) and all(_is_sample(item) for item in inputs):
+        found_all: list[Samples | None] = [_one(item) for item in inputs]
+        return found_all, (f"{len(inputs)} sample{'s' * (len(inputs) > 1)} of {_words(_one(inputs[0]))}",)
+    sample = _one(inputs)
+    return [sample], (f"inputs {_words(sample)}",)
+
+
+def _check_path(inputs: Any) -> None:
+    """A description where a path is wanted would be looked for as a file."""
+    if isinstance(inputs, str) and ":" in inputs and not Path(inputs).exists():
+        then = f"draw them: inputs=tracer.inputs({inputs!r}); or check the path"
+        raise RuleError("inputs= is a text, and no file of that name is there", where=repr(inputs)[:80], then=then)
+
+
+def _words(samples: Samples) -> str:
+    """What a net is given, short: dtype and shape of each argument."""
+    given = [("", value) for value in samples.args] + [(f"{name} ", value) for name, value in samples.kwargs.items()]
+    words = [name + _argument(value) for name, value in given]
+    return ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
+
+
+def _argument(value: Any) -> str:
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if not isinstance(shape, tuple) or dtype is None:
+        return f"a {type(value).__name__}" if not isinstance(value, bool | int | float) else repr(value)
+    axes = "x".join(map(str, shape)) or "scalar"
+    return f"{axes} {str(dtype).rpartition('.')[2].lower()}"
 
 
 def _is_sample(value: Any) -> bool:

@@ -194,7 +194,7 @@ def compare(
             assumed=assumed,
             progress=told,
         )
-    return CheckReport(outcome)
+    return CheckReport(replace(outcome, kept=out is not None))
 
 
 def _layer_pins(ours: Trace, theirs: Trace, pins: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

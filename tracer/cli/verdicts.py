@@ -236,18 +236,18 @@ def compare(
 def _check_lines(report: CheckReport, *, table: bool) -> Iterator[Text]:
     from rich.text import Text
 
-    yield from (Text(line) for line in report.front())
+    yield from (Text(line) for line in report.front(every=table))
     if report.report is not None:
-        yield from _report_lines(report.report, table=table)
+        yield from _report_lines(report.report, table=table, command="tracer compare")
 
 
-def _report_lines(report: Report, *, table: bool) -> Iterator[Text]:
+def _report_lines(report: Report, *, table: bool, command: str = "tracer diff") -> Iterator[Text]:
     from rich.text import Text
 
     from tracer.reports import terminal
 
     page = terminal.page_for(sys.stdout)
-    yield from terminal.report_lines(report.diagnosis, page)
+    yield from terminal.report_lines(report.diagnosis, page, command)
     files = report.alignment.unit == "file"
     if (table or files) and report.diagnosis.rows:
         yield Text()

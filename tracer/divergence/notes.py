@@ -16,8 +16,11 @@ from tracer.divergence.metrics import layouts, rounding
 from tracer.divergence.places import Origin
 from tracer.divergence.rules import mode_matters
 from tracer.divergence.scalars import one_sided_inputs
+from tracer.trace.schema import Header
 
-_FLAGS = ("tf32_matmul", "autocast", "deterministic")
+_FLAGS = ("tf32_matmul", "autocast")
+_FLAGS_OF_DEVICES = ("deterministic",)
+"""On the CPU both frameworks compute the same bits each time, whatever these say."""
 
 
 def beforehand(case: Case) -> tuple[str, ...]:
@@ -212,14 +215,20 @@ def _environments(case: Case) -> list[str]:
         differing = [k for k in shared if ours.environment[k] != theirs.environment[k]]
     else:
         differing = [k for k in _FLAGS if is_on(ours.environment.get(k)) != is_on(theirs.environment.get(k))]
-        on_cuda = any("cuda" in str(side.environment.get("device")) for side in (ours, theirs))
-        differing += [
-            k for k in ("tf32_cudnn",) if on_cuda and is_on(ours.environment.get(k)) != is_on(theirs.environment.get(k))
-        ]
+        devices = [_device(side) for side in (ours, theirs)]
+        more = ["tf32_cudnn"] if any("cuda" in device for device in devices) else []
+        more += _FLAGS_OF_DEVICES if any(device not in {"", "cpu"} for device in devices) else ()
+        differing += [k for k in more if is_on(ours.environment.get(k)) != is_on(theirs.environment.get(k))]
     return [
         f"{key} is {ours.environment.get(key)} in the reference and {theirs.environment.get(key)} in the candidate"
         for key in differing
     ]
+
+
+def _device(header: Header) -> str:
+    """Where a net ran, in its framework's word."""
+    found = header.environment
+    return str(found.get("device") or found.get("device_target") or "").lower()
 
 
 def is_on(flag: object) -> bool:

@@ -478,12 +478,15 @@ class MindSporeWatcher:
         return {path: bool(getattr(cell, "training", False)) for path, cell, _ in self.layers(net)}
 
     def set_modes(self, net: Any, modes: Mapping[str, bool]) -> None:
-        """As `set_train` does it, cell by cell."""
+        """As `set_train` does it, cell by cell; a cell that has no table of flags yet, gets none."""
         for path, cell, _ in self.layers(net):
-            if path in modes:
+            if path in modes and bool(getattr(cell, "training", False)) != modes[path]:
                 if path == ROOT:
                     cell._phase = "train" if modes[path] else "predict"  # noqa: SLF001
-                cell.add_flags(training=modes[path])
+                if "_func_graph_flags" in vars(cell):
+                    cell.add_flags(training=modes[path])
+                else:
+                    cell.training = modes[path]
 
     def assign(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
         """Into the tensor's own memory where the device can, else new memory."""

@@ -16,6 +16,7 @@ from tracer.trace.schema import Source
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120
 _DEMO = os.path.join(_OURS, "demo") + os.sep  # noqa: PTH118
+_COMMANDS = os.path.join(_OURS, "cli") + os.sep  # noqa: PTH118
 
 # --------------------------------------------------------------------------------------------------------------------
 # The calling line
@@ -32,7 +33,8 @@ class Callers:
         self._held: list[CodeType] = []  # so that no id comes again; their own hash reads all of their bytecode
 
     def line(self) -> Source | None:
-        """The line of the user's code that is being executed; None where there is none."""
+        """The line of the user's code that is being executed; None where there is none: what calls a command of the
+        command line is not the user's."""
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
         while frame is not None:
             code = frame.f_code
@@ -40,6 +42,8 @@ class Callers:
             if foreign is None:
                 self._held.append(code)
                 foreign = self._foreign[id(code)] = self._is_foreign(code.co_filename)
+            if foreign and code.co_filename.startswith(_COMMANDS):
+                return None
             if not foreign:
                 key = (id(code), frame.f_lineno)
                 source = self._sources.get(key)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tracer import __version__
-from tracer.errors import RecordingError, RuleError, TraceFileError, TracerError
+from tracer.errors import RecordingError, RuleError, TraceFileError, TracerError, add_note
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Gradients, Watcher
 from tracer.frameworks.replaying import Done, Replays
@@ -278,12 +278,7 @@ def _end_quietly(writer: TraceWriter, end: End, error: BaseException | None = No
     except TracerError as problem:
         if error is None:
             return
-        words = f"And the trace of this run was not put in its place: {problem}"
-        if hasattr(error, "add_note"):
-            error.add_note(words)
-        else:  # before Python 3.11
-            with contextlib.suppress(Warning):  # where warnings are errors, the net's own goes first
-                warnings.warn(words, RuntimeWarning, stacklevel=2)
+        add_note(error, f"And the trace of this run was not put in its place: {problem}")
 
 
 def _raise_own_failures(

@@ -200,9 +200,12 @@ def _coverage(coverage: Coverage) -> Json:
     }
 
 
+_NO_PHASES = dict.fromkeys(("forward", "backward"), "nothing was compared")
+
+
 def no_coverage() -> Json:
     """The coverage of a diff that was not made."""
-    return {"judged": 0, "aligned": 0, "alone": 0, "unjudgeable": 0, "phases": {}, "screened": 0}
+    return {"judged": 0, "aligned": 0, "alone": 0, "unjudgeable": 0, "phases": dict(_NO_PHASES), "screened": 0}
 
 
 def _road_step(step: RoadStep) -> Json:

@@ -170,10 +170,12 @@ def to_string(lines: Iterable[Text]) -> str:
     return "\n".join(line.plain.rstrip() for line in lines)
 
 
-def report_text(diagnosis: Diagnosis, *, width: int = PLAIN_WIDTH, encoding: str = "utf-8") -> str:
-    """What `tracer diff` prints, as plain text; of files with the table of all pairs."""
+def report_text(
+    diagnosis: Diagnosis, *, width: int = PLAIN_WIDTH, encoding: str = "utf-8", command: str = "tracer diff"
+) -> str:
+    """What a command prints, as plain text; of files with the table of all pairs."""
     page = Page(width, encoding, str(Path.cwd()))
-    lines = report_lines(diagnosis, page)
+    lines = report_lines(diagnosis, page, command)
     if diagnosis.alignment.unit == "file" and diagnosis.rows:
         lines += [Text(), *table_lines(diagnosis.rows, page, narrow=True, files=True)]
     return to_string(lines)
@@ -218,17 +220,17 @@ _GENEROUS_TO_SPARE = (
 )
 
 
-def report_lines(diagnosis: Diagnosis, page: Page) -> list[Text]:
-    """The report, at most a screen: the more there is, the less is shown of each."""
+def report_lines(diagnosis: Diagnosis, page: Page, command: str = "tracer diff") -> list[Text]:
+    """The report of a command, at most a screen: the more there is, the less is shown of each."""
     lines: list[Text] = []
     for most in _GENEROUS_TO_SPARE:
-        lines = _report_lines(diagnosis, page, most)
+        lines = _report_lines(diagnosis, page, most, command)
         if len(lines) <= _SCREEN:
             break
     return lines
 
 
-def _report_lines(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
+def _report_lines(diagnosis: Diagnosis, page: Page, most: _Most, command: str) -> list[Text]:
     parts = [_head(diagnosis, page), _beforehand(diagnosis, page)]
     origin = diagnosis.origin
     if origin is not None:
@@ -238,7 +240,7 @@ def _report_lines(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
             _causes(origin, diagnosis, page, most),
             _more_origins(diagnosis, page, most),
         ]
-    parts.append(_coverage(diagnosis, page, most))
+    parts.append(_coverage(diagnosis, page, most, command))
     lines: list[Text] = []
     for part in parts:
         lines += [Text(), *part] if part and lines else part
@@ -488,10 +490,10 @@ def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
     return [*lines, *_left_out(len(groups) - most.origins, page)]
 
 
-def _coverage(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
+def _coverage(diagnosis: Diagnosis, page: Page, most: _Most, command: str) -> list[Text]:
     said = wording.coverage(diagnosis)
     lines = _paragraph(said, page)
-    hint = "all of them: tracer diff --every"
+    hint = f"all of them: {command} --every"
     if wording.every_judges_more(diagnosis):
         gap = page.width - 2 - cell_len(said) - cell_len(hint)
         beside = gap >= _APART

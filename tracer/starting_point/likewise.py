@@ -17,7 +17,7 @@ from tracer.divergence.alignment import Alignment, align
 from tracer.divergence.graph import CallGraph, call_graph
 from tracer.divergence.metrics import Progress
 from tracer.divergence.rules import UserRule
-from tracer.errors import TracerError
+from tracer.errors import StartingPointError, TracerError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
 from tracer.frameworks.replaying import Replays
@@ -59,7 +59,6 @@ class Rehearsal:
     skeleton: Skeleton | None
     alignment: Alignment | None
     weights: WeightMap
-    problem: str | None = None
     graph: CallGraph | None = field(default=None, repr=False)
     reference: CallGraph | None = field(default=None, repr=False)
 
@@ -89,6 +88,7 @@ def record_like(
         Exception: whatever the net raised; the trace up to there is at `out`.
     """
     watcher = watcher_for(net)
+    _check_trace(reference, out)
     samples = wishes.samples or samples_from(reference)
     with _put_back(watcher, net, keep_weights=wishes.keep_weights):
         take_modes(watcher, net, reference.skeleton, None)
@@ -116,12 +116,30 @@ def record_like(
     return replace(transfer, notes=(*transfer.notes, *said))
 
 
+def _check_trace(reference: Trace, out: Path) -> None:
+    """The trace to start like has numbers, and is not where the new one is to be.
+
+    Raises:
+        StartingPointError: it is not so.
+    """
+    if reference.skeleton.header.keep != "values":
+        raise StartingPointError(
+            "the trace to start like keeps statistics only, so it has neither samples nor weights",
+            where=str(reference.path),
+            then='record it again with keep="values"',
+        )
+    if out.exists() and out.samefile(reference.path):
+        raise StartingPointError(
+            "the new trace would replace the one it starts like", where=str(out), then="name another file for it"
+        )
+
+
 def rehearse(
     net: Any, reference: Trace, samples: Samples, wishes: Wishes, beside: Path, *, progress: Progress | None = None
 ) -> Rehearsal:
     """Run the candidate once as it is, and map the weights by the calls of both nets.
 
-    Where the run raises, the map rests on the layers alone, and `problem` says why. The run is recorded into a
+    Where the run raises, the map rests on the layers alone, and a note of it says why. The run is recorded into a
     temporary folder on the disk of `beside`.
 
     Raises:
@@ -137,9 +155,9 @@ def rehearse(
             raise
         except Exception as error:  # whatever the net raises is raised again when it is recorded
             words = (str(error).strip() or type(error).__name__).splitlines()[0]
-            problem = f"the net raised before its weights were placed ({type(error).__name__}: {words})"
+            problem = f"placed without the net's calls, for it raised: {type(error).__name__}: {words}"
             weights = wishes.weights or _map(reference, of_net(net).skeleton, wishes, None)
-            return Rehearsal(None, None, weights, problem)
+            return Rehearsal(None, None, replace(weights, notes=(*weights.notes, problem)))
         with Trace(file) as trace:
             return _aligned(reference, trace, wishes)
 

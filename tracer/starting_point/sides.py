@@ -5,25 +5,29 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tracer.divergence.metrics import Progress
-from tracer.errors import StartingPointError
+from tracer.errors import RecordingError, StartingPointError, TracerError, add_note
 from tracer.frameworks import watcher_for
 from tracer.recorder import Options, run_and_record
 from tracer.starting_point.likewise import Wishes, record_like, set_mode
 from tracer.starting_point.randomness import fixed
 from tracer.starting_point.sample_file import write_samples
 from tracer.starting_point.samples import Samples
-from tracer.starting_point.targets import Target
+from tracer.starting_point.targets import Target, error_line
 from tracer.starting_point.weights.loading import Transfer, UnplacedWeights
 from tracer.starting_point.weights.weight_map import WeightMap
 from tracer.trace.reader import Trace
+
+_PATIENCE = 10.0
+"""Seconds that a process has to put things away after Ctrl-C."""
 
 Mode = Literal["eval", "train", "as is"]
 Weights = Transfer | WeightMap | Mapping[str, Any]
@@ -53,6 +57,10 @@ class Side(Protocol):
     """One of the two nets."""
 
     name: str
+    framework: str
+    """"" where another process knows it."""
+    brings_its_own: bool
+    """Does it choose its mode, seed and weights itself, as scripts do?"""
 
     def record(self, samples: Samples | None, out: Path, terms: Terms, progress: Progress | None) -> None:
         """Record it as it is, at `out`."""
@@ -66,8 +74,14 @@ class Side(Protocol):
 class LiveSide:
     """A net in this process."""
 
+    brings_its_own = False
+
     def __init__(self, net: Any, word: str) -> None:
-        self._net, self._watcher = net, watcher_for(net)
+        try:
+            self._net, self._watcher = net, watcher_for(net)
+        except RecordingError as error:
+            raise RecordingError(f"the {word}: {error.what}", where=error.where, then=error.then) from error
+        self.framework = self._watcher.name
         self.name = f"{self._watcher.name} {type(net).__name__}"
         self._word = word
         self._weights: WeightMap | None = None
@@ -79,7 +93,7 @@ class LiveSide:
         try:
             if terms.mode != "as is":
                 set_mode(self._watcher, self._net, training=terms.mode == "train")
-            with fixed(terms.seed):
+            with fixed(terms.seed), said_who(f"the {self._word}", out):
                 run_and_record(
                     self._net,
                     samples.args,
@@ -98,7 +112,7 @@ class LiveSide:
         """After a rehearsal; where weights have no place nothing more is run."""
         assert samples is not None
         wishes = replace(terms.wishes, samples=samples, weights=self._weights or terms.wishes.weights)
-        with Trace(reference) as trace, fixed(terms.seed):
+        with Trace(reference) as trace, fixed(terms.seed), said_who(f"the {self._word}", out):
             try:
                 transfer = record_like(self._net, trace, out, Options(), wishes, progress=progress)
             except UnplacedWeights as error:
@@ -113,6 +127,8 @@ class ProcessSide:
     def __init__(self, target: Target, word: str) -> None:
         self._target, self._word = target, word
         self.name = target.text
+        self.framework = ""
+        self.brings_its_own = target.is_script
 
     def record(self, samples: Samples | None, out: Path, terms: Terms, progress: Progress | None) -> None:
         """Wait for the process."""
@@ -130,14 +146,17 @@ class ProcessSide:
         wishes = terms.wishes
         arguments += [flag for flag, given in (("--partial", wishes.partial), ("--cast", wishes.cast)) if given]
         arguments += [part for a, b in wishes.pins for part in ("--pin", f"{a}={b}")]
+        told.unlink(missing_ok=True)
         try:
             self._run(samples, out, terms, progress, {}, arguments)
+            return Recorded(_read(told) or {}, whole=True)
         except StartingPointError:
             weights = _read(told)
             if weights is not None and not weights.get("whole", True):
                 return Recorded(weights, whole=False)
             raise
-        return Recorded(_read(told) or {}, whole=True)
+        finally:
+            told.unlink(missing_ok=True)
 
     def _run(
         self,
@@ -159,29 +178,105 @@ class ProcessSide:
             command += ["--mode", terms.mode.replace(" ", "-"), "--seed", str(terms.seed)]
             command += [] if terms.wishes.backward else ["--no-backward"]
             command += arguments or []
+            environment["COLUMNS"] = "1000"  # its errors in one line
+        before = _stamp(out)
         with _as_file(samples, out) as file:
             if file is not None:
                 command += [] if self._target.is_script else ["--input", str(file)]
                 environment["TRACER_SAMPLES"] = str(file)
-            done = subprocess.run(  # noqa: S603  (the user's own program, or this one)
-                command, capture_output=True, text=True, errors="replace", env=environment, check=False
-            )
-        if done.returncode or not out.is_file():
-            raise self._failed(done, out)
+            done = _ran(command, environment)
+        if done.returncode or _stamp(out) == before:
+            raise self._failed(done)
 
-    def _failed(self, done: subprocess.CompletedProcess[str], out: Path) -> StartingPointError:
+    def _failed(self, done: subprocess.CompletedProcess[str]) -> StartingPointError:
         """What the process said in its own three beats, else its last words."""
         beats = _beats(done.stderr)
         if beats is not None:
-            return StartingPointError(f"the {self._word}: {beats[0]}", where=beats[1] or self.name, then=beats[2])
+            own = beats[0].removeprefix("the net raised")
+            what = f"the {self._word}: {own}" if own == beats[0] else f"the {self._word} raised{own}"
+            return StartingPointError(what, where=beats[1] or self.name, then=beats[2])
         last = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()][-1:]
         if not done.returncode:
-            what = f"the {self._word} ran, but recorded nothing"
-            then = f'record with tracer.record(net, inputs, out=os.environ["TRACER_OUT"]), here {out.name}'
+            what = f"the {self._word} ran, but recorded nothing to the file that $TRACER_OUT names"
+            then = 'record in it with tracer.record(net, inputs, out=os.environ["TRACER_OUT"])'
             return StartingPointError(what, where=self.name, then=then)
-        what = f"the {self._word} could not be recorded (exit code {done.returncode})"
+        what = f"the {self._word} could not be recorded ({_ended(done.returncode)})"
         what += f": {last[0][:300]}" if last else ""
         return StartingPointError(what, where=self.name, then="run it by itself, and mend what it says")
+
+
+@contextlib.contextmanager
+def said_who(who: str, out: Path) -> Iterator[None]:
+    """What a net raises stays what it is; a note says whose it was, and in which layer."""
+    try:
+        yield
+    except TracerError:
+        raise
+    except Exception as error:
+        add_note(error, f"{who} raised{_in_layer(error, out)}")
+        raise
+
+
+def _in_layer(error: Exception, out: Path) -> str:
+    """Where the trace of a run that was cut says it was; "" where the file there is another run's."""
+    try:
+        with Trace(out) as trace:
+            stopped = trace.skeleton.end.stopped or ""
+    except (TracerError, OSError):
+        return ""
+    place, _, words = stopped.partition(": ")
+    mine = words and error_line(error).startswith(words.splitlines()[0][:200])
+    return f" in {place}" if mine and place != "outside the net" else ""
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """What tells a new file from an old one in its place."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _ran(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """A program run to its end; whatever interrupts the wait ends it too, and all that it started."""
+    with subprocess.Popen(  # noqa: S603  (the user's own program, or this one)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=environment,
+        start_new_session=True,  # Ctrl-C comes to it once, from here
+    ) as process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            _end(process)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """First as Ctrl-C does, so that it puts things away, then by force."""
+    for sign in (signal.SIGINT, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, sign)
+            else:
+                process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_PATIENCE)
+            return
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"ended by {signal.Signals(-code).name}"
+    return f"ended by signal {-code}"
 
 
 def _beats(text: str) -> tuple[str, str, str] | None:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from tracer.errors import FrameworkMissing, StartingPointError
+from tracer.starting_point.randomness import fixed
 
+_HERE = str(Path(__file__).parents[1]) + os.sep
 _FORM = "write module:factory, file.py:factory, or the path of a script that records to $TRACER_OUT"
 
 
@@ -55,8 +58,8 @@ def read_target(text: str) -> Target:
     return Target(text, module=place, factory=factory)
 
 
-def make_net(target: Target) -> Any:
-    """Import the module and call the factory.
+def make_net(target: Target, seed: int) -> Any:
+    """Import the module, and call the factory with all random generators at `seed`.
 
     The module is looked for in the working folder first, a file's own folder is on the path while it is imported.
     A factory that is a net already is taken as it is.
@@ -68,25 +71,46 @@ def make_net(target: Target) -> Any:
     with _found_here(target):
         with _told(target, "cannot be imported"):
             module = _imported(target)
-        made: Any = module
-        for part in target.factory.split("."):
-            if not hasattr(made, part):
-                public = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-                raise StartingPointError(
-                    f"{target.factory!r} is not there",
-                    where=target.text,
-                    then=f"it has {', '.join(public[:8])}" if public else _FORM,
-                )
-            made = getattr(made, part)
-        if isinstance(made, type) or not _is_a_net(made):
-            with _told(target, "raised while it made the net"):
-                made = made()
+        found = _named(target, module)
+        made = found if _is_a_net(found) else _made(target, found, seed)
     if not _is_a_net(made):
         raise StartingPointError(
-            f"the factory made a {type(made).__name__}, which is no net",
+            f"what the factory made is no net, but of class {type(made).__name__}",
             where=target.text,
             then="return a torch.nn.Module or a mindspore.nn.Cell",
         )
+    return made
+
+
+def _named(target: Target, module: ModuleType) -> Any:
+    found: Any = module
+    for part in target.factory.split("."):
+        if not hasattr(found, part):
+            public = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+            raise StartingPointError(
+                f"{target.factory!r} is not there",
+                where=target.text,
+                then=f"it has {', '.join(public[:8])}" if public else _FORM,
+            )
+        found = getattr(found, part)
+    if not callable(found):
+        raise StartingPointError(
+            f"{target.factory!r} makes no net: it is of class {type(found).__name__}",
+            where=target.text,
+            then="name a class, or a function without arguments that returns the net",
+        )
+    return found
+
+
+def _made(target: Target, factory: Any, seed: int) -> Any:
+    """What the factory makes at the seed: once more where a framework came only while it ran, which no seed reached."""
+    for _ in range(2):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*was imported after the seed was fixed.*")
+            with fixed(seed) as random, _told(target, "raised while it made the net"):
+                made = factory()
+        if random.whole:
+            break
     return made
 
 
@@ -138,11 +162,23 @@ def _told(target: Target, what: str) -> Iterator[None]:
         )
         raise StartingPointError(f"there is no module {error.name!r}", where=target.text, then=then) from error
     except Exception as error:
-        own = [f for f in traceback.extract_tb(error.__traceback__) if f"{os.sep}tracer{os.sep}" not in f.filename]
-        place = f"{own[-1].filename}:{own[-1].lineno}" if own else target.text
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        alone = f"import {target.module or 'it'}" + (f"; {target.module}.{target.factory}()" if target.module else "")
+        run = f"python {target.file}" if target.file else f"python -c '{alone}'"
         raise StartingPointError(
-            f"{target.text} {what}: {type(error).__name__}: {words}",
-            where=place,
-            then="make it work by itself first: python -c 'from module import factory; factory()'",
+            f"{target.text} {what}: {error_line(error)}",
+            where=own_line(error) or target.text,
+            then=f"make it work by itself first: {run}",
         ) from error
+
+
+def error_line(error: BaseException) -> str:
+    """An error in one line."""
+    words = str(error).strip()
+    return f"{type(error).__name__}: {words.splitlines()[0]}" if words else type(error).__name__
+
+
+def own_line(error: BaseException) -> str:
+    """The last line of the user's own code that an error came through, as file:line; "" where there is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not f.filename.startswith((_HERE, "<")) and "site-packages" not in f.filename]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
