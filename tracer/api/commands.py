@@ -32,6 +32,18 @@ if TYPE_CHECKING:
     from tracer.reports.starting_point import CheckReport
 
 
+def named_side(text: str | None) -> Any:
+    """What a text names where a net, a trace or a file of parameters is wanted: "module:factory" or "file.py:factory"
+    is the net that it makes, which is not run; any other text is a path.
+
+    Raises:
+        TracerError: there is no such net, or its factory raises.
+    """
+    if text is None or ":" not in text or os.path.exists(text):  # noqa: PTH110  (a text that may be no path at all)
+        return text
+    return make_net(read_target(text), 0)
+
+
 def given_inputs(inputs: Sequence[str], seed: int, samples: int | None = None) -> Any:
     """Inputs as the command line says them: a path, or descriptions that are drawn; None where there are none.
 

@@ -65,14 +65,16 @@ def structure(
 ) -> int:
     """Put REFERENCE and CANDIDATE side by side, layer by layer, and mark where they are built otherwise.
 
-    Each is a trace, or a file of parameters (.pth, .safetensors, .ckpt, .npz), of which only sizes are known. Nothing
-    is run, and neither framework is needed.
+    Each is a trace, a file of parameters (.pth, .safetensors, .ckpt, .npz), of which only sizes are known, or a net
+    that module:factory or file.py:factory makes. Nothing is run; of traces and files neither framework is needed.
     """
     from tracer import api
+    from tracer.api.commands import named_side
     from tracer.reports import terminal
     from tracer.reports.terminal_trees import trees_lines
 
-    report = api.structure(reference, candidate, pins=pins, only=only, rules=rules or ())
+    sides = named_side(reference), named_side(candidate)
+    report = api.structure(*sides, pins=pins, only=only, rules=rules or ())
     if json_file is not None:
         write_out(json_file, report.to_json(), [reference, candidate])
     if not quiet and json_file != "-":

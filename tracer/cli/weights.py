@@ -23,7 +23,8 @@ _SIDES = """\b
 A side is one of:
   a trace                 pt.h5
   a file of parameters    .pth .pt .bin .safetensors .ckpt .npz
-  a folder of shards      model/"""
+  a folder of shards      model/
+  what makes a net        my_models:torch_vit, nets.py:Vit"""
 
 _GROUP_EXAMPLES = """\b
 Examples:
@@ -150,8 +151,10 @@ def map_(
     if out is not None and out != "-" and not out.endswith((".toml", ".json")):
         raise click.UsageError(f"-o {out}: a map is a .toml or a .json file")
     from tracer import api
+    from tracer.api.commands import named_side
 
-    report = api.weight_map(reference, candidate, pins=pins, rules=rules or (), part=part)
+    sides = named_side(reference), named_side(candidate)
+    report = api.weight_map(*sides, pins=pins, rules=rules or (), part=part)
     if out is not None:
         write_out(out, report.to_json() if out.endswith(".json") else report.to_toml(), [reference, candidate])
     if not quiet and out != "-":
@@ -211,12 +214,13 @@ def convert(
     and shapes that the other net wants. Without any of them only the format changes.
     """
     from tracer import api
+    from tracer.api.commands import named_side
 
     report = api.convert_weights(
         source,
         target,
-        reference=reference,
-        candidate=candidate,
+        reference=named_side(reference),
+        candidate=named_side(candidate),
         mapping=mapping,
         pins=pins,
         rules=rules or (),
@@ -278,11 +282,12 @@ def diff(
     two dtypes, or differ.
     """
     from tracer import api
+    from tracer.api.commands import named_side
     from tracer.divergence.metrics import Tolerance
 
     report = api.compare_weights(
-        reference,
-        candidate,
+        named_side(reference),
+        named_side(candidate),
         mapping=mapping,
         pins=pins,
         rules=rules or (),
