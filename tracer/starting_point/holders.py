@@ -175,6 +175,7 @@ def of_trace(trace: Trace) -> Holder:
         lambda key: trace.blocks(held(key), BLOCK),
         has=has,
         unsaved=unsaved | state_of_training(skeleton),
+        value=trace.array if skeleton.header.keep == "values" else None,
     )
 
 

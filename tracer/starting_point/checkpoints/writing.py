@@ -83,13 +83,11 @@ def write_checkpoint(
         writer.write(watched, entries, blocks, tied=tied, framework=framework)
         watched.close()
         _replaced(partial, here)
-    except BaseException as error:
+    except BaseException:
         with suppress(OSError):
             file.close()
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # what was still buffered found no room when the file was closed
-            raise _unwritable(error, here) from error
         raise
 
 
