@@ -192,10 +192,11 @@ def compare(
             Terms(mode, seed, wishes, rules_file),
             folder,
             judge,
+            keep=out is not None,
             assumed=assumed,
             progress=told,
         )
-    return CheckReport(replace(outcome, kept=out is not None))
+    return CheckReport(outcome)
 
 
 def _file_of_rules(rules: Any) -> Path | None:

@@ -91,6 +91,7 @@ class LiveSide:
     def record(self, samples: Samples | None, out: Path, terms: Terms, progress: Progress | None) -> None:
         """In the mode that is asked for; the net's own modes come back."""
         assert samples is not None
+        samples = samples.copied()
         modes = self._watcher.modes(self._net)
         try:
             if terms.mode != "as is":
