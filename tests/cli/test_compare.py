@@ -93,6 +93,26 @@ def test_several_samples_are_drawn_and_judged(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_report_does_not_replace_what_it_is_about(folder: Path) -> None:
+    """Neither the samples that were given nor a trace that was kept."""
+    tracer.save_samples(tracer.inputs("4x6:float32"), folder / "samples.npz")
+    before = (folder / "samples.npz").read_bytes()
+    words = (
+        "compare",
+        "nets_torch:plain",
+        "nets_torch:plain",
+        "--input",
+        "samples.npz",
+        "--one-process",
+        "--no-backward",
+    )
+    for report in ("samples.npz", "spared/reference.h5"):
+        done = checked.run(folder, *words, "--out", "spared", "--json", report)
+        assert (done.returncode, "would replace" in done.stderr) == (2, True)
+    assert (folder / "samples.npz").read_bytes() == before
+    assert tracer.Trace(folder / "spared" / "reference.h5").complete
+
+
 def test_weights_without_place_are_shown_and_end_in_exit_code_2(folder: Path) -> None:
     """From another process as from this one."""
     done = checked.run(folder, "compare", "nets_torch:plain", "nets_torch:More", *INPUT, "--json", "more.json")
@@ -220,6 +240,7 @@ MISSPELT = {
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--mode", "trian"): "'trian' is not one of",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--smaples", "2"): "no such option '--smaples'",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--samples", "0"): "--samples",
+    ("record_net.py", "record_net.py", "--samples", "2"): "nothing says what the samples are",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--pin", "fc"): "does not name two paths",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--rules", "none.toml"): "none.toml",
     ("nets_torch", "nets_torch:plain", *INPUT): "this names no net",
