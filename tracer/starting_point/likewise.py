@@ -215,13 +215,17 @@ def set_mode(watcher: Watcher, net: Any, *, training: bool) -> None:
 
 @contextlib.contextmanager
 def _put_back(watcher: Watcher, net: Any, *, keep_weights: bool) -> Iterator[None]:
-    """Afterwards the net is as it was; of one that keeps its new weights, its modes."""
+    """Afterwards the net is as it was; one that keeps its new weights is in its own modes, and only an error takes the
+    weights back."""
     modes = watcher.modes(net)
-    restore = (lambda: ()) if keep_weights else watcher.preserve(net)
+    restore = watcher.preserve(net)
+    done = False
     try:
         yield
+        done = True
     finally:
-        restore()
+        if not (done and keep_weights):
+            restore()
         watcher.set_modes(net, modes)
 
 
