@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -34,6 +36,23 @@ def tidy(folder: Path) -> Iterator[None]:
     """No command leaves a file in the temporary folder."""
     yield
     assert checked.left_over(folder) == []
+
+
+def on_a_terminal(folder: Path, *arguments: str) -> str:
+    """What a command prints where its output is a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracer", *arguments], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
+        env=checked.environment(folder, TERM="xterm-256color"),
+    )  # fmt: skip
+    os.close(theirs)
+    output = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(ours, 65536):
+            output += piece
+    os.close(ours)
+    process.wait(60)
+    return output.decode()
 
 
 @pytest.mark.mindspore
@@ -72,6 +91,26 @@ def test_several_samples_are_drawn_and_judged(folder: Path) -> None:
     report = validate_report(json.loads(done.stdout))
     assert [row["verdict"] for row in report["samples"]] == ["agree", "agree"]
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_report_does_not_replace_what_it_is_about(folder: Path) -> None:
+    """Neither the samples that were given nor a trace that was kept."""
+    tracer.save_samples(tracer.inputs("4x6:float32"), folder / "samples.npz")
+    before = (folder / "samples.npz").read_bytes()
+    words = (
+        "compare",
+        "nets_torch:plain",
+        "nets_torch:plain",
+        "--input",
+        "samples.npz",
+        "--one-process",
+        "--no-backward",
+    )
+    for report in ("samples.npz", "spared/reference.h5"):
+        done = checked.run(folder, *words, "--out", "spared", "--json", report)
+        assert (done.returncode, "would replace" in done.stderr) == (2, True)
+    assert (folder / "samples.npz").read_bytes() == before
+    assert tracer.Trace(folder / "spared" / "reference.h5").complete
 
 
 def test_weights_without_place_are_shown_and_end_in_exit_code_2(folder: Path) -> None:
@@ -127,6 +166,33 @@ def test_the_weights_of_a_factory_follow_from_the_seed(folder: Path) -> None:
     assert numbers[0] == numbers[1] != numbers[2]
 
 
+RULES = """
+[[rule]]
+kinds = ["nets_torch.Odd"]
+op = "odd"
+"""
+
+
+def test_processes_from_python_take_pins_and_rules(folder: Path) -> None:
+    """As the command does; the report has what the other process says of the weights."""
+    (folder / "rules.toml").write_text(RULES)
+    code = (
+        "import sys, tracer\nsys.path.remove('')\n"
+        "report = tracer.compare('nets_torch:plain', 'nets_torch:tanh', tracer.inputs('4x6:float32'), processes=True,\n"
+        "    pins={'fc': 'fc', 'head.weight': 'head.weight'}, rules='rules.toml')\n"
+        "print(report.verdict, report.to_dict()['weights']['whole'])"
+    )
+    done = checked.run(folder, code=code)
+    assert done.stdout == "diverged True\n", done.stderr
+
+
+def test_progress_is_shown_on_a_terminal_while_a_side_runs(folder: Path) -> None:
+    """What is being done, on the standard error; gone at the end."""
+    output = on_a_terminal(folder, "compare", "nets_torch:plain", "nets_torch:plain", *INPUT)
+    assert "recording the reference, nets_torch:plain" in output
+    assert "agree in forward and backward" in output
+
+
 ERRORS = {
     ("nets_torch:raises",): (
         "the reference: nets_torch:raises raised while it made the net: ValueError",
@@ -174,6 +240,7 @@ MISSPELT = {
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--mode", "trian"): "'trian' is not one of",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--smaples", "2"): "no such option '--smaples'",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--samples", "0"): "--samples",
+    ("record_net.py", "record_net.py", "--samples", "2"): "nothing says what the samples are",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--pin", "fc"): "does not name two paths",
     ("nets_torch:plain", "nets_torch:plain", *INPUT, "--rules", "none.toml"): "none.toml",
     ("nets_torch", "nets_torch:plain", *INPUT): "this names no net",

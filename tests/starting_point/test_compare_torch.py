@@ -161,6 +161,26 @@ def test_only_the_forward_pass_on_request() -> None:
     assert "backward" not in tracer.compare(nets.Net(), nets.Net(), X, backward=False).reason
 
 
+class Altering(torch.nn.Module):
+    """Changes what it is given, tensors and containers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = torch.nn.Linear(6, 3)
+
+    def forward(self, given: dict[str, Any]) -> Any:
+        return self.fc(given.pop("x").add_(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_net_that_alters_its_inputs_spoils_neither_the_other_nor_yours(dtype: Any) -> None:
+    """Every run has samples of its own."""
+    given = {"x": torch.zeros(2, 6, dtype=dtype)}
+    report = tracer.compare(Altering().to(dtype), Altering().to(dtype), (given,))
+    assert report.verdict == "agree"
+    assert torch.equal(given["x"], torch.zeros(2, 6, dtype=dtype))
+
+
 def test_the_report_is_saved(tmp_path: Path) -> None:
     """JSON and a page; another suffix is refused."""
     report = tracer.compare(nets.Net(), nets.Net(), X)

@@ -104,6 +104,11 @@ def test_a_net_that_raises_keeps_its_exception(reference: Path) -> None:
         assert not trace.complete
 
 
+def test_weights_that_were_to_stay_go_back_where_the_net_raises(reference: Path) -> None:
+    """A failure leaves the net as it was, whatever was asked."""
+    assert type(like(nets.Raising(), reference, keep_weights=True)) is RuntimeError
+
+
 def test_inputs_that_do_not_fit_are_the_nets_own_error(reference: Path) -> None:
     """And nothing is changed."""
     assert type(like(nets.Net(), reference, inputs=np.ones((4, 9), np.float32))) is RuntimeError

@@ -51,6 +51,8 @@ def given_inputs(inputs: Sequence[str], seed: int, samples: int | None = None) -
         TracerError: a description that says no shape or dtype, or paths among descriptions.
     """
     if not inputs:
+        if samples is not None:
+            raise RuleError("nothing says what the samples are", where=f"--samples {samples}", then="give --input too")
         return None
     paths = [text for text in inputs if os.path.exists(text)]  # noqa: PTH110  (a text that may be no path at all)
     if paths:

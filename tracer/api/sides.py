@@ -91,7 +91,8 @@ def _words(samples: Samples) -> str:
 def _argument(value: Any) -> str:
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if not isinstance(shape, tuple) or dtype is None:
-        return f"a {type(value).__name__}" if not isinstance(value, bool | int | float) else repr(value)
+        plain = isinstance(value, bool | int | float | str | None)
+        return repr(value)[:20] if plain else f"a {type(value).__name__}"
     axes = "x".join(map(str, shape)) or "scalar"
     return f"{axes} {str(dtype).rpartition('.')[2].lower()}"
 

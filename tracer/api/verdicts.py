@@ -154,6 +154,7 @@ def compare(
     if processes and (keep_weights or mapping is not None):
         word = "keep_weights" if keep_weights else "mapping"
         raise RuleError(f"{word}= needs the nets in this process", where="processes=True", then="leave one of them out")
+    rules_file = _file_of_rules(rules) if processes else None
     wishes = Wishes(
         weights=None,
         pins=all_pins,
@@ -188,13 +189,24 @@ def compare(
         outcome = check(
             *sides,
             samples,
-            Terms(mode, seed, wishes),
+            Terms(mode, seed, wishes, rules_file),
             folder,
             judge,
+            keep=out is not None,
             assumed=assumed,
             progress=told,
         )
-    return CheckReport(replace(outcome, kept=out is not None))
+    return CheckReport(outcome)
+
+
+def _file_of_rules(rules: Any) -> Path | None:
+    """The file of the rules, for another process."""
+    if isinstance(rules, str | os.PathLike):
+        return Path(rules).absolute()
+    if rules:
+        then = "write them into a TOML file and give its path, or leave processes=True out"
+        raise RuleError("rules= cannot go to another process as they are", where="processes=True", then=then)
+    return None
 
 
 def _layer_pins(ours: Trace, theirs: Trace, pins: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

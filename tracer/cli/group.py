@@ -11,10 +11,11 @@ from tracer import __version__
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Start here:
-  tracer demo                  a port with a slip, found in a minute
-  tracer diff pt.h5 ms.h5      where your own port first goes wrong
-
-Traces are written by tracer.record(net, inputs, out="pt.h5") in Python.""",
+  tracer demo                                  a port with a slip, found in a minute
+  tracer compare pt:Net ms:Net --input 2x8:float32
+                                               where your own port first goes wrong
+  tracer diff pt.h5 ms.h5                      the same of two traces, which tracer record
+                                               writes, or tracer.record(...) in Python""",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="tracer", message="%(prog)s %(version)s")
 def cli() -> None:

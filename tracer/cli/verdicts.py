@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -226,7 +227,7 @@ def compare(
         )
     for name, make in ((json_file, report.to_json), (html_file, report.to_html)):
         if name is not None:
-            write_out(name, make(), [])
+            write_out(name, make(), [*inputs, *(map(str, Path(out).glob("*.h5")) if out is not None else ())])
     if not quiet and json_file != "-":
         print_out(_check_lines(report, table=every), color=not no_color)
     code: int = report.exit_code

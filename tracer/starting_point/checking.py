@@ -53,6 +53,7 @@ def check(
     folder: Path,
     judge: Judge,
     *,
+    keep: bool = True,
     assumed: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Outcome:
@@ -65,6 +66,7 @@ def check(
         terms: on what terms they run.
         folder: where the traces go: reference.h5 and candidate.h5, of several samples reference-0.h5 and so on.
         judge: the diff of two traces.
+        keep: whether traces stay when they were judged.
         assumed: what the caller took for granted.
         progress: is told how far it is.
 
@@ -97,11 +99,15 @@ def check(
                 (),
                 tuple(said),
                 "the weights cannot all be placed, so nothing was compared",
+                kept=keep,
                 frameworks=(_framework(reference, recorded.weights, 0), _framework(candidate, recorded.weights, 1)),
             )
         with Trace(ours) as first, Trace(theirs) as second:
             diagnoses.append(judge(first, second))
-    return Outcome((reference.name, candidate.name), weights, tuple(diagnoses), tuple(said))
+        if not keep:
+            for trace in (ours, theirs):
+                trace.unlink()
+    return Outcome((reference.name, candidate.name), weights, tuple(diagnoses), tuple(said), kept=keep)
 
 
 def _framework(side: Side, weights: Weights, at: int) -> str:

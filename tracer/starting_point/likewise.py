@@ -101,11 +101,12 @@ def record_like(
         tell("moving the weights", 0, 0)
         transfer = fill(net, of_trace(reference), known.weights, partial=wishes.partial, cast=wishes.cast)
         replays, said = _replays(reference, known)
+        own = samples.copied()
         notes = (f"recorded like {reference.path.name}: {_counted(transfer)}", *samples.notes, *said)
         run_and_record(
             net,
-            samples.args,
-            dict(samples.kwargs),
+            own.args,
+            dict(own.kwargs),
             out,
             options,
             backward=wishes.backward,
@@ -147,10 +148,11 @@ def rehearse(
     """
     with tempfile.TemporaryDirectory(prefix=".tracer-", dir=beside.parent) as folder:
         file = Path(folder) / "rehearsal.h5"
+        own = samples.copied()
         try:
             if progress is not None:
                 progress("running the candidate once, for its calls", 0, 0)
-            run_and_record(net, samples.args, dict(samples.kwargs), file, Options("values"), backward=False)
+            run_and_record(net, own.args, dict(own.kwargs), file, Options("values"), backward=False)
         except TracerError:
             raise
         except Exception as error:  # whatever the net raises is raised again when it is recorded
@@ -213,13 +215,17 @@ def set_mode(watcher: Watcher, net: Any, *, training: bool) -> None:
 
 @contextlib.contextmanager
 def _put_back(watcher: Watcher, net: Any, *, keep_weights: bool) -> Iterator[None]:
-    """Afterwards the net is as it was; of one that keeps its new weights, its modes."""
+    """Afterwards the net is as it was; one that keeps its new weights is in its own modes, and only an error takes the
+    weights back."""
     modes = watcher.modes(net)
-    restore = (lambda: ()) if keep_weights else watcher.preserve(net)
+    restore = watcher.preserve(net)
+    done = False
     try:
         yield
+        done = True
     finally:
-        restore()
+        if not (done and keep_weights):
+            restore()
         watcher.set_modes(net, modes)
 
 

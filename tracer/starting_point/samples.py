@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import StartingPointError
+from tracer.starting_point.nesting import array_of
 from tracer.starting_point.sample_file import number_of, read_array, read_batch, read_folder
 from tracer.trace.reader import Trace
 from tracer.trace.schema import ROOT
@@ -44,6 +46,13 @@ class Samples:
             return Samples((), dict(batch), (), (batch,))
         return Samples((batch,), {}, (), (batch,))
 
+    def copied(self) -> Samples:
+        """The same for one run, which may then do to it what it likes: other containers, tensors as arrays, of which
+        every run makes tensors of its own."""
+        return replace(
+            self, args=tuple(map(_copied, self.args)), kwargs={k: _copied(v) for k, v in self.kwargs.items()}
+        )
+
     @property
     def batch(self) -> Any:
         """The saved batch; otherwise one argument is itself, several are a tuple, keyword arguments a dict.
@@ -62,6 +71,25 @@ class Samples:
         if self.kwargs:
             return dict(self.kwargs)
         return self.args[0] if len(self.args) == 1 else self.args
+
+
+def _copied(nest: Any) -> Any:
+    if isinstance(nest, tuple):
+        items = [_copied(item) for item in nest]
+        return type(nest)(*items) if hasattr(nest, "_fields") else tuple(items)
+    if isinstance(nest, list):
+        return [_copied(item) for item in nest]
+    if isinstance(nest, dict):
+        found = copy(nest)
+        found.update((key, _copied(value)) for key, value in nest.items())
+        return found
+    if isinstance(nest, np.ndarray | np.generic):  # copied where it becomes a tensor
+        return nest
+    try:
+        array = array_of(nest)
+    except StartingPointError:  # quantised, say: the tensor itself has to do
+        return nest
+    return nest if array is None else np.array(array)
 
 
 def samples_from(source: Any) -> Samples:

@@ -42,6 +42,8 @@ class Terms:
     mode: Mode = "eval"
     seed: int = 0
     wishes: Wishes = field(default_factory=Wishes)
+    rules_file: Path | None = None
+    """Where the rules of the wishes stand, for other processes."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class LiveSide:
     def record(self, samples: Samples | None, out: Path, terms: Terms, progress: Progress | None) -> None:
         """In the mode that is asked for; the net's own modes come back."""
         assert samples is not None
+        samples = samples.copied()
         modes = self._watcher.modes(self._net)
         try:
             if terms.mode != "as is":
@@ -146,6 +149,7 @@ class ProcessSide:
         wishes = terms.wishes
         arguments += [flag for flag, given in (("--partial", wishes.partial), ("--cast", wishes.cast)) if given]
         arguments += [part for a, b in wishes.pins for part in ("--pin", f"{a}={b}")]
+        arguments += ["--rules", str(terms.rules_file)] if terms.rules_file is not None else []
         told.unlink(missing_ok=True)
         try:
             self._run(samples, out, terms, progress, {}, arguments)
@@ -169,7 +173,7 @@ class ProcessSide:
     ) -> None:
         if progress is not None:
             progress(f"recording the {self._word}, {self.name}", 0, 0)
-        environment = {**os.environ, "TRACER_OUT": str(out), **more}
+        environment = {**os.environ, "TRACER_OUT": str(out), **_found(os.environ), **more}
         if self._target.is_script:
             assert self._target.file is not None
             command = [sys.executable, str(self._target.file)]
@@ -227,6 +231,14 @@ def _in_layer(error: Exception, out: Path) -> str:
     place, _, words = stopped.partition(": ")
     mine = words and error_line(error).startswith(words.splitlines()[0][:200])
     return f" in {place}" if mine and place != "outside the net" else ""
+
+
+def _found(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where the other process finds this package, should it lie in a source tree."""
+    folder = str(Path(__file__).parents[2])
+    if Path(folder).name in {"site-packages", "dist-packages"}:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (environment.get("PYTHONPATH"), folder)))}
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
