@@ -62,10 +62,13 @@ def symmetric_convolutions(net: Any) -> None:
 
 
 def symmetric_pooling(net: Any) -> None:
-    """The pool behind the stem with one row of padding on every side."""
+    """Max pools with the same padding on every side, where `pad_mode="same"` puts the odd row last."""
     from mindspore import nn
 
-    replace(net, "max_pool", nn.MaxPool2d(kernel_size=3, stride=2, pad_mode="pad", padding=1))
+    for path, cell in _all(net, "MaxPool2d"):
+        if cell.pad_mode.lower() == "same" and cell.kernel_size > 1:
+            padding = cell.kernel_size // 2
+            replace(net, path, nn.MaxPool2d(cell.kernel_size, cell.stride, pad_mode="pad", padding=padding))
 
 
 def pooling_counts_padding(net: Any) -> None:
@@ -82,3 +85,11 @@ def unpadded_stem(net: Any) -> None:
     from mindspore import nn
 
     replace(net, "features.0", nn.Conv2d(3, 64, 3, stride=2, pad_mode="valid", has_bias=True))
+
+
+def silu_in_gates(net: Any) -> None:
+    """SiLU between the two layers of every squeeze-and-excitation, where the port has ReLU."""
+    from mindspore import nn
+
+    for path, _ in _all(net, "SqueezeExcite"):
+        replace(net, f"{path}.act", nn.SiLU())

@@ -1,0 +1,49 @@
+"""The nets whose weights are moved by the tracer alone: those of `pairs.py`, and more for which nobody wrote a map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.published import mends
+from tests.published.pairs import PAIRS
+
+
+@dataclass(frozen=True)
+class Family:
+    """Two nets that should be one.
+
+    `mends` are the port's known faults, each made right, so that the nets' outputs can be held against each other.
+    `rename` is a map by hand where there is one: it judges, and places nothing. `needs_calls`: structure alone leaves
+    choices between layers of equal shapes, which the calls of both nets settle. `size` is the height and width of the
+    two images.
+    """
+
+    reference: str
+    candidate: str
+    size: int
+    mends: tuple[mends.Mend, ...] = ()
+    rename: Callable[[str], str] | None = None
+    needs_calls: bool = False
+
+
+FAMILIES = {
+    name: Family(p.reference, p.candidate, p.size, tuple(f.mend for f in p.findings), p.rename, name == "inception_v3")
+    for name, p in PAIRS.items()
+} | {
+    "resnext50_32x4d": Family("timm:resnext50_32x4d", "resnext50_32x4d", 64, (mends.symmetric_pooling,)),
+    "res2net50": Family("timm:res2net50_26w_4s", "res2net50", 64),
+    "seresnet50": Family("timm:seresnet50", "seresnet50", 64, (mends.symmetric_pooling,)),
+    "ghostnet_100": Family("timm:ghostnet_100", "ghostnet_100", 64),
+    "mixnet_s": Family("timm:mixnet_s", "mixnet_s", 64, (mends.silu_in_gates,)),
+    "repvgg_a0": Family("timm:repvgg_a0", "repvgg_a0", 64),
+    "edgenext_xx_small": Family("timm:edgenext_xx_small", "edgenext_xx_small", 64),
+    "visformer_tiny": Family("timm:visformer_tiny", "visformer_tiny", 224, (mends.exact_gelu,)),
+    "xcit_tiny_12_p16": Family("timm:xcit_tiny_12_p16_224", "xcit_tiny_12_p16_224", 224),
+    "pit_ti": Family("timm:pit_ti_224", "pit_ti", 224),
+    "coat_tiny": Family("timm:coat_tiny", "coat_tiny", 224),
+    "crossvit_9": Family("timm:crossvit_9_240", "crossvit_9", 240),
+    "volo_d1": Family("timm:volo_d1_224", "volo_d1", 224),
+    "poolformer_s12": Family("timm:poolformer_s12", "poolformer_s12", 224),
+    "swin_tiny": Family("timm:swin_tiny_patch4_window7_224", "swin_tiny", 224),
+}
