@@ -93,3 +93,25 @@ def silu_in_gates(net: Any) -> None:
 
     for path, _ in _all(net, "SqueezeExcite"):
         replace(net, f"{path}.act", nn.SiLU())
+
+
+def pools_before_norm(net: Any) -> None:
+    """The last norm of a PoolFormer behind the mean over the image, where the port has it before."""
+    norm, head = net.norm, net.head
+    net.forward_features = lambda x: net.network(net.patch_embed(x))
+    net.forward_head = lambda x: head(norm(x.mean([-2, -1], True)).flatten(start_dim=1))
+
+
+def encodes_the_residual(net: Any) -> None:
+    """CoaT's serial blocks add to what the position encoding put out, where the port adds to what it was given."""
+    for _, cell in _all(net, "SerialBlock"):
+        cell.construct = _serial_block(cell)
+
+
+def _serial_block(cell: Any) -> Callable[[Any, Any], Any]:
+    def construct(x: Any, size: Any) -> Any:
+        x = cell.cpe(x, size)
+        x = x + cell.drop_path(cell.factoratt_crpe(cell.norm1(x), size))
+        return x + cell.drop_path(cell.mlp(cell.norm2(x)))
+
+    return construct
