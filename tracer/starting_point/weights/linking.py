@@ -18,6 +18,7 @@ from tracer.starting_point.weights.choices import settle
 from tracer.starting_point.weights.doubts import Open, by_names, in_doubt
 from tracer.starting_point.weights.naming import named_roles
 from tracer.starting_point.weights.roles import RoleGroup
+from tracer.starting_point.weights.surroundings import by_surroundings
 from tracer.starting_point.weights.weight_map import key_of
 
 Array = np.ndarray[Any, Any]
@@ -142,13 +143,19 @@ def _settled(
         ours |= set(new)
         theirs |= {b for b, _ in new.values()}
     open_: list[Open] = []
+    groups = []
     for among in _untold(sides, alignment):
         references, candidates = (
             tuple(path for path in paths if sides.means(side, path).parameters and path not in taken)
             for side, (paths, taken) in enumerate(zip(among, (ours, theirs), strict=True))
         )
-        if not references or not candidates:
-            continue
+        if references and candidates:
+            groups.append((references, candidates))
+    if not _both_ran(sides):
+        known = dict(told) | new
+        pairs, groups = by_surroundings(sides.graphs, groups, _sure(sides, alignment, groups, known), _aligned(alignment))
+        new |= pairs
+    for references, candidates in groups:
         found = settle(
             references,
             candidates,
@@ -161,6 +168,23 @@ def _settled(
         theirs |= {b for b, _ in found.pairs.values()}
         open_ += found.open
     return new, open_
+
+
+def _sure(
+    sides: Sides, alignment: Alignment, groups: Sequence[Open], told: Mapping[str, tuple[str, str]]
+) -> dict[str, str]:
+    """Layers with parameters of equal sizes that are in no doubt, and their partners."""
+    ours = {a for references, _ in groups for a in references} | set(told)
+    theirs = {b for _, candidates in groups for b in candidates} | {b for b, _ in told.values()}
+    return {a: b for a, (b, _) in told.items()} | {
+        a: b
+        for a, b in _aligned(alignment).items()
+        if a not in ours and b not in theirs and sides.means(0, a).parameters and _one_size(sides, a, b)
+    }
+
+
+def _aligned(alignment: Alignment) -> dict[str, str]:
+    return dict(reversed(_paths(alignment)))
 
 
 def _untold(sides: Sides, alignment: Alignment) -> list[Open]:
