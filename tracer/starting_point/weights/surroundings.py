@@ -18,6 +18,9 @@ Open = tuple[tuple[str, ...], tuple[str, ...]]
 Steps = tuple[str, ...]
 """A path, cut into its parts."""
 
+Shapes = tuple[tuple[int, ...], ...]
+"""Of all parameters of a layer, axes of size 1 left out."""
+
 BESIDE = "beside layers of known partners"
 IN_ORDER = "by the order in lists"
 
@@ -64,7 +67,7 @@ class _Search:
     def parts(self, group: Open) -> list[Open]:
         """What stays of a group, in as many parts as can be told apart."""
         left = []
-        for part in self._by_order(group):
+        for part in (part for shape in self._by_shapes(group) for part in self._by_order(shape)):
             for ours, theirs in self._by_neighbours(part):
                 if len(ours) == len(theirs) == 1:
                     why = BESIDE if (ours, theirs) != part else IN_ORDER
@@ -73,6 +76,20 @@ class _Search:
                 elif ours and theirs:
                     left.append((ours, theirs))
         return left
+
+    def _by_shapes(self, group: Open) -> Iterator[Open]:
+        """Kernels of equal sizes in another order of axes are no rivals; a matrix may be stored transposed."""
+        sides = []
+        for side, paths in enumerate(group):
+            found: dict[Shapes, list[str]] = defaultdict(list)
+            for path in paths:
+                found[_shapes(self.graphs[side], path)].append(path)
+            sides.append(found)
+        if {shapes: len(paths) for shapes, paths in sides[0].items()} != {k: len(v) for k, v in sides[1].items()}:
+            yield group
+            return
+        for shapes, paths in sides[0].items():
+            yield tuple(paths), tuple(sides[1][shapes])
 
     # ------------------------------------------------------------------------------------------- neighbours
 
@@ -145,6 +162,12 @@ class _Search:
     def _parted(self, side: int, one: Steps, other: Steps) -> bool:
         shared = _shared(one, other)
         return shared in self.lists[side] and len(one) > len(shared) and int(one[len(shared)]) < int(other[len(shared)])
+
+
+def _shapes(graph: CallGraph, path: str) -> Shapes:
+    shapes = [parameter.shape for parameter in graph.meanings[path].parameters.values()]
+    sizes = [(len(shape) > 2, [n for n in shape if n != 1]) for shape in shapes]
+    return tuple(sorted(tuple(own if kernel else sorted(own)) for kernel, own in sizes))
 
 
 def _around(near: Sequence[Steps], others: Collection[str]) -> frozenset[str] | None:
