@@ -57,8 +57,19 @@ def judge(pair: Pair, folder: Path, stage: int) -> str:
     return f"  {stage} mended  {report['verdict']:<9} {where:<44} {pairs}; {phases}; diff {seconds:.1f} s"
 
 
-_HEAD = ("family", "reference", "port (mindcv)", "parameters", "placed", "transformed", "ambiguous", "alone", "by")
-_HEAD += ("as published", "mended")
+_HEAD = (
+    "family",
+    "reference",
+    "port (mindcv)",
+    "parameters",
+    "placed",
+    "transformed",
+    "ambiguous",
+    "alone",
+    "by",
+    "proved",
+)
+_HEAD += ("output as published", "mended", "not mended")
 
 
 def weights_table(names: list[str]) -> None:
@@ -72,8 +83,13 @@ def weights_table(names: list[str]) -> None:
         found = json.loads(done.stdout.splitlines()[-1])
         package, _, net = family.reference.rpartition(":")
         numbers = [str(found[key]) for key in ("parameters", "placed", "transformed", "ambiguous", "alone")]
-        outputs = [f"{found['published']:.1e}", f"{found['mended']:.1e}" if family.mends else ""]
-        cells = [name, f"{package or 'torchvision'} `{net}`", f"`{family.candidate}`", *numbers, found["how"], *outputs]
+        outputs = ["does not run" if found[key] is None else f"{found[key]:.1e}" for key in ("published", "mended")]
+        if not family.mends:
+            outputs[1] = ""
+        proofs = [word for word in ("equal", "back", "checkpoint") if not found[word]] + (found["wrong"] or [])
+        proofs += [] if found["compared"] == "agree" else [found["compared"]]
+        cells = [name, f"{package or 'torchvision'} `{net}`", f"`{family.candidate}`", *numbers, found["how"]]
+        cells += ["; ".join(proofs) or "yes", *outputs, family.left]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

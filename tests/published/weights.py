@@ -37,7 +37,7 @@ class Moved:
     filled in the port, `transformed` those that were reshaped, split or merged on the way. `alone` counts what matters
     and has no partner, on both sides, `open` what structure alone left open (ambiguous or alone). `wrong` contradicts
     the map by hand (None: there is none). `back` and `checkpoint` say that the same bits arrive. `published` and
-    `mended` are the relative L2 between the outputs.
+    `mended` are the relative L2 between the outputs (None: the port does not run).
     """
 
     parameters: int
@@ -52,8 +52,8 @@ class Moved:
     compared: str
     back: bool
     checkpoint: bool
-    published: float
-    mended: float
+    published: float | None
+    mended: float | None
 
 
 def images(family: Family) -> np.ndarray:
@@ -72,10 +72,14 @@ def move(family: Family, folder: Path) -> Moved:
     report = tracer.load_weights(port, net, mapping=told)
     weights = report.weights
     compared = tracer.compare_weights(net, port, mapping=told).verdict
-    right = _torch_outputs(net, inputs)
-    published = distance(right, _port_outputs(port, inputs))
-    for mend in family.mends:
-        mend(port)
+    published = mended = None
+    if family.runs:
+        right = _torch_outputs(net, inputs)
+        published = mended = distance(right, _port_outputs(port, inputs))
+        for mend in family.mends:
+            mend(port)
+        if family.mends:
+            mended = distance(right, _port_outputs(port, inputs))
     return Moved(
         parameters=sum(fact.needed and not fact.tied for fact in weights.reference.values()),
         placed=len(weights.placements),
@@ -90,7 +94,7 @@ def move(family: Family, folder: Path) -> Moved:
         back=_comes_back(family, net, port, weights),
         checkpoint=_loads_as_checkpoint(family, net, port, weights, folder),
         published=published,
-        mended=distance(right, _port_outputs(port, inputs)) if family.mends else published,
+        mended=mended,
     )
 
 

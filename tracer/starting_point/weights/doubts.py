@@ -103,9 +103,7 @@ def _without_told(
             return rivals
         ours_told, theirs_told = {a for a, _ in told}, {b for _, b in told}
         rivals = {
-            pair: (ours - ours_told, theirs - theirs_told)
-            for pair, (ours, theirs) in rivals.items()
-            if ours or theirs
+            pair: (ours - ours_told, theirs - theirs_told) for pair, (ours, theirs) in rivals.items() if ours or theirs
         }
 
 

@@ -46,9 +46,7 @@ def by_surroundings(
 
 
 class _Search:
-    def __init__(
-        self, graphs: tuple[CallGraph, CallGraph], sure: dict[str, str], aligned: Mapping[str, str]
-    ) -> None:
+    def __init__(self, graphs: tuple[CallGraph, CallGraph], sure: dict[str, str], aligned: Mapping[str, str]) -> None:
         self.graphs, self.aligned = graphs, aligned
         self.told: dict[str, tuple[str, str]] = {}
         self.inside: tuple[dict[Steps, list[Steps]], ...] = (defaultdict(list), defaultdict(list))
@@ -196,5 +194,3 @@ def _lists(graph: CallGraph) -> set[Steps]:
         if steps:
             below[steps[:-1]][steps[-1].isdigit()] += 1
     return {steps for steps, count in below.items() if count[True] > 1 and not count[False]}
-
-
