@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from tracer.divergence.graph import CallGraph, names
 
@@ -65,7 +64,7 @@ class _Search:
     def parts(self, group: Open) -> list[Open]:
         """What stays of a group, in as many parts as can be told apart."""
         left = []
-        for part in (part for shape in self._by_shapes(group) for part in self._by_order(shape)):
+        for part in [part for alike in self._by_shapes(group) for part in self._by_order(alike)]:
             for ours, theirs in self._by_neighbours(part):
                 if len(ours) == len(theirs) == 1:
                     why = BESIDE if (ours, theirs) != part else IN_ORDER
@@ -86,8 +85,8 @@ class _Search:
         if {shapes: len(paths) for shapes, paths in sides[0].items()} != {k: len(v) for k, v in sides[1].items()}:
             yield group
             return
-        for shapes, paths in sides[0].items():
-            yield tuple(paths), tuple(sides[1][shapes])
+        for shapes, alike in sides[0].items():
+            yield tuple(alike), tuple(sides[1][shapes])
 
     # ------------------------------------------------------------------------------------------- neighbours
 
