@@ -40,7 +40,7 @@ FAMILIES = {
     "ghostnet_100": Family("timm:ghostnet_100", "ghostnet_100", 64),
     "mixnet_s": Family("timm:mixnet_s", "mixnet_s", 64, (mends.silu_in_gates,)),
     "repvgg_a0": Family("timm:repvgg_a0", "repvgg_a0", 64),
-    "mobilenet_v1": Family("timm:mobilenetv1_100", "mobilenet_v1_100", 64),
+    "mobilenet_v1": Family("timm:mobilenetv1_100", "mobilenet_v1_100", 64, (mends.clipped_relu,)),
     "pvt_v2_b0": Family("timm:pvt_v2_b0", "pvt_v2_b0", 224),
     "resnest50": Family("timm:resnest50d", "resnest50", 64),
     "skresnet50": Family("timm:skresnet50", "skresnet50", 64),

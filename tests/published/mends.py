@@ -115,3 +115,11 @@ def _serial_block(cell: Any) -> Callable[[Any, Any], Any]:
         return x + cell.drop_path(cell.mlp(cell.norm2(x)))
 
     return construct
+
+
+def clipped_relu(net: Any) -> None:
+    """ReLU6 where the port has ReLU."""
+    from mindspore import nn
+
+    for path, _ in _all(net, "ReLU"):
+        replace(net, path, nn.ReLU6())
