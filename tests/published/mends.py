@@ -62,10 +62,13 @@ def symmetric_convolutions(net: Any) -> None:
 
 
 def symmetric_pooling(net: Any) -> None:
-    """The pool behind the stem with one row of padding on every side."""
+    """Max pools with the same padding on every side, where `pad_mode="same"` puts the odd row last."""
     from mindspore import nn
 
-    replace(net, "max_pool", nn.MaxPool2d(kernel_size=3, stride=2, pad_mode="pad", padding=1))
+    for path, cell in _all(net, "MaxPool2d"):
+        if cell.pad_mode.lower() == "same" and cell.kernel_size > 1:
+            padding = cell.kernel_size // 2
+            replace(net, path, nn.MaxPool2d(cell.kernel_size, cell.stride, pad_mode="pad", padding=padding))
 
 
 def pooling_counts_padding(net: Any) -> None:
@@ -82,3 +85,41 @@ def unpadded_stem(net: Any) -> None:
     from mindspore import nn
 
     replace(net, "features.0", nn.Conv2d(3, 64, 3, stride=2, pad_mode="valid", has_bias=True))
+
+
+def silu_in_gates(net: Any) -> None:
+    """SiLU between the two layers of every squeeze-and-excitation, where the port has ReLU."""
+    from mindspore import nn
+
+    for path, _ in _all(net, "SqueezeExcite"):
+        replace(net, f"{path}.act", nn.SiLU())
+
+
+def pools_before_norm(net: Any) -> None:
+    """The last norm of a PoolFormer behind the mean over the image, where the port has it before."""
+    norm, head = net.norm, net.head
+    net.forward_features = lambda x: net.network(net.patch_embed(x))
+    net.forward_head = lambda x: head(norm(x.mean([-2, -1], True)).flatten(start_dim=1))
+
+
+def encodes_the_residual(net: Any) -> None:
+    """CoaT's serial blocks add to what the position encoding put out, where the port adds to what it was given."""
+    for _, cell in _all(net, "SerialBlock"):
+        cell.construct = _serial_block(cell)
+
+
+def _serial_block(cell: Any) -> Callable[[Any, Any], Any]:
+    def construct(x: Any, size: Any) -> Any:
+        x = cell.cpe(x, size)
+        x = x + cell.drop_path(cell.factoratt_crpe(cell.norm1(x), size))
+        return x + cell.drop_path(cell.mlp(cell.norm2(x)))
+
+    return construct
+
+
+def clipped_relu(net: Any) -> None:
+    """ReLU6 where the port has ReLU."""
+    from mindspore import nn
+
+    for path, _ in _all(net, "ReLU"):
+        replace(net, path, nn.ReLU6())

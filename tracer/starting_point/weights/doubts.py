@@ -28,7 +28,7 @@ def in_doubt(reference: CallGraph, candidate: CallGraph, pairs: Iterable[tuple[s
     sides = (_Places(reference), _Places(candidate))
     pairs = [(a, b) for a, b in pairs if a in sides[0].sizes and sides[0].sizes[a] == sides[1].sizes.get(b)]
     partner, back = dict(pairs), {b: a for a, b in pairs}
-    groups: list[tuple[set[str], set[str]]] = []
+    rivals: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     for a, b in pairs:
         even = len(sides[0].alike(a)) == len(sides[1].alike(b))
         ours = {
@@ -41,8 +41,8 @@ def in_doubt(reference: CallGraph, candidate: CallGraph, pairs: Iterable[tuple[s
             for k in sides[1].alike(b)
             if not (_told(sides, a, b, a, k) or (even and k in back and _in_order(a, back[k], b, k)))
         }
-        if ours or theirs:
-            groups.append((ours | {a}, theirs | {b}))
+        rivals[a, b] = ours, theirs
+    groups = [(ours | {a}, theirs | {b}) for (a, b), (ours, theirs) in _without_told(rivals).items()]
     return [
         (tuple(p for p in sides[0].sizes if p in ours), tuple(p for p in sides[1].sizes if p in theirs))
         for ours, theirs in _joined(groups)
@@ -91,6 +91,20 @@ def _before(one: str, other: str) -> bool | None:
         if mine != its:
             return int(mine) < int(its) if mine.isdigit() and its.isdigit() else None
     return None
+
+
+def _without_told(
+    rivals: dict[tuple[str, str], tuple[set[str], set[str]]],
+) -> dict[tuple[str, str], tuple[set[str], set[str]]]:
+    """Pairs with rivals. A layer whose own pair has none is nobody's rival."""
+    while True:
+        told = [pair for pair, (ours, theirs) in rivals.items() if not ours and not theirs]
+        if not told:
+            return rivals
+        ours_told, theirs_told = {a for a, _ in told}, {b for _, b in told}
+        rivals = {
+            pair: (ours - ours_told, theirs - theirs_told) for pair, (ours, theirs) in rivals.items() if ours or theirs
+        }
 
 
 def _joined(groups: Sequence[tuple[set[str], set[str]]]) -> list[tuple[set[str], set[str]]]:

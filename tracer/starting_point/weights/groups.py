@@ -142,10 +142,11 @@ class _Search:
         ]
 
     def _scope(self, path: str) -> str | None:
-        """The partner of the nearest layer around (or of the layer itself) that has one."""
+        """The partner of the nearest layer around (or of the layer itself) that has one which holds parameters."""
         while True:
-            if path in self.partner:
-                return self.partner[path]
+            scope = self.partner.get(path)
+            if scope is not None and any(self.many.meanings[one].parameters for one in _below(self.many, scope)):
+                return scope
             if path == ROOT:
                 return ROOT if ROOT in self.many.layers else None
             path = _parent(path)

@@ -65,19 +65,23 @@ def leftovers(
             for key, group in left.items()
             if key in right
             for placement in _within(group, right[key], inside=key[0] != (ROOT, ROOT), many=key[1] in common)
-            if not _of_two_layers(placement, single) or likeness(placement.target, placement.pieces[0].source) > _LIKE
+            if not _of_two_layers(placement, single)
+            or likeness(placement.target, placement.pieces[0].source) > _LIKE
+            or key[0] == _layers(placement)
+            or _only_inside(key, every)
         ]
         yield from placed
+        inside = _layers_of([p for p in placed if _of_two_layers(p, single)], partner, back)
         sources = {piece.source for placement in placed for piece in placement.pieces}
         targets = {placement.target for placement in placed}
         ours = [one for one in ours if one.key not in sources]
         theirs = [one for one in theirs if one.key not in targets]
         scopes = {scope for scope, _ in (*left, *right)} - {(ROOT, ROOT)}
-        if not scopes:
+        if not scopes and not inside:
             return
-        deepest = max(scope[0].count(".") for scope in scopes)
+        deepest = max((scope[0].count(".") for scope in scopes), default=-1)
         gone = {scope for scope in scopes if scope[0].count(".") == deepest}
-        partner = {a: b for a, b in partner.items() if (a, b) not in gone}
+        partner = {a: b for a, b in partner.items() if (a, b) not in gone} | inside
         back = {b: a for a, b in partner.items()}
 
 
@@ -108,8 +112,32 @@ def _within(
 
 def _of_two_layers(placement: Placement, single: tuple[AbstractSet[str], AbstractSet[str]]) -> bool:
     """Is it a parameter of a layer without others inside, on either side?"""
-    keys = (placement.pieces[0].source, placement.target)
-    return all(key.rpartition(".")[0] in paths for key, paths in zip(keys, single, strict=True))
+    return all(path in paths for path, paths in zip(_layers(placement), single, strict=True))
+
+
+def _layers(placement: Placement) -> _Scope:
+    """The two layers whose parameters are placed."""
+    return placement.pieces[0].source.rpartition(".")[0], placement.target.rpartition(".")[0]
+
+
+def _only_inside(
+    key: tuple[_Scope, Shape], every: tuple[Mapping[str, ParameterFacts], Mapping[str, ParameterFacts]]
+) -> bool:
+    """Is there one parameter of this size inside a layer that has a partner, whatever is placed, and one inside that
+    partner? A kernel of one pixel is a matrix then."""
+    scope, size = key
+    if ROOT in scope or len(size) < 2:
+        return False
+    counts = (
+        sum(one.key.startswith(f"{path}.") and _size(one) == size for one in facts.values())
+        for path, facts in zip(scope, every, strict=True)
+    )
+    return all(count == 1 for count in counts)
+
+
+def _layers_of(placed: Sequence[Placement], partner: Mapping[str, str], back: Mapping[str, str]) -> dict[str, str]:
+    """Layers of which one parameter has found its place: the others of the same two layers go together."""
+    return {a: b for a, b in map(_layers, placed) if a and b and a not in partner and b not in back}
 
 
 def _placement(a: ParameterFacts, b: ParameterFacts, why: str) -> Placement:

@@ -4,7 +4,7 @@ layers follows them."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from tracer.starting_point.weights.choices import settle
 from tracer.starting_point.weights.doubts import Open, by_names, in_doubt
 from tracer.starting_point.weights.naming import named_roles
 from tracer.starting_point.weights.roles import RoleGroup
+from tracer.starting_point.weights.surroundings import by_surroundings
 from tracer.starting_point.weights.weight_map import key_of
 
 Array = np.ndarray[Any, Any]
@@ -109,6 +110,8 @@ def link_layers(sides: Sides, pins: Sequence[tuple[str, str]] = ()) -> Linked:
         if all((a, b) in paired for a, (b, _) in new.items()):
             break
         alignment = align(*sides.graphs, [*pins, *((a, b) for a, (b, _) in told.items() if _ran(sides, a, b))])
+    if _both_ran(sides):
+        told |= _fed_alike(sides, _aligned(alignment) | {a: b for a, (b, _) in told.items()}, open_)
     doubted = {a for references, _ in open_ for a in references}
     if not _both_ran(sides):
         doubted |= {a for references, _ in _untold(sides, alignment) for a in references} - told.keys()
@@ -142,13 +145,21 @@ def _settled(
         ours |= set(new)
         theirs |= {b for b, _ in new.values()}
     open_: list[Open] = []
+    groups = []
     for among in _untold(sides, alignment):
         references, candidates = (
             tuple(path for path in paths if sides.means(side, path).parameters and path not in taken)
             for side, (paths, taken) in enumerate(zip(among, (ours, theirs), strict=True))
         )
-        if not references or not candidates:
-            continue
+        if references and candidates:
+            groups.append((references, candidates))
+    if not _both_ran(sides):
+        known = dict(told) | new
+        pairs, groups = by_surroundings(
+            sides.graphs, groups, _sure(sides, alignment, groups, known), _aligned(alignment)
+        )
+        new |= pairs
+    for references, candidates in groups:
         found = settle(
             references,
             candidates,
@@ -161,6 +172,48 @@ def _settled(
         theirs |= {b for b, _ in found.pairs.values()}
         open_ += found.open
     return new, open_
+
+
+def _fed_alike(sides: Sides, partner: Mapping[str, str], open_: Sequence[Open]) -> dict[str, tuple[str, str]]:
+    """Layers without partner that hold parameters of the same sizes and are fed by partners: a norm that has its
+    activation inside is no one call of the other net, but its parameters are those of a norm there."""
+    in_doubt = ({a for references, _ in open_ for a in references}, {b for _, candidates in open_ for b in candidates})
+    ours = {a for a, b in partner.items() if _one_size(sides, a, b)}
+    paired = (ours, {partner[a] for a in ours})
+    found: list[dict[frozenset[str], list[str]]] = [defaultdict(list), defaultdict(list)]
+    for side, graph in enumerate(sides.graphs):
+        for id_, node in graph.nodes.items():
+            path = id_.path
+            if id_.call or node.hidden or path in paired[side] | in_doubt[side] or not node.meaning.parameters:
+                continue
+            feeds = {feed.by.path for feed in graph.feeds(id_) if feed.kind == "call" and feed.by is not None}
+            if side == 0:
+                feeds = {partner.get(one, "") for one in feeds}
+            if feeds and "" not in feeds:
+                found[side][frozenset(feeds)].append(path)
+    return {
+        ours[0]: (theirs[0], "fed by the same")
+        for feeds, ours in found[0].items()
+        for theirs in (found[1].get(feeds, []),)
+        if len(ours) == len(theirs) == 1 and _one_size(sides, ours[0], theirs[0])
+    }
+
+
+def _sure(
+    sides: Sides, alignment: Alignment, groups: Sequence[Open], told: Mapping[str, tuple[str, str]]
+) -> dict[str, str]:
+    """Layers with parameters of equal sizes that are in no doubt, and their partners."""
+    ours = {a for references, _ in groups for a in references} | set(told)
+    theirs = {b for _, candidates in groups for b in candidates} | {b for b, _ in told.values()}
+    return {a: b for a, (b, _) in told.items()} | {
+        a: b
+        for a, b in _aligned(alignment).items()
+        if a not in ours and b not in theirs and sides.means(0, a).parameters and _one_size(sides, a, b)
+    }
+
+
+def _aligned(alignment: Alignment) -> dict[str, str]:
+    return dict(reversed(_paths(alignment)))
 
 
 def _untold(sides: Sides, alignment: Alignment) -> list[Open]:
@@ -294,7 +347,8 @@ def _only_alike(group: RoleGroup, roles: tuple[tuple[RoleGroup, ...], tuple[Role
 def _one_size(sides: Sides, a: str, b: str) -> bool:
     """Do two layers hold parameters of the same sizes, whatever their axes?"""
     sizes = [
-        sorted(sorted(p.shape) for p in sides.means(side, path).parameters.values()) for side, path in ((0, a), (1, b))
+        sorted(sorted(p.shape) for p in sides.means(side, path).parameters.values() if p.shape)
+        for side, path in ((0, a), (1, b))
     ]
     return [[n for n in size if n != 1] for size in sizes[0]] == [[n for n in size if n != 1] for size in sizes[1]]
 

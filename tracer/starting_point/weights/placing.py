@@ -117,8 +117,8 @@ class _Placing:
         for found in merged_layers(self.sides, linked.partner, self._free(0), self._free(1)):
             self._place_merged(found.placements, found.open)
         free = [
-            [facts[key] for key in facts if key in self._free(side)]
-            for side, facts in enumerate((self.ours, self.theirs))
+            [facts[key] for key in facts if key in keys]
+            for facts, keys in ((self.ours, self._free(0)), (self.theirs, self._free(1)))
         ]
         single = tuple(frozenset(unit.path for unit in graph.units) for graph in self.graphs)
         every = (self.ours, self.theirs)
@@ -261,8 +261,8 @@ class _Placing:
         else:
             used = set(self.placed)
             open_ = {key for choice in self.choices for key in choice.candidates}
-        facts = (self.ours, self.theirs)[side]
-        return frozenset(key for key, p in facts.items() if not p.tied and key not in used | open_)
+        facts, taken = (self.ours, self.theirs)[side], used | open_
+        return frozenset(key for key, p in facts.items() if not p.tied and key not in taken)
 
     def _place_merged(self, placements: Sequence[Placement], open_: Choice | None) -> None:
         for placement in placements:

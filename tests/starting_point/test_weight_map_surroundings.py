@@ -1,0 +1,111 @@
+"""Layers of equal sizes find their partners by what stands beside them, by lists, and by what feeds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tests.starting_point.mapped import drawn, map_of_calls, map_of_nets, sources
+
+
+class Named(nn.Module):
+    """Layers under the names given, run in that order."""
+
+    def __init__(self, **layers: nn.Module):
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """One layer after the other."""
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+
+class NormWithActivation(nn.BatchNorm2d):
+    """A norm that runs an activation of its own, as timm has them."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels)
+        self.act = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Norm, then activation."""
+        return self.act(super().forward(x))
+
+
+def test_a_norm_goes_with_the_convolution_beside_it() -> None:
+    """Norms of equal sizes in blocks of silent names, defined the other way round, follow their blocks' convolutions."""
+    ours = Named(
+        oak=Named(fern=nn.Conv2d(3, 8, 3), moss=nn.BatchNorm2d(8)),
+        elm=Named(fern=nn.Conv2d(8, 8, 5), moss=nn.BatchNorm2d(8)),
+    )
+    theirs = Named(
+        reed=Named(clay=nn.BatchNorm2d(8), silt=nn.Conv2d(8, 8, 5)),
+        rush=Named(clay=nn.BatchNorm2d(8), silt=nn.Conv2d(3, 8, 3)),
+    )
+    found = sources(map_of_nets(ours, theirs))
+    assert found["rush.clay.weight"] == "oak.moss.weight"
+    assert found["reed.clay.weight"] == "elm.moss.weight"
+
+
+def test_two_norms_in_one_block_stay_open() -> None:
+    """What stands in one block with two alike tells of neither which is which."""
+    ours = Named(oak=Named(fern=nn.Conv2d(8, 8, 3), moss=nn.BatchNorm2d(8), pine=nn.BatchNorm2d(8)))
+    theirs = Named(reed=Named(clay=nn.Conv2d(8, 8, 3), silt=nn.BatchNorm2d(8), sand=nn.BatchNorm2d(8)))
+    found = sources(map_of_nets(ours, theirs))
+    assert found == {"reed.clay.weight": "oak.fern.weight", "reed.clay.bias": "oak.fern.bias"}
+
+
+def test_lists_within_lists_are_one_list() -> None:
+    """Three alike, two of them in a list of their own, go in order with three alike in one list."""
+    ours = Named(oak=nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), nn.Linear(4, 4)))
+    theirs = Named(reed=nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 4)))
+    found = sources(map_of_nets(ours, theirs))
+    weights = [found[f"reed.{n}.weight"] for n in (0, 2, 3)]
+    assert weights == ["oak.0.0.weight", "oak.0.1.weight", "oak.1.weight"]
+
+
+def test_lists_that_hold_more_are_not_cut_off() -> None:
+    """Three alike against two tell nothing: none is placed by counting."""
+    ours = Named(oak=nn.Sequential(*(nn.Linear(4, 4) for _ in range(3))))
+    theirs = Named(reed=nn.Sequential(nn.Sequential(nn.Linear(4, 4)), nn.Linear(4, 4)))
+    mapping = map_of_nets(ours, theirs)
+    assert not mapping.whole
+
+
+def test_kernels_of_other_axes_are_no_rivals() -> None:
+    """A convolution from 4 to 8 channels is never one from 8 to 4, though a matrix may be kept transposed."""
+    ours = Named(fern=nn.Conv2d(4, 8, 1, bias=False), moss=nn.Conv2d(8, 4, 1, bias=False))
+    theirs = Named(clay=nn.Conv2d(8, 4, 1, bias=False), silt=nn.Conv2d(4, 8, 1, bias=False))
+    assert sources(map_of_nets(ours, theirs)) == {"clay.weight": "moss.weight", "silt.weight": "fern.weight"}
+
+
+def test_a_matrix_and_a_kernel_of_one_pixel_find_each_other() -> None:
+    """Inside paired blocks the only matrix of its size is that kernel, and its bias goes with it."""
+
+    def block(gate: nn.Module) -> nn.Module:
+        return Named(conv=nn.Conv2d(3, 16, 3), gate=gate, last=nn.Conv2d(16, 16, 3))
+
+    ours = Named(one=block(Named(fern=nn.Conv2d(16, 4, 1), moss=nn.Conv2d(4, 16, 1))), two=nn.Conv2d(16, 16, 5))
+    theirs = Named(one=block(Named(clay=nn.Linear(16, 4), silt=nn.Linear(4, 16))), two=nn.Conv2d(16, 16, 5))
+    found = sources(map_of_nets(ours, theirs))
+    assert found["one.gate.clay.bias"] == "one.gate.fern.bias"
+    assert found["one.gate.silt.weight"] == "one.gate.moss.weight | reshape 16x4"
+
+
+def test_a_norm_with_its_activation_inside_is_told_by_what_feeds_it(tmp_path: Path) -> None:
+    """Of nets that ran: its parameters go to the norm that the partner of the convolution before it feeds."""
+    ours = Named(
+        fern=nn.Conv2d(3, 8, 3), moss=NormWithActivation(8), pine=nn.Conv2d(8, 8, 3), sage=NormWithActivation(8)
+    )
+    theirs = Named(
+        clay=nn.Conv2d(3, 8, 3), silt=nn.BatchNorm2d(8), sand=nn.ReLU(),
+        loam=nn.Conv2d(8, 8, 3), peat=nn.BatchNorm2d(8), marl=nn.ReLU(),
+    )  # fmt: skip
+    found = sources(map_of_calls(drawn(ours), drawn(theirs), torch.randn(2, 3, 8, 8), tmp_path))
+    assert found["silt.running_var"] == "moss.running_var"
+    assert found["peat.weight"] == "sage.weight"
