@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from math import prod
+from operator import contains
 
 from tracer.starting_point.weights.choices import settle
 from tracer.starting_point.weights.naming import likeness
@@ -33,6 +34,7 @@ def leftovers(
     partner: Mapping[str, str],
     every: tuple[Mapping[str, ParameterFacts], Mapping[str, ParameterFacts]],
     single: tuple[AbstractSet[str], AbstractSet[str]],
+    straight: tuple[AbstractSet[str], AbstractSet[str]],
 ) -> Iterator[Placement]:
     """Place what is left.
 
@@ -43,6 +45,8 @@ def leftovers(
         every: all parameters of the reference, and of the candidate.
         single: layers without others inside, by path, of the reference, and of the candidate. Two of those should have
             been paired as layers; why they were not nobody knows, so their parameters must be of like names.
+        straight: layers that keep a matrix or kernel as torch does, outputs first. Of others nobody knows which axis is
+            which, so that the only matrix of a size may be another one, transposed.
     """
     back = {b: a for a, b in partner.items()}
     ours, theirs = list(references), list(candidates)
@@ -68,7 +72,7 @@ def leftovers(
             if not _of_two_layers(placement, single)
             or likeness(placement.target, placement.pieces[0].source) > _LIKE
             or key[0] == _layers(placement)
-            or _only_inside(key, every)
+            or (_only_inside(key, every) and all(map(contains, straight, _layers(placement))))
         ]
         yield from placed
         inside = _layers_of([p for p in placed if _of_two_layers(p, single)], partner, back)

@@ -116,8 +116,15 @@ def link_layers(sides: Sides, pins: Sequence[tuple[str, str]] = ()) -> Linked:
     if not _both_ran(sides):
         doubted |= {a for references, _ in _untold(sides, alignment) for a in references} - told.keys()
     partner = {pair.reference.path: pair.candidate.path for pair in reversed(alignment.pairs)}
-    sure = {a: b for a, b in partner.items() if a not in doubted} | {a: b for a, (b, _) in told.items()}
+    sure = {a: b for a, b in partner.items() if a not in doubted and (_both_ran(sides) or _one_level(sides, a, b))}
+    sure |= {a: b for a, (b, _) in told.items()}
     return Linked(alignment, tuple(_links(alignment, told, doubted)), tuple(open_), sure)
+
+
+def _one_level(sides: Sides, a: str, b: str) -> bool:
+    """Are both layers without others inside, or both with? That one is what the other holds only calls can tell."""
+    nodes = (sides.graphs[0].nodes.get(CallId(a, 0)), sides.graphs[1].nodes.get(CallId(b, 0)))
+    return nodes[0] is None or nodes[1] is None or nodes[0].unit == nodes[1].unit
 
 
 def _both_ran(sides: Sides) -> bool:

@@ -121,8 +121,12 @@ class _Placing:
             for facts, keys in ((self.ours, self._free(0)), (self.theirs, self._free(1)))
         ]
         single = tuple(frozenset(unit.path for unit in graph.units) for graph in self.graphs)
-        every = (self.ours, self.theirs)
-        for placement in leftovers(free[0], free[1], linked.partner, every, (single[0], single[1])):
+        straight = [
+            frozenset(path for path, means in graph.meanings.items() if means.op == "linear" or means.family == "conv")
+            for graph in self.graphs
+        ]
+        sides = (self.ours, self.theirs), (single[0], single[1]), (straight[0], straight[1])
+        for placement in leftovers(free[0], free[1], linked.partner, *sides):
             self._place(placement)
         self._tied()
         self._by_names_only()
