@@ -41,9 +41,7 @@ FAMILIES = {
     "mixnet_s": Family("timm:mixnet_s", "mixnet_s", 64, (mends.silu_in_gates,)),
     "repvgg_a0": Family("timm:repvgg_a0", "repvgg_a0", 64),
     "mobilenet_v1": Family("timm:mobilenetv1_100", "mobilenet_v1_100", 64, (mends.clipped_relu,)),
-    "pvt_v2_b0": Family("timm:pvt_v2_b0", "pvt_v2_b0", 224),
-    "resnest50": Family("timm:resnest50d", "resnest50", 64),
-    "skresnet50": Family("timm:skresnet50", "skresnet50", 64),
+    "pvt_v2_b0": Family("timm:pvt_v2_b0", "pvt_v2_b0", 224, left="padding of its patches and reductions"),
     "edgenext_xx_small": Family("timm:edgenext_xx_small", "edgenext_xx_small", 64),
     "visformer_tiny": Family("timm:visformer_tiny", "visformer_tiny", 224, (mends.exact_gelu,)),
     "xcit_tiny_12_p16": Family(

@@ -146,6 +146,7 @@ def convert_weights(
             weights = converting.unchanged(ours) if mapping is None else by_map(ours, None, mapping)
         else:
             weights = _mapped(ours, theirs, pins, rules, mapping)
+        weights = converting.without_tables(weights, ours)
         if not partial:
             refuse_unplaced(weights, ours.name, theirs.name if theirs else Path(target).name)
         done = converting.write(

@@ -32,6 +32,18 @@ def unchanged(reference: Holder) -> WeightMap:
     return WeightMap(facts, facts, tuple(placements), notes=("no nets were given: names and shapes stay as they are",))
 
 
+def without_tables(weights: WeightMap, reference: Holder) -> WeightMap:
+    """The map without tables that the candidate makes itself and the source did not save (masks, positions)."""
+    kept = [
+        placement
+        for placement in weights.placements
+        if weights.candidate[placement.target].trainable
+        or weights.candidate[placement.target].statistics
+        or all(reference.holds(piece.source) for piece in placement.pieces)
+    ]
+    return replace(weights, placements=tuple(kept))
+
+
 def write(
     target: Path,
     reference: Holder,
