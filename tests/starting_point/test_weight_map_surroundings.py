@@ -109,3 +109,34 @@ def test_a_norm_with_its_activation_inside_is_told_by_what_feeds_it(tmp_path: Pa
     found = sources(map_of_calls(drawn(ours), drawn(theirs), torch.randn(2, 3, 8, 8), tmp_path))
     assert found["silt.running_var"] == "moss.running_var"
     assert found["peat.weight"] == "sage.weight"
+
+
+class Turned(nn.Module):
+    """A linear layer that keeps its matrix inputs first."""
+
+    def __init__(self, given: int, made: int):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.zeros(given, made)), nn.Parameter(torch.zeros(made))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As a linear layer."""
+        return x @ self.weight + self.bias
+
+
+def test_the_only_matrix_of_a_size_may_be_another_one_transposed() -> None:
+    """Of a class that nobody knows the sizes of a matrix do not tell which it is."""
+    reference = nn.Sequential(Named(grow=nn.Linear(8, 32), shrink=nn.Linear(32, 8)), nn.LayerNorm(8))
+    candidate = nn.Sequential(Named(fern=Turned(8, 32), moss=Turned(32, 8)), nn.LayerNorm(8))
+    wrong = {"0.fern.weight": "0.shrink.weight", "0.moss.weight": "0.grow.weight"}
+    assert not wrong.items() & sources(map_of_nets(reference, candidate)).items()
+
+
+def test_lists_tell_the_order_of_what_attributes_hold() -> None:
+    """Equal convolutions in blocks of a list go in the order of the blocks, though the other net's list is flat."""
+    block = lambda: Named(wide=nn.Conv2d(4, 4, 1), deep=nn.Conv2d(4, 4, 3))  # noqa: E731
+    reference = nn.Sequential(block(), block(), block())
+    candidate = nn.Sequential(*(nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 3)) for _ in range(3)))
+    found = sources(map_of_nets(reference, candidate))
+    assert {k: v for k, v in found.items() if k.endswith("weight")} == {
+        f"{n}.{at}.weight": f"{n}.{name}.weight" for n in range(3) for at, name in ((0, "wide"), (2, "deep"))
+    }

@@ -14,7 +14,7 @@ from math import prod
 from operator import contains
 
 from tracer.starting_point.weights.choices import settle
-from tracer.starting_point.weights.naming import likeness
+from tracer.starting_point.weights.naming import likeness, name_words
 from tracer.starting_point.weights.steps import Reshape, Shape
 from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Placement
 from tracer.trace.schema import ROOT
@@ -70,7 +70,7 @@ def leftovers(
             if key in right
             for placement in _within(group, right[key], inside=key[0] != (ROOT, ROOT), many=key[1] in common)
             if not _of_two_layers(placement, single)
-            or likeness(placement.target, placement.pieces[0].source) > _LIKE
+            or _alike(placement.target, placement.pieces[0].source) > _LIKE
             or key[0] == _layers(placement)
             or (_only_inside(key, every) and all(map(contains, straight, _layers(placement))))
         ]
@@ -97,9 +97,9 @@ def _within(
     by_key = {one.key: one for one in (*left, *right)}
     if len(left) == len(right) == 1:
         a, b = left[0], right[0]
-        if not inside and many and likeness(a.key, b.key) < _LIKE:
+        if not inside and many and _alike(a.key, b.key) < _LIKE:
             return
-        if inside or a.key.rpartition(".")[2] == b.key.rpartition(".")[2] or likeness(a.key, b.key) > 0:
+        if inside or a.key.rpartition(".")[2] == b.key.rpartition(".")[2] or _alike(a.key, b.key) > 0:
             words = (
                 "the only one of its shape that is left inside paired layers"
                 if inside
@@ -112,6 +112,14 @@ def _within(
         return
     for key, (other, why) in settled.pairs.items():
         yield _placement(by_key[key], by_key[other], f"of its shape inside paired layers, {why}")
+
+
+def _alike(one: str, other: str) -> float:
+    """How alike the names are; that both are a "weight" says nothing."""
+    names = [key.rpartition(".") for key in (one, other)]
+    if all(name_words(last) in {("weight",), ("bias",)} and path for path, _, last in names):
+        return likeness(names[0][0], names[1][0])
+    return likeness(one, other)
 
 
 def _of_two_layers(placement: Placement, single: tuple[AbstractSet[str], AbstractSet[str]]) -> bool:
