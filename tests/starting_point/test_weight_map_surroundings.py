@@ -140,3 +140,26 @@ def test_lists_tell_the_order_of_what_attributes_hold() -> None:
     assert {k: v for k, v in found.items() if k.endswith("weight")} == {
         f"{n}.{at}.weight": f"{n}.{name}.weight" for n in range(3) for at, name in ((0, "wide"), (2, "deep"))
     }
+
+
+class WithSpare(nn.Module):
+    """A net with a part that runs in training only, under a name of its own."""
+
+    def __init__(self, spare: str, main: str):
+        super().__init__()
+        self.spare, self.main = spare, main
+        self.add_module(main, nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)))
+        self.add_module(spare, nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Without the spare part in evaluation."""
+        y = getattr(self, self.main)(x)
+        return torch.cat([y, getattr(self, self.spare)(x)], -1) if self.training else y
+
+
+def test_layers_that_did_not_run_are_placed_by_structure(tmp_path: Path) -> None:
+    """What calls do not reach finds its place around what they settled."""
+    reference, candidate = drawn(WithSpare("aux", "head")), drawn(WithSpare("extra", "top"), 1)
+    mapping = map_of_calls(reference, candidate, torch.ones(2, 8), tmp_path)
+    assert mapping.whole
+    assert sources(mapping)["extra.2.weight"] == "aux.2.weight"

@@ -8,7 +8,7 @@ among what is left, and parameters that lie at another level of the net by their
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -75,7 +75,38 @@ def map_weights(
     roles = [layer_roles(*told) if told else () for told in calls]
     turned = [turned_layers(*told) if told else {} for told in calls]
     sides = Sides(both, (read_reference, read_candidate), (roles[0], roles[1]), (turned[0], turned[1]))
-    return _Placing(reference, candidate, pins, sides).result()
+    found = _Placing(reference, candidate, pins, sides).result()
+    if all(graph.ran for graph in both) and (found.missing or found.surplus):
+        layers = layer_graph(reference, rules), layer_graph(candidate, rules)
+        return _completed(found, _Placing(reference, candidate, _settled(found, pins), replace(sides, graphs=layers)))
+    return found
+
+
+def _settled(found: WeightMap, pins: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What the user insists on, and the pairs of layers that calls have made, as pins."""
+    made = [
+        (p.pieces[0].source.rpartition(".")[0], p.target.rpartition(".")[0])
+        for p in found.placements
+        if len(p.pieces) == 1 and not any(isinstance(step, Rows) for step in p.pieces[0].steps)
+    ]
+    pairs = list(dict.fromkeys(pair for pair in made if all(pair)))
+    often = [Counter(side) for side in zip(*pairs, strict=True)] if pairs else []
+    taken = [{pin[n] for pin in pins} for n in (0, 1)]
+    sure = [(a, b) for a, b in pairs if often[0][a] == often[1][b] == 1 and a not in taken[0] and b not in taken[1]]
+    return [*pins, *sure]
+
+
+def _completed(found: WeightMap, by_layers: _Placing) -> WeightMap:
+    """What calls leave alone (layers that never ran, or that run inside others) finds its place by the layers alone,
+    with all that the calls tell kept."""
+    left = {p.key for p in found.alone_reference}, {p.key for p in found.alone_candidate}
+    more = [
+        replace(placement, reason=f"{placement.reason}, by the layers alone")
+        for placement in by_layers.result().placements
+        if placement.target in left[1] and all(piece.source in left[0] for piece in placement.pieces)
+    ]
+    order = {key: n for n, key in enumerate(found.candidate)}
+    return replace(found, placements=tuple(sorted((*found.placements, *more), key=lambda p: order[p.target])))
 
 
 def graphs(reference: Skeleton, candidate: Skeleton, rules: Sequence[UserRule] = ()) -> tuple[CallGraph, CallGraph]:
