@@ -12,8 +12,8 @@ from scipy import stats
 
 import tracer
 from tracer.errors import RuleError, StartingPointError
-from tracer.starting_point.drawing import draw
-from tracer.starting_point.wanted import DTYPES, INTEGERS, Wanted, parse_input
+from tracer.starting_point.samples.drawing import draw
+from tracer.starting_point.samples.wanted import DTYPES, INTEGERS, Wanted, parse_input
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hypothesis_numpy
 
 import tracer
 from tracer.errors import FrameworkMissing, RuleError, StartingPointError, TracerError
-from tracer.starting_point.samples import Samples, samples_from
+from tracer.starting_point.samples.sources import Samples, samples_from
 
 torch = pytest.importorskip("torch")
 mindspore = pytest.importorskip("mindspore")

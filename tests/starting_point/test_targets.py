@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tracer.errors import StartingPointError
-from tracer.starting_point.targets import make_net, read_target
+from tracer.starting_point.checks.targets import make_net, read_target
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

@@ -18,13 +18,13 @@ from tracer.recorder import Options
 from tracer.reports.report import write_whole
 from tracer.reports.starting_point import unmoved
 from tracer.reports.weights import WeightsReport
-from tracer.starting_point.drawing import draw_all
-from tracer.starting_point.likewise import set_mode
+from tracer.starting_point.checks.likewise import set_mode
+from tracer.starting_point.checks.sides import said_who
+from tracer.starting_point.checks.targets import error_line, make_net, own_line, read_target
 from tracer.starting_point.randomness import fixed
-from tracer.starting_point.samples import Samples
-from tracer.starting_point.sides import said_who
-from tracer.starting_point.targets import error_line, make_net, own_line, read_target
-from tracer.starting_point.wanted import wanted_all
+from tracer.starting_point.samples.drawing import draw_all
+from tracer.starting_point.samples.sources import Samples
+from tracer.starting_point.samples.wanted import wanted_all
 from tracer.starting_point.weights.loading import UnplacedWeights
 from tracer.trace.reader import Trace
 

@@ -20,7 +20,7 @@ from tracer.api.arguments import (
 )
 from tracer.errors import RuleError
 from tracer.recorder import Options, Patterns, Session, record_while, run_and_record
-from tracer.starting_point.samples import Samples
+from tracer.starting_point.samples.sources import Samples
 from tracer.trace.reader import Trace
 from tracer.trace.schema import Keep
 
@@ -138,7 +138,7 @@ def recorded_like(
         UnplacedWeights: weights that cannot all be placed.
         TracerError: see `record`.
     """
-    from tracer.starting_point.likewise import Wishes, record_like
+    from tracer.starting_point.checks.likewise import Wishes, record_like
 
     wishes = Wishes(
         samples=samples,

@@ -53,7 +53,7 @@ def save_samples(batch: Any, path: str | os.PathLike[str]) -> Path:
     Raises:
         StartingPointError: something in the batch cannot be kept, or the file cannot be written.
     """
-    from tracer.starting_point.sample_file import write_samples
+    from tracer.starting_point.samples.sample_file import write_samples
 
     file = _path(path)
     for note in write_samples(batch, file):
@@ -86,8 +86,8 @@ def load_samples(
         TraceFileError: a trace that cannot be read.
         FrameworkMissing: the framework is not installed.
     """
-    from tracer.starting_point.as_tensors import in_framework
-    from tracer.starting_point.samples import samples_from
+    from tracer.starting_point.samples.as_tensors import in_framework
+    from tracer.starting_point.samples.sources import samples_from
 
     samples = samples_from(source if isinstance(source, Trace) else _path(source))
     batch, notes = in_framework(samples.batch, framework, int64=int64, float64=float64)
@@ -115,8 +115,8 @@ def inputs(*described: Any, seed: int = 0, samples: int | None = None) -> Any:
         StartingPointError: a description that says no shape or dtype.
         RuleError: a seed or a number of samples that is none.
     """
-    from tracer.starting_point.drawing import draw_all
-    from tracer.starting_point.wanted import wanted_all
+    from tracer.starting_point.samples.drawing import draw_all
+    from tracer.starting_point.samples.wanted import wanted_all
 
     wants = wanted_all(described)
     start = _whole(seed, "seed", 0, (1 << 64) - 1)

@@ -13,9 +13,9 @@ from tracer.api.arguments import arguments_of, given_words
 from tracer.api.starting_points import by_map
 from tracer.errors import RuleError, TracerError
 from tracer.starting_point import holders
-from tracer.starting_point.samples import Samples, samples_from
-from tracer.starting_point.sides import LiveSide, ProcessSide, Side
-from tracer.starting_point.targets import read_target
+from tracer.starting_point.checks.sides import LiveSide, ProcessSide, Side
+from tracer.starting_point.checks.targets import read_target
+from tracer.starting_point.samples.sources import Samples, samples_from
 from tracer.starting_point.weights.weight_map import WeightMap
 from tracer.trace.reader import Trace
 

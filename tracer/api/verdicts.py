@@ -15,7 +15,7 @@ from tracer.api.folders import diff_folders, holds_arrays
 from tracer.api.sides import folder_of, samples_of, sides_of, weights_by_map
 from tracer.divergence.metrics import Progress, Tolerance
 from tracer.errors import RuleError
-from tracer.starting_point.sides import Mode
+from tracer.starting_point.checks.sides import Mode
 from tracer.starting_point.weights.weight_map import key_of
 from tracer.trace.reader import Trace
 
@@ -141,9 +141,9 @@ def compare(
     """
     from tracer.divergence.diagnosis import diagnose
     from tracer.reports.starting_point import CheckReport
-    from tracer.starting_point.checking import check
-    from tracer.starting_point.likewise import Wishes
-    from tracer.starting_point.sides import Terms
+    from tracer.starting_point.checks.checking import check
+    from tracer.starting_point.checks.likewise import Wishes
+    from tracer.starting_point.checks.sides import Terms
 
     tolerance, layer_rules, globs = _tolerance(tolerance), rules_of(rules), globs_of(only)
     all_pins = pairs_of(pins)

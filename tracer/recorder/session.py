@@ -106,8 +106,7 @@ def run_and_record(
         options: how to record.
         backward: also go backward from the outputs.
         progress: is told how far the run is.
-        replays: what layers of random output do in place of drawing (see `tracer.starting_point.replay`); the trace
-            says which calls did.
+        replays: what layers of random output do in place of drawing; the trace says which calls did.
         notes: sentences to keep in the trace.
 
     Raises:

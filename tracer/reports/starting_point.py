@@ -16,7 +16,7 @@ from tracer.errors import TracerError
 from tracer.reports import contract
 from tracer.reports.report import EXIT_CODES, Report, write_whole
 from tracer.reports.weights import WIDTH, MapReport, WeightsReport
-from tracer.starting_point.checking import Outcome, Verdict
+from tracer.starting_point.checks.checking import Outcome, Verdict
 from tracer.starting_point.weights.loading import Transfer, moved_of
 from tracer.starting_point.weights.weight_map import WeightMap
 

@@ -17,11 +17,11 @@ from tracer.divergence.metrics import Progress
 from tracer.errors import RecordingError, StartingPointError, TracerError, add_note
 from tracer.frameworks import watcher_for
 from tracer.recorder import Options, run_and_record
-from tracer.starting_point.likewise import Wishes, record_like, set_mode
+from tracer.starting_point.checks.likewise import Wishes, record_like, set_mode
+from tracer.starting_point.checks.targets import Target, error_line
 from tracer.starting_point.randomness import fixed
-from tracer.starting_point.sample_file import write_samples
-from tracer.starting_point.samples import Samples
-from tracer.starting_point.targets import Target, error_line
+from tracer.starting_point.samples.sample_file import write_samples
+from tracer.starting_point.samples.sources import Samples
 from tracer.starting_point.weights.loading import Transfer, UnplacedWeights
 from tracer.starting_point.weights.weight_map import WeightMap
 from tracer.trace.reader import Trace

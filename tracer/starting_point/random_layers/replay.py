@@ -21,7 +21,7 @@ from tracer.divergence.rules import value_of
 from tracer.divergence.sampled import Sampled, divisor_of, ends, sampled, slack_of
 from tracer.frameworks.base import FLOATS
 from tracer.frameworks.replaying import Replay, Replays
-from tracer.starting_point.effects import ALPHA, CHANNELS, Effect, Effects, dropped_by_code
+from tracer.starting_point.random_layers.effects import ALPHA, CHANNELS, Effect, Effects, dropped_by_code
 from tracer.trace.schema import Plain, Value
 
 Array = np.ndarray[Any, Any]

@@ -10,8 +10,8 @@ from typing import Literal
 from tracer.divergence.diagnosis import Diagnosis
 from tracer.divergence.metrics import Progress
 from tracer.errors import TracerError, add_note
-from tracer.starting_point.samples import Samples
-from tracer.starting_point.sides import Mode, Side, Terms, Weights
+from tracer.starting_point.checks.sides import Mode, Side, Terms, Weights
+from tracer.starting_point.samples.sources import Samples
 from tracer.starting_point.weights.loading import Transfer
 from tracer.trace.reader import Trace
 

@@ -22,10 +22,10 @@ from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
 from tracer.frameworks.replaying import Replays
 from tracer.recorder import Options, run_and_record
-from tracer.starting_point.effects import effects
 from tracer.starting_point.holders import Holder, of_net, of_trace
-from tracer.starting_point.replay import replacements
-from tracer.starting_point.samples import Samples, samples_from
+from tracer.starting_point.random_layers.effects import effects
+from tracer.starting_point.random_layers.replay import replacements
+from tracer.starting_point.samples.sources import Samples, samples_from
 from tracer.starting_point.weights.loading import Transfer, fill, refuse_unplaced
 from tracer.starting_point.weights.placing import map_weights
 from tracer.starting_point.weights.weight_map import WeightMap

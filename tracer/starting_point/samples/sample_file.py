@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from tracer.errors import StartingPointError
-from tracer.starting_point.nesting import NARROW, flatten, unflatten
+from tracer.starting_point.samples.nesting import NARROW, flatten, unflatten
 
 Array = np.ndarray[Any, Any]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import StartingPointError
-from tracer.starting_point.nesting import array_of
-from tracer.starting_point.sample_file import number_of, read_array, read_batch, read_folder
+from tracer.starting_point.samples.nesting import array_of
+from tracer.starting_point.samples.sample_file import number_of, read_array, read_batch, read_folder
 from tracer.trace.reader import Trace
 from tracer.trace.schema import ROOT
 from tracer.trace.views import ValueView

@@ -10,7 +10,7 @@ import numpy as np
 from tracer.errors import StartingPointError, TracerError
 from tracer.frameworks import framework_names, watcher_named
 from tracer.frameworks.base import Watcher
-from tracer.starting_point.nesting import array_of
+from tracer.starting_point.samples.nesting import array_of
 
 Array = np.ndarray[Any, Any]
 

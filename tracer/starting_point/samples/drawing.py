@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from tracer.errors import StartingPointError
-from tracer.starting_point.wanted import COMPLEX, Wanted
+from tracer.starting_point.samples.wanted import COMPLEX, Wanted
 
 Array = np.ndarray[Any, Any]
 

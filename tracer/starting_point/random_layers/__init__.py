@@ -1,0 +1,1 @@
+"""Layers of random output: what those of the reference drew, done again by those of the candidate."""
