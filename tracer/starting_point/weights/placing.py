@@ -311,7 +311,7 @@ class _Placing:
         if named:
             self.notes.append(
                 f"{len(named)} parameters are rows of merged ones, or made of rows, in the order that names tell, "
-                "block by block; calls of both nets (like=, compare, two traces) would prove it"
+                "block by block; no call confirms it (like=, compare and two traces ask the calls)"
             )
 
     def _tied(self) -> None:
