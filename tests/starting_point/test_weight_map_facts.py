@@ -266,3 +266,10 @@ def test_the_inverse_of_a_map_brings_every_array_back(case: tuple[WeightMap, dic
     back = carried(mapping.inverse(), carried(mapping, arrays))
     assert back.keys() == arrays.keys()
     assert all(np.array_equal(back[key], array) for key, array in arrays.items())
+
+
+def test_a_pin_is_obeyed_where_others_would_fit_as_well() -> None:
+    """Of equal layers that never ran the user says which is which, and the rest stays open."""
+    reference, candidate = Named(linears("fern", "moss", "pine")), Named(linears("oak", "elm", "sage"))
+    found = sources(map_of_nets(reference, candidate, pins=[("moss", "sage")]))
+    assert {target: source for target, source in found.items() if "weight" in target} == {"sage.weight": "moss.weight"}

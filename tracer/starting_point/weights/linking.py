@@ -114,7 +114,9 @@ def link_layers(sides: Sides, pins: Sequence[tuple[str, str]] = ()) -> Linked:
         told |= _fed_alike(sides, _aligned(alignment) | {a: b for a, (b, _) in told.items()}, open_)
     doubted = {a for references, _ in open_ for a in references}
     if not _both_ran(sides):
-        doubted |= {a for references, _ in _untold(sides, alignment) for a in references} - told.keys()
+        doubted |= (
+            {a for references, _ in _untold(sides, alignment) for a in references} - told.keys() - {a for a, _ in pins}
+        )
     partner = {pair.reference.path: pair.candidate.path for pair in reversed(alignment.pairs)}
     sure = {a: b for a, b in partner.items() if a not in doubted and (_both_ran(sides) or _one_level(sides, a, b))}
     sure |= {a: b for a, (b, _) in told.items()}
