@@ -273,3 +273,27 @@ def test_a_pin_is_obeyed_where_others_would_fit_as_well() -> None:
     reference, candidate = Named(linears("fern", "moss", "pine")), Named(linears("oak", "elm", "sage"))
     found = sources(map_of_nets(reference, candidate, pins=[("moss", "sage")]))
     assert {target: source for target, source in found.items() if "weight" in target} == {"sage.weight": "moss.weight"}
+
+
+def test_names_do_not_overrule_shapes() -> None:
+    """Layers that bear each other's names are told by their sizes; a known layer is never transposed to fit a name."""
+    reference = Named({"one": nn.Linear(8, 16, bias=False), "two": nn.Linear(16, 8, bias=False)})
+    candidate = Named({"two": nn.Linear(8, 16, bias=False), "one": nn.Linear(16, 8, bias=False)})
+    assert sources(map_of_nets(reference, candidate)) == {"two.weight": "one.weight", "one.weight": "two.weight"}
+
+
+def test_layers_of_sizes_of_their_own_are_found_in_any_order() -> None:
+    """What is there once on either side needs neither name nor order."""
+    reference = Named({"fern": nn.Linear(8, 6), "moss": nn.Linear(6, 5), "pine": nn.Linear(5, 8)})
+    candidate = Named({"oak": nn.Linear(5, 8), "elm": nn.Linear(8, 6), "sage": nn.Linear(6, 5)}, ["elm", "sage", "oak"])
+    mapping = map_of_nets(reference, candidate)
+    assert mapping.whole
+    assert sources(mapping)["oak.weight"] == "pine.weight"
+
+
+def test_a_pin_across_the_order_keeps_nothing_else_from_its_place() -> None:
+    """The last of one net is the first of the other, says the user; all others go on as they were."""
+    names = ["fern", "moss", "pine", "oak"]
+    reference = Named({name: nn.Linear(8, 8 + n) for n, name in enumerate([*names, "out"])} | {"out": nn.Linear(8, 8)})
+    candidate = Named({"final": nn.Linear(8, 8)} | {name: nn.Linear(8, 8 + n) for n, name in enumerate(names)})
+    assert len(map_of_nets(reference, candidate, pins=[("out", "final")]).placements) == 10

@@ -13,6 +13,9 @@ from tracer.divergence.alignment.anchors import anchors
 from tracer.divergence.alignment.evidence import WEIGHTS, Evidence, kind_word, parameter_shapes, sizes_of
 from tracer.divergence.graph import CallGraph, CallId
 
+_SURE = np.float32(8.0)
+"""What a sure pair weighs at most where the order of the others is looked for: about a pair that all speaks for."""
+
 
 def assign(evidence: Evidence) -> dict[int, int]:
     """For each row (unit of the reference) that has a partner its column (unit of the candidate)."""
@@ -38,7 +41,8 @@ def _monotone_around(evidence: Evidence, sure: Mapping[int, int]) -> dict[int, i
     for i, j in sure.items():
         own = scores[i, j]
         scores[i, :], scores[:, j] = 0.0, 0.0
-        scores[i, j] = own if i in kept else 0.0
+        # a pin that stands across the order of all others must not keep them from one another
+        scores[i, j] = min(own, _SURE) if i in kept else 0.0
     return {i: j for i, j in _monotone(scores).items() if i not in sure and j not in inverse}
 
 

@@ -72,7 +72,10 @@ def leftovers(
             if not _of_two_layers(placement, single)
             or _alike(placement.target, placement.pieces[0].source) > _LIKE
             or key[0] == _layers(placement)
-            or (_only_inside(key, every) and all(map(contains, straight, _layers(placement))))
+            or (
+                (_only_inside(key, every) or _only_one(key[1], every))
+                and all(map(contains, straight, _layers(placement)))
+            )
         ]
         yield from placed
         inside = _layers_of([p for p in placed if _of_two_layers(p, single)], partner, back)
@@ -145,6 +148,12 @@ def _only_inside(
         for path, facts in zip(scope, every, strict=True)
     )
     return all(count == 1 for count in counts)
+
+
+def _only_one(size: Shape, every: tuple[Mapping[str, ParameterFacts], Mapping[str, ParameterFacts]]) -> bool:
+    """Is there one matrix or kernel of this size in either net, whatever is placed?"""
+    counts = (sum(_size(one) == size and not one.tied for one in facts.values()) for facts in every)
+    return len(size) > 1 and all(count == 1 for count in counts)
 
 
 def _layers_of(placed: Sequence[Placement], partner: Mapping[str, str], back: Mapping[str, str]) -> dict[str, str]:

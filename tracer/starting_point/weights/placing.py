@@ -176,6 +176,8 @@ class _Placing:
         """Pairs of classes: does one keep its matrices transposed? As those tell that are not square."""
         straight: dict[tuple[str, str], set[bool]] = defaultdict(set)
         for link in links:
+            if self._means(0, link.reference).op and self._means(1, link.candidate).op:
+                continue  # the rules know how both keep them: other sizes are other layers
             for x, y in same_names(self._means(0, link.reference), self._means(1, link.candidate)):
                 if len(x.shape) == len(y.shape) == 2 and x.shape[0] != x.shape[1]:
                     straight[self._kinds(link)] |= (
@@ -185,7 +187,7 @@ class _Placing:
 
     def _turn(self, link: Link, x: CommonParameter, turned: Mapping[tuple[str, str], bool]) -> bool | None:
         """Is a matrix to be transposed? None where it is square, of a class that no rule knows, and nothing tells."""
-        if len(x.shape) != 2:
+        if len(x.shape) != 2 or (self._means(0, link.reference).op and self._means(1, link.candidate).op):
             return False
         if x.shape[0] != x.shape[1]:
             return turned.get(self._kinds(link), False)
