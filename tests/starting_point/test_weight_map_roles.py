@@ -215,3 +215,22 @@ def test_branches_are_told_by_where_their_outputs_lie(tmp_path: Path) -> None:
     reference = drawn(Branches(("one", "two", "three"), ("one", "two", "three")), 1)
     candidate = drawn(Branches(("one", "two", "three"), ("three", "one", "two")), 2)
     assert same_after(reference, candidate, tmp_path, torch.randn(2, 3, 5, 5))
+
+
+def test_what_goes_past_its_name_is_said(tmp_path: Path) -> None:
+    """Equal layers that the port runs in the other order are placed by the calls, and a note asks whether they are
+    swapped in its code."""
+
+    class Two(nn.Module):
+        def __init__(self, *order: str):
+            super().__init__()
+            self.order, self.one, self.two = order, nn.Linear(8, 8), nn.Linear(8, 8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for name in self.order:
+                x = torch.tanh(getattr(self, name)(x))
+            return x
+
+    mapping = map_of_calls(drawn(Two("one", "two")), drawn(Two("two", "one"), 1), torch.ones(2, 8), tmp_path)
+    assert sources(mapping)["two.weight"] == "one.weight"
+    assert any("across the names" in note and "one -> two" in note for note in mapping.notes)

@@ -46,6 +46,8 @@ BY_NAMES = "in the order that names tell"
 ATTENTION = "in the order of MultiheadAttention"
 """How the rows of a whole are known where no call tells."""
 
+AGAINST_NAMES = "by the calls, against the names"
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -179,6 +181,8 @@ class _Search:
             named = {role: (0, rows) for role, rows in rows_there.items()}
         if own and (of_parts or named):
             why = "by the calls" if of_parts else "by the calls and the names"
+            if of_parts and named and any(named[r][0] != n for r, (n, _) in of_parts.items() if r in named):
+                why = AGAINST_NAMES
         elif of_parts and order is not None and set(order) == set(of_parts):
             own, why = _blocks(order, {r: len(rows) for r, (_, rows) in of_parts.items()}), "by the calls and the names"
         elif not of_parts and named is not None and order is not None and set(order) == set(named):

@@ -19,9 +19,10 @@ from tracer.divergence.graph import CallGraph, call_graph
 from tracer.divergence.layer_graph import layer_graph
 from tracer.divergence.rules import CommonParameter, Meaning, UserRule
 from tracer.errors import RuleError
-from tracer.starting_point.weights.groups import BY_NAMES, merged_layers
+from tracer.starting_point.weights.groups import AGAINST_NAMES, BY_NAMES, merged_layers
 from tracer.starting_point.weights.leftovers import leftovers
 from tracer.starting_point.weights.linking import Link, Sides, equal, link_layers, same_names
+from tracer.starting_point.weights.naming import name_words
 from tracer.starting_point.weights.roles import ReadValue, layer_roles, other_rows, rows_of, turned_layers
 from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn
 from tracer.starting_point.weights.weight_map import (
@@ -125,6 +126,10 @@ def _calls(
     return (graph if graph.ran else call_graph(skeleton, 0, rules)), value
 
 
+_ROLES = {"query", "key", "value", "gate", "up"}
+"""Words in names that say what a layer is for."""
+
+
 class _Placing:
     def __init__(self, reference: Skeleton, candidate: Skeleton, pins: Sequence[tuple[str, str]], sides: Sides) -> None:
         self.ours, self.theirs = parameters_of(reference), parameters_of(candidate)
@@ -161,6 +166,7 @@ class _Placing:
             self._place(placement)
         self._tied()
         self._by_names_only()
+        self._across_names()
         order = {key: n for n, key in enumerate(self.theirs)}
         placements = sorted(self.placed.values(), key=lambda p: order[p.target])
         return WeightMap(
@@ -306,6 +312,28 @@ class _Placing:
             self._place(placement)
         if open_ is not None:
             self.choices.append(open_)
+
+    def _across_names(self) -> None:
+        """Say where calls sent a layer's numbers past the one that bears its name: those two may be swapped in the code
+        of the port, which weights that follow the code do not show."""
+        named = {name_words(key): key for key, facts in self.theirs.items() if not facts.tied}
+        crossed: dict[str, str] = {}
+        for placement in self.placed.values():
+            source = placement.pieces[0].source
+            other = named.get(name_words(source), placement.target)
+            plain = len(placement.pieces) == 1 and other != placement.target and other in self.placed
+            past = plain and self.theirs[other].shape == self.theirs[placement.target].shape
+            roles = [set(name_words(key.split(".")[-2])) & _ROLES for key in (source, placement.target) if "." in key]
+            another = len(roles) == 2 and all(roles) and not roles[0] & roles[1]
+            if past or another or placement.reason.endswith(AGAINST_NAMES):
+                crossed[source.rpartition(".")[0] or source] = placement.target.rpartition(".")[0] or placement.target
+        if crossed:
+            told = ", ".join(f"{a} -> {b}" for a, b in list(crossed.items())[:4])
+            more = f" and {len(crossed) - 4} more" if len(crossed) > 4 else ""
+            self.notes.append(
+                f"placed across the names, as the calls tell: {told}{more}. Are these swapped in the candidate's code? "
+                "Pin them by their names to have the code judged"
+            )
 
     def _by_names_only(self) -> None:
         """Say where rows rest on a custom of the field that this net need not follow."""
