@@ -317,7 +317,7 @@ class _Placing:
         """Say where calls sent a layer's numbers past the one that bears its name: those two may be swapped in the code
         of the port, which weights that follow the code do not show."""
         named = {name_words(key): key for key, facts in self.theirs.items() if not facts.tied}
-        crossed: dict[str, str] = {}
+        crossed: dict[tuple[str, str], None] = {}
         for placement in self.placed.values():
             source = placement.pieces[0].source
             other = named.get(name_words(source), placement.target)
@@ -326,9 +326,11 @@ class _Placing:
             roles = [set(name_words(key.split(".")[-2])) & _ROLES for key in (source, placement.target) if "." in key]
             another = len(roles) == 2 and all(roles) and not roles[0] & roles[1]
             if past or another or placement.reason.endswith(AGAINST_NAMES):
-                crossed[source.rpartition(".")[0] or source] = placement.target.rpartition(".")[0] or placement.target
+                crossed[
+                    source.rpartition(".")[0] or source, placement.target.rpartition(".")[0] or placement.target
+                ] = None
         if crossed:
-            told = ", ".join(f"{a} -> {b}" for a, b in list(crossed.items())[:4])
+            told = ", ".join(f"{a} -> {b}" for a, b in list(crossed)[:4])
             more = f" and {len(crossed) - 4} more" if len(crossed) > 4 else ""
             self.notes.append(
                 f"placed across the names, as the calls tell: {told}{more}. Are these swapped in the candidate's code? "

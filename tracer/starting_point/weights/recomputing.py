@@ -244,15 +244,13 @@ def _errors(turn: Turned, layouts: Sequence[_Layout], sides: Sequence[Array], ou
     where nothing fits."""
     features = _Features([np.asarray(side[0], np.float64) for side in sides])
     recorded = np.asarray(out[0], np.float64)
-    together = len({side.shape[1] for side in sides}) == 1
-    whole = np.concatenate(features.parts, axis=1) if together else None
     by_heads: dict[tuple[int, ...], list[_Layout]] = {}
     for layout in layouts:
         by_heads.setdefault((*layout.query.shape, layout.key.shape[0]), []).append(layout)
     ways: list[_Way] = []
     for (heads, d, _), alike in by_heads.items():
         behind = recorded.reshape(recorded.shape[0], heads, d).transpose(1, 0, 2)
-        firsts = _first_heads(turn, alike, whole, behind[0], heads) if whole is not None else [0.0] * len(alike)
+        firsts = _first_heads(turn, alike, features, behind[0], heads)
         ways += [_Way(layout, behind, float(first)) for layout, first in zip(alike, firsts, strict=True)]
     ways.sort(key=lambda way: way.first)
     errors: Errors = {}
@@ -278,19 +276,28 @@ class _Way(NamedTuple):
 
 
 def _first_heads(
-    turn: Turned, layouts: Sequence[_Layout], features: Array, behind: Array, heads: int
+    turn: Turned, layouts: Sequence[_Layout], features: _Features, behind: Array, heads: int
 ) -> Sequence[float]:
-    """The least error of the first head of each layout, all at once."""
-    positions, d = features.shape[0], layouts[0].query.shape[1]
-    at_once = max(1, _MOST_AT_ONCE // (positions * d))
-    found: list[float] = []
-    for start in range(0, len(layouts), at_once):
-        some = layouts[start : start + at_once]
-        query, key, value = (
-            np.moveaxis(features[:, np.stack([getattr(layout, role)[0] for layout in some])], 0, 1)
-            for role in ("query", "key", "value")
-        )
-        found += _ways(*turn(query, key), value, np.broadcast_to(behind, (len(some), *behind.shape)), heads).tolist()
+    """The least error of the first head of each layout, all of the same projections at once."""
+    found = [float("inf")] * len(layouts)
+    of_parts: dict[tuple[int, ...], list[int]] = {}
+    for n, layout in enumerate(layouts):
+        parts = tuple(features.part(columns) for columns in (layout.query[0], layout.key[0], layout.value[0]))
+        of_parts.setdefault(parts, []).append(n)
+    for parts, numbers in of_parts.items():
+        lengths = [features.parts[part].shape[0] for part in parts]
+        if lengths[0] != behind.shape[0] or lengths[1] != lengths[2]:
+            continue
+        at_once = max(1, _MOST_AT_ONCE // (max(lengths) * layouts[0].query.shape[1]))
+        for start in range(0, len(numbers), at_once):
+            some = numbers[start : start + at_once]
+            query, key, value = (
+                features.take(np.stack([getattr(layouts[n], role)[0] for n in some]))
+                for role in ("query", "key", "value")
+            )
+            errors = _ways(*turn(query, key), value, np.broadcast_to(behind, (len(some), *behind.shape)), heads)
+            for n, error in zip(some, errors.tolist(), strict=True):
+                found[n] = error
     return found
 
 
@@ -301,9 +308,13 @@ class _Features:
         self.parts = parts
         self.starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
 
+    def part(self, columns: Array) -> int:
+        """The projection that columns are of."""
+        return int(np.searchsorted(self.starts, columns.flat[0], side="right")) - 1
+
     def take(self, columns: Array) -> Array:
         """Columns (heads, d), all of one part -> (heads, positions, d)."""
-        n = int(np.searchsorted(self.starts, columns.flat[0], side="right")) - 1
+        n = self.part(columns)
         return np.moveaxis(self.parts[n][:, columns - self.starts[n]], 0, 1)
 
 
