@@ -272,3 +272,14 @@ def test_a_transposed_tensor_takes_no_more_than_itself(tmp_path: Path) -> None:
     assert int(done.stdout) < 150_000
     with open_checkpoint(tmp_path / "y.safetensors") as checkpoint:
         assert next(checkpoint.pieces("t", 3)).tolist() == [0, 5000, 10000]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """What a link leads to is replaced, not the link."""
+    target, link = tmp_path / "real.npz", tmp_path / "link.npz"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_checkpoint(link, ENTRIES, lambda name: iter([TWO[name].reshape(-1)]))
+    assert link.is_symlink()
+    with open_checkpoint(target) as found:
+        assert set(found.entries) == {entry.name for entry in ENTRIES}

@@ -79,6 +79,18 @@ class LayerRule:
     signature: str = ""
 
 
+WRAPPERS = (
+    "module",
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+    "_backbone",
+    "network",
+    "_recompute_cell",
+)
+"""Attributes under which a wrapper (DataParallel, compiled, sharded, recomputed, amp, training) keeps what it wraps."""
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Nested results
 # --------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tracer.starting_point.trees.folding import Line
 from tracer.starting_point.trees.rows import Part, Row, Trees, Whole
+from tracer.starting_point.weights.weight_map import STATISTICS
 from tracer.trace.schema import Plain
 
 MARKS = {"differs": "!", "missing": "<", "extra": ">", "apart": "-", "merged": "+", "not compared": "?"}
@@ -60,7 +61,7 @@ def layer_words(part: Part, first: Sequence[str] = ()) -> str:
     """Class and telling settings, those named in `first` before all: "Conv2d 3->64 7x7 stride 2 no bias"."""
     said = " ".join(_telling(part, first))
     if not part.op and part.parameters:
-        held = {name: shape for name, shape in part.parameters.items() if name not in _STATISTICS} or part.parameters
+        held = {name: shape for name, shape in part.parameters.items() if name not in STATISTICS} or part.parameters
         said = ", ".join(f"{name} {by(shape)}" for name, shape in held.items())
     return f"{part.kind} {said}".strip()
 
@@ -90,7 +91,6 @@ def _named(name: str, value: Plain) -> str:
 
 _FROM_TO = (("in_features", "out_features"), ("in_channels", "out_channels"), ("num_embeddings", "embedding_dim"),
             ("input_size", "hidden_size"))  # fmt: skip
-_STATISTICS = {"running_mean", "running_var", "moving_mean", "moving_variance"}
 _SWITCHES = ("affine", "elementwise_affine", "track_running_stats", "bias")
 _SHORT = {"padding": "pad", "negative_slope": "slope", "num_heads": "heads", "num_groups": "groups"}
 

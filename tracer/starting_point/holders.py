@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tracer.divergence.alignment.evidence import WRAPPERS
 from tracer.errors import RecordingError, StartingPointError
 from tracer.frameworks import watcher_for
-from tracer.frameworks.base import Unreadable
+from tracer.frameworks.base import WRAPPERS, Unreadable
 from tracer.recorder.description import describe
 from tracer.starting_point.checkpoints import Checkpoint, open_checkpoint
 from tracer.starting_point.weights.weight_map import (

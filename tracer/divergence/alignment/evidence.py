@@ -11,6 +11,7 @@ import numpy as np
 
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.metrics import is_constant, same_values
+from tracer.frameworks.base import WRAPPERS
 from tracer.trace.schema import Layer, Statistics
 
 WEIGHTS = {"fingerprint": 3.0, "name": 2.0, "order": 1.5, "written": 0.5}
@@ -348,15 +349,6 @@ _WORDS = {
     "downsample": "shortcut",
     "act": "activation",
 }
-
-
-WRAPPERS = frozenset(
-    {
-        *("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"),
-        *("_backbone", "network", "_recompute_cell"),
-    }
-)
-"""Parts of a path that wrappers of a net put in: DataParallel, compiled, sharded, recomputed, amp, training cells."""
 
 
 def words_of(path: str) -> tuple[str, ...]:

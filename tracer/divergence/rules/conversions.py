@@ -13,21 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tracer.divergence.rules.calls import GONE, UNKNOWN, Changes, Known
-from tracer.frameworks.base import LayerRule, SettingRule
+from tracer.frameworks.base import WRAPPERS, LayerRule, SettingRule
 from tracer.trace.schema import ROOT, Layer, Parameter, Plain
 
 Form = Literal["attribute", "argument"]
 """Where a raw value comes from: an attribute of the layer, or an argument of its constructor."""
-
-_WRAPPERS = (
-    "_backbone",
-    "network",
-    "module",
-    "_orig_mod",
-    "_fsdp_wrapped_module",
-    "_checkpoint_wrapped_module",
-)
-"""Attributes under which a wrapper keeps the layer it wraps."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ def child(layer: Layer, name: str, layers: Mapping[str, Layer]) -> Layer | None:
     path = name if layer.path == ROOT else f"{layer.path}.{name}"
     found = layers.get(path)
     while found is not None:
-        inner = next((layers[f"{path}.{w}"] for w in _WRAPPERS if f"{path}.{w}" in layers), None)
+        inner = next((layers[f"{path}.{w}"] for w in WRAPPERS if f"{path}.{w}" in layers), None)
         if inner is None:
             return found
         found, path = inner, inner.path

@@ -71,6 +71,7 @@ def write_checkpoint(
     def blocks(entry: Entry) -> Iterator[memoryview]:
         return _blocks(entry, pieces, str(here))
 
+    here = Path(os.path.realpath(here))  # a link stays a link
     if here.is_dir():
         raise CheckpointError("a folder is in the way", where=str(here), then="give the name of a file")
     partial = here.with_name(f"{here.name}.partial")

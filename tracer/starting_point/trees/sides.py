@@ -13,7 +13,6 @@ from tracer.starting_point.trees.rows import Part, Whole
 from tracer.starting_point.weights.weight_map import ParameterFacts, key_of
 from tracer.trace.schema import ROOT, Call, Layer
 
-_STATISTICS = ("running_mean", "running_var", "moving_mean", "moving_variance")
 _LISTS = ("Sequential", "ModuleList", "ModuleDict", "SequentialCell", "CellList", "CellDict")
 
 
@@ -134,7 +133,7 @@ class Side:
 
     def whole(self) -> Whole:
         """How much there is of it."""
-        counted = [f for f in self.facts.values() if f.needed and not f.tied and not f.key.endswith(_STATISTICS)]
+        counted = [f for f in self.facts.values() if f.needed and not f.tied and not f.statistics]
         layers = sum(self.is_layer(path) for path in (ROOT, *self.shown) if path in self.layers)
         numbers = sum(prod(facts.shape) for facts in counted)
         return Whole(self.name, self.graph.framework, self.net, layers, len(counted), numbers)
