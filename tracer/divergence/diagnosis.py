@@ -14,6 +14,7 @@ from tracer.divergence.causes import Cause
 from tracer.divergence.comparison import pairs_read
 from tracer.divergence.flow import Flow, Point
 from tracer.divergence.metrics import Progress, Tolerance
+from tracer.divergence.not_finite import NOTHING_FINITE, notes_not_finite, nothing_finite
 from tracer.divergence.notes import beforehand, notes
 from tracer.divergence.origins import Begin
 from tracer.divergence.phases import Phase, outputs, search_backward, search_forward
@@ -217,6 +218,8 @@ def _verdict(case: Case, origins: Sequence[Origin], drift: Begin | None, *, both
     sinks = outputs(case)
     if not sinks or any(case.comparison.judge(point) is None for point in sinks):
         return "unsure", "not every output of the net could be judged"
+    if nothing_finite(case, sinks):
+        return "unsure", NOTHING_FINITE
     otherwise = _run_otherwise(case)
     if otherwise and case.within is None:
         return "unsure", f"{otherwise[0]}; the runs that both have agree"
@@ -281,6 +284,7 @@ def _told(
     flows = {"backward": backward or case.flow}
     roads = [road_through(case, flows.get(o.phase, case.flow), o) for o in origins[:_MOST_ROADS]]
     first = beforehand(case)
+    odd = [] if origins else notes_not_finite(case, outputs(case))
     alignment = case.alignment
     pairs = [p for p in alignment.pairs if case.looks_at(p.reference, p.candidate)]
     judgeable = {
@@ -307,7 +311,7 @@ def _told(
         roads[0] if roads else (),
         alignment,
         coverage,
-        (*first, *_drift_note(drift), *notes(case, origins, quiet)),
+        (*first, *_drift_note(drift), *odd, *notes(case, origins, quiet)),
         pair_rows(case, backward, origins) if every else (),
         first,
         tuple(roads[1:]),

@@ -1,0 +1,50 @@
+"""Where NaN and Inf leave nothing to judge, agreement is not claimed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.divergence.nets import Twist, gelu_tanh, transformer, weights
+from tests.divergence.test_diagnosis import X
+from tracer.divergence.diagnosis import diagnose
+
+
+def spoilt(share):
+    """A tanh GELU of which the first share of the elements are NaN; a row of which spoils what it goes through."""
+
+    def act(array):
+        out = gelu_tanh(array)
+        out[: int(share * len(out))] = np.nan
+        return out
+
+    return act
+
+
+def diff(share):
+    sides = [Twist(framework=name, act=spoilt(share), only_block=1) for name in ("torch", "mindspore")]
+    return diagnose(*(transformer(side, weights(), X).trace() for side in sides))
+
+
+def test_two_nets_that_give_nothing_but_nan_do_not_agree():
+    """Nothing could be judged, which the reason says."""
+    found = diff(1)
+    assert (found.verdict, found.origins) == ("unsure", ())
+    assert found.reason == "all outputs are NaN or Inf on both sides: nothing could be judged"
+
+
+def test_the_first_call_without_a_finite_number_is_named():
+    """The layer that made the NaN, on both sides."""
+    said = "the first output without a finite number is that of blocks.1.act of the reference and blocks.1.act of the"
+    assert any(note.startswith(said) for note in diff(1).notes)
+
+
+def test_nan_in_a_part_of_the_output_is_counted_in_a_note():
+    """The rest agrees."""
+    found = diff(0.5)
+    assert found.verdict == "agree"
+    assert any(note.startswith("20 of 40 elements of (root) are NaN or Inf on both sides") for note in found.notes)
+
+
+def test_finite_numbers_need_no_note():
+    """Nothing is said of NaN where there is none."""
+    assert not any("NaN" in note for note in diff(0).notes)
