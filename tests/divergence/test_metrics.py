@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tracer.divergence.metrics import Tolerance, compare_blocks, layouts, same_values, screen
+from tracer.divergence.metrics import Tolerance, compare_blocks, layouts, may_be_masks, same_values, screen
 from tracer.trace.statistics import statistics
 
 
@@ -54,6 +54,63 @@ def test_not_a_number_elsewhere_is_a_finding_of_its_own(other):
     found = compare([1.0, math.nan], other, tolerance=1e9)
     assert found.mask_differs
     assert found.diverged
+
+
+LEAST = float(np.finfo(np.float32).min)
+
+
+@pytest.mark.parametrize("block", [None, 2])
+@pytest.mark.parametrize("fill", [-1e9, -1e5, LEAST])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_mask_may_be_minus_infinity_or_hugely_negative(block, fill, turned):
+    """Both mean one mask: it is left out of all sums, and counted."""
+    sides = [np.float32([0.5, x, -0.25, x, 0]) for x in (-math.inf, fill)]
+    found = compare(*(sides[::-1] if turned else sides), block=block)
+    assert (found.diverged, found.relative_l2, found.filled, found.fill) == (False, 0.0, 2, pytest.approx(fill))
+    assert (found.fill_side, found.nan_reference, found.nan_candidate, found.exact) == (int(not turned), 0, 0, False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [1.0, -1e9, 2.0],  # fewer places
+        [-1e9, -1e9, -1e9],  # more places
+        [1.0, -5e3, -5e3],  # not huge
+        [1.0, 1e9, 1e9],  # the other end
+        [1.0, math.nan, -1e9],
+        [1.0, math.inf, -1e9],
+    ],
+)
+def test_what_is_no_mask_differs(other):
+    """Other places, other ends and real NaN stay findings."""
+    found = compare([1.0, -math.inf, -math.inf], other)
+    assert (found.diverged, found.problem, found.filled) == (True, "nan", 0)
+
+
+def test_a_mask_lies_far_below_the_rest():
+    """-1e5 beside numbers of a thousand is a number like others, unless it is the least that the dtype has."""
+    assert compare([1e3, -math.inf], [1e3, -1e5]).diverged
+    assert not compare(np.float16([1e3, -math.inf]), np.float16([1e3, -65504])).diverged
+
+
+def test_numbers_beside_a_mask_are_compared():
+    """What is left out does not hide an error, nor does its size."""
+    found = compare(np.float32([3, 4, -1e9]), np.float32([3, 4.5, -math.inf]))
+    assert found.relative_l2 == pytest.approx(0.1)
+
+
+def test_where_equal_is_asked_for_a_mask_is_a_number():
+    """Weights that are read back must be what was written."""
+    assert compare_blocks(
+        [(np.float32([-math.inf]), np.float32([-1e9]))], (1,), tolerance=0, rms=1, fills=False
+    ).diverged
+
+
+@pytest.mark.parametrize(("fill", "told"), [(-1e9, True), (-3.0, False)])
+def test_statistics_say_whether_other_counts_of_inf_may_be_a_mask(fill, told):
+    """They cannot tell whether it is the same one, so nothing is claimed."""
+    sides = [statistics(np.float32([1, 2, x, x])) for x in (-math.inf, fill)]
+    assert may_be_masks(*sides) is may_be_masks(*sides[::-1]) is told
 
 
 def test_half_precision_is_compared_in_double():

@@ -6,7 +6,9 @@ import numpy as np
 
 from tests.divergence.nets import Twist, gelu_tanh, transformer, weights
 from tests.divergence.test_diagnosis import X
+from tests.divergence.worlds import World
 from tracer.divergence.diagnosis import diagnose
+from tracer.trace.schema import ROOT
 
 
 def spoilt(share):
@@ -48,3 +50,32 @@ def test_nan_in_a_part_of_the_output_is_counted_in_a_note():
 def test_finite_numbers_need_no_note():
     """Nothing is said of NaN where there is none."""
     assert not any("NaN" in note for note in diff(0).notes)
+
+
+def attention(framework, fill, scale=1.0):
+    """A layer that is given scores and a mask that code made."""
+    world = World(framework)
+    mask = np.where(np.triu(np.ones((4, 4)), 1) > 0, fill, 0).astype(np.float32)
+
+    def net(x):
+        def attend(scores, hidden):
+            made = np.exp(scale * scores.array + hidden.array)
+            return (made / made.sum(-1, keepdims=True)).astype(np.float32)
+
+        return world.call("attend", "Attend", attend, x, mask)
+
+    world.call(ROOT, "Net", net, X[0] @ X[0].T)
+    return world.trace()
+
+
+def test_a_mask_in_other_numbers_is_a_note():
+    """-inf on one side, -1e9 on the other, at the same places."""
+    found = diagnose(attention("torch", -np.inf), attention("mindspore", -1e9))
+    assert found.verdict == "agree"
+    assert "a mask is -inf in the reference and -1e+09 in the candidate at attend: counted as equal" in found.notes
+
+
+def test_a_mask_in_other_numbers_hides_no_fault():
+    """The layer that is given it computes otherwise, and is named."""
+    found = diagnose(attention("torch", -np.inf), attention("mindspore", -1e9, scale=0.5))
+    assert (found.verdict, found.origin.place, found.origin.reference.path) == ("diverged", "layer", "attend")

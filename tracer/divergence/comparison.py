@@ -23,6 +23,7 @@ from tracer.divergence.metrics import (
     fitting,
     is_constant,
     layouts,
+    may_be_masks,
     rounding,
     same_values,
     screen,
@@ -99,6 +100,8 @@ class Comparison:
         """Points without a gradient on one side, whose parameters further back felt it."""
         self.passed_over: set[Point] = set()
         """Points whose values are known to say nothing."""
+        self.filled: dict[Point, Difference] = {}
+        """Points at which a mask is -inf on one side and a huge negative number on the other."""
         self._judged: dict[Point, Difference | None] = {}
         self._screened: dict[Point, float | None] = {}
         self._pairs: dict[tuple[str, str, float], Difference] = {}
@@ -274,6 +277,9 @@ class Comparison:
             return self._missing_gradient(ours or theirs, allowed, point)
         pairs, problem = match_leaves(ours, theirs)
         found = [d for d in (self._judge_leaf(r, c, allowed, point) for r, c in pairs) if d is not None]
+        for d in found:
+            if d.filled:
+                self.filled[point] = d
         if point.side == "out" and self._is_root(point) and not problem:
             problem = _other_keys(ours, theirs)
         if problem and point.side == "out" and self._returned(point) and (self._is_root(point) or not pairs):
@@ -365,7 +371,7 @@ class Comparison:
             return None
         same_shape = r.shape == c.shape or _same_parameter_shape(r, c)
         found = screen(r.statistics, c.statistics, same_shape=same_shape)
-        if found is None:
+        if found is None or (math.isinf(found) and may_be_masks(r.statistics, c.statistics)):
             return None
         return Difference(
             None if math.isinf(found) else found,

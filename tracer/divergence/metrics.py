@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from tracer.errors import RuleError
@@ -27,6 +28,8 @@ class Difference:
     `beyond` is the share of elements further apart than the tolerance times the larger of the element's own size and
     the root mean square; `tolerance` is what relative_l2 was held against.
     `nan_reference`, `nan_candidate`: not finite elements of each side; `mask_differs` that they sit elsewhere.
+    `filled`: how many elements are -inf on one side and a mask's huge negative number (`fill`, of the side with the
+    index `fill_side`) on the other; they mean one thing and are left out of everything else.
     `layout` says how the candidate had to be turned ("NHWC -> NCHW", "size-1 axes"); `exact` that both are bit-equal;
     `leaf` which leaf of the result this is about; `from_statistics` that no arrays were read.
     """
@@ -44,6 +47,9 @@ class Difference:
     nan_reference: int = 0
     nan_candidate: int = 0
     mask_differs: bool = False
+    filled: int = 0
+    fill: float = 0.0
+    fill_side: int = 0
     layout: str = ""
     exact: bool = False
     leaf: str = ""
@@ -178,11 +184,19 @@ def rounding(dtype: str) -> float:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-class _Sums:
-    """Running sums over blocks; everything `Difference` needs."""
+_LEAST_FILL = 1e4
+"""How large a negative number is at least, and how many times the root mean square of the rest, to be a mask's: what
+softmax makes of it is nothing, as of -inf."""
 
-    def __init__(self, tolerance: float, rms: float) -> None:
-        self.tolerance, self.rms = tolerance, rms
+
+class _Sums:
+    """Running sums over blocks; everything `Difference` needs. `fills`: may a huge negative number stand for -inf?"""
+
+    def __init__(self, tolerance: float, rms: float, *, fills: bool) -> None:
+        self.tolerance, self.rms, self.fills = tolerance, rms, fills
+        self.filled = [0, 0]
+        self.fill = -math.inf
+        self.lowest = True
         self.count = self.finite = self.beyond = 0
         self.reference = self.candidate = self.error = self.trimmed = self.dot = 0.0
         self.max_abs, self.max_at = -1.0, 0
@@ -193,6 +207,8 @@ class _Sums:
         r, c = _as_float(reference), _as_float(candidate)
         finite_r, finite_c = np.isfinite(r), np.isfinite(c)
         if not (finite_r.all() and finite_c.all()):
+            if self.fills and not np.array_equal(finite_r, finite_c):
+                self._leave_out_fills((reference, r, finite_r), (candidate, c, finite_c))
             self.nan_reference += int(r.size - np.count_nonzero(finite_r))
             self.nan_candidate += int(c.size - np.count_nonzero(finite_c))
             self.mask_differs |= not _same_mask(r, c, finite_r, finite_c)
@@ -213,6 +229,30 @@ class _Sums:
             if error[at] > self.max_abs:
                 self.max_abs, self.max_at = float(error[at]), self.count + at
         self.count += r.size
+
+    def _leave_out_fills(self, *sides: tuple[Array, Array, Array]) -> None:
+        """Where one side is -inf and the other hugely negative, take it for -inf on both."""
+        if any(numbers.dtype.kind == "c" for _, numbers, _ in sides):
+            return
+        for at, other in ((0, 1), (1, 0)):
+            block, numbers, finite = sides[at]
+            there = finite & np.isneginf(sides[other][1]) & (numbers <= -_LEAST_FILL)
+            if there.any():
+                self.filled[at] += int(np.count_nonzero(there))
+                self.fill = max(self.fill, float(numbers[there].max()))
+                self.lowest &= bool((numbers[there] == _lowest(block.dtype)).all())
+                numbers[there], finite[there] = -math.inf, False
+
+    @property
+    def mask(self) -> bool:
+        """Is what was left out a mask on both sides: all of it on one side, and far below the rest?"""
+        rest = math.sqrt(max(self.reference, self.candidate) / max(self.finite, 1))
+        return sum(self.filled) == 0 or (min(self.filled) == 0 and (self.lowest or -self.fill >= _LEAST_FILL * rest))
+
+
+def _lowest(dtype: Any) -> float:
+    facts = ml_dtypes.iinfo(dtype) if dtype.kind in "iu" else ml_dtypes.finfo(dtype)
+    return float(facts.min)
 
 
 def _few(errors: Array) -> int:
@@ -238,7 +278,13 @@ def _same_mask(r: Array, c: Array, finite_r: Array, finite_c: Array) -> bool:
 
 
 def compare_blocks(
-    blocks: Iterable[tuple[Array, Array]], shape: Shape, *, tolerance: float, rms: float, **more: Any
+    blocks: Iterable[tuple[Array, Array]],
+    shape: Shape,
+    *,
+    tolerance: float,
+    rms: float,
+    fills: bool = True,
+    **more: Any,
 ) -> Difference:
     """Compare two arrays given as parallel flat C-order blocks (reference, candidate).
 
@@ -247,11 +293,14 @@ def compare_blocks(
         shape: shape of the reference, for `max_at`.
         tolerance: relative L2 up to which they count as equal.
         rms: root mean square of the reference, the scale of `beyond`.
+        fills: may a mask be -inf on one side and a huge negative number (-1e9, the dtype's least) on the other?
         more: further fields of the `Difference`.
     """
-    sums = _Sums(tolerance, rms)
+    sums = _Sums(tolerance, rms, fills=fills)
     for reference, candidate in blocks:
         sums.add(reference, candidate)
+    differs = sums.mask_differs or not sums.mask
+    filled = 0 if differs else sum(sums.filled)
     count = max(sums.finite, 1)
     error = math.sqrt(sums.error)
     size = math.sqrt(sums.reference)
@@ -266,11 +315,14 @@ def compare_blocks(
         beyond=sums.beyond / count,
         rms_error=error / math.sqrt(count),
         trimmed=math.sqrt(sums.trimmed) / size if size > 0 else None,
-        nan_reference=sums.nan_reference,
-        nan_candidate=sums.nan_candidate,
-        mask_differs=sums.mask_differs,
-        problem="nan" if sums.mask_differs else "",
-        exact=error == 0.0 and not sums.mask_differs,
+        nan_reference=sums.nan_reference - (filled or sums.filled[0]),
+        nan_candidate=sums.nan_candidate - (filled or sums.filled[1]),
+        mask_differs=differs,
+        filled=filled,
+        fill=sums.fill if filled else 0.0,
+        fill_side=int(sums.filled[1] > 0),
+        problem="nan" if differs else "",
+        exact=error == 0.0 and not differs and not filled,
         **more,
     )
 
@@ -423,6 +475,18 @@ def screen(reference: Statistics, candidate: Statistics, *, same_shape: bool) ->
         if finite:
             apart.append(math.sqrt(sum(e * e for e in finite) / len(finite) * n))
     return max(apart) / (reference.l2 if reference.l2 > 0 else math.sqrt(n))
+
+
+def may_be_masks(a: Statistics, b: Statistics) -> bool:
+    """Is it only that one side may have -inf where the other has a mask's huge negative number? Statistics cannot tell
+    where those sit, but at the sampled elements."""
+    if a.nan != b.nan or a.inf == b.inf or len(a.sample) != len(b.sample):
+        return False
+    finite = min(a, b, key=lambda side: side.inf)
+    if finite.inf or finite.minimum is None or finite.minimum > -_LEAST_FILL:
+        return False
+    apart = [pair for pair in zip(a.sample, b.sample, strict=True) if math.isnan(pair[0]) != math.isnan(pair[1])]
+    return all(x <= -_LEAST_FILL or y <= -_LEAST_FILL for x, y in apart)
 
 
 def same_values(a: Statistics | None, b: Statistics | None, *, within: float = 1e-6) -> bool:

@@ -39,7 +39,7 @@ def beforehand(case: Case) -> tuple[str, ...]:
 
 def notes(case: Case, origins: Sequence[Origin], quiet_parameters: Sequence[str]) -> tuple[str, ...]:
     """What differs besides the origins and what `beforehand` says: layouts, inputs, parameters, settings, flags."""
-    found = [*notes_left_out(case), *_layouts(case), *_input_counts(case), *_result_forms(case)]
+    found = [*notes_left_out(case), *_fills(case), *_layouts(case), *_input_counts(case), *_result_forms(case)]
     if origins:
         found = [*_swapped(case), *found]
     if quiet_parameters:
@@ -80,6 +80,15 @@ def _layouts(case: Case) -> list[str]:
                 if layout is not None and layout.name != "size-1 axes":
                     found[r.shape, c.shape][id_.path] = None
     return [f"layout: {r} in the reference, {c} in the candidate at {few(paths)}" for (r, c), paths in found.items()]
+
+
+def _fills(case: Case) -> list[str]:
+    """Where a mask is -inf on one side and a huge negative number on the other."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for point, d in case.comparison.filled.items():
+        fill, infinite = SIDES[d.fill_side], SIDES[1 - d.fill_side]
+        found[f"a mask is -inf in the {infinite} and {d.fill:g} in the {fill}"][point.reference.path] = None
+    return [f"{said} at {few(paths)}: counted as equal" for said, paths in found.items()]
 
 
 def _other_modes(case: Case) -> list[str]:

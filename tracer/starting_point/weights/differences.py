@@ -79,7 +79,7 @@ def compare_parameters(
         if kept:
             pairs = _side_by_side(blocks(placement, reference), candidate.pieces(placement.target))
             watched = _Watched(pairs)
-            found = compare_blocks(watched, (prod(facts.shape),), tolerance=0.0, rms=1.0)
+            found = compare_blocks(watched, (prod(facts.shape),), tolerance=0.0, rms=1.0, fills=False)
         rows.append(
             Compared(
                 placement.target,
