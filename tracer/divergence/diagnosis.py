@@ -12,6 +12,7 @@ from tracer.divergence.alignment import Alignment, Pair
 from tracer.divergence.case import SIDES, Case, TraceLike, matches, open_case
 from tracer.divergence.causes import Cause
 from tracer.divergence.comparison import pairs_read
+from tracer.divergence.drawing_code import notes_drawing_code
 from tracer.divergence.flow import Flow, Point
 from tracer.divergence.metrics import Progress, Tolerance
 from tracer.divergence.not_finite import NOTHING_FINITE, notes_not_finite, nothing_finite
@@ -311,7 +312,7 @@ def _told(
         roads[0] if roads else (),
         alignment,
         coverage,
-        (*first, *_drift_note(drift), *odd, *notes(case, origins, quiet)),
+        (*first, *_drift_note(drift), *odd, *notes_drawing_code(case, origins), *notes(case, origins, quiet)),
         pair_rows(case, backward, origins) if every else (),
         first,
         tuple(roads[1:]),
