@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from tracer.divergence.alignment import Alignment, Pair, align
+from tracer.divergence.alignment import Alignment, Pair
 from tracer.divergence.alignment.pins import nearest_paths
 from tracer.divergence.causes import QUIET_SETTINGS, differing_settings
 from tracer.divergence.comparison import ArrayReader, Bank, Comparison
 from tracer.divergence.flow import Flow, Point, forward_flow
 from tracer.divergence.graph import CallGraph, CallId, Node, call_graph
 from tracer.divergence.metrics import Tolerance, rounding
+from tracer.divergence.placed import align_placed, other_ways, placed_from
 from tracer.divergence.replayed import drawn_alike, without_draws
 from tracer.divergence.rules import SettingDifference, UserRule
 from tracer.errors import RuleError
@@ -88,7 +89,8 @@ def open_case(
     traces = (reference, candidate)
     _known(only, list(dict.fromkeys(path for trace in traces for path in trace.skeleton.layers)))
     graphs = (call_graph(reference.skeleton, 0, rules), call_graph(candidate.skeleton, 0, rules))
-    alignment = align(*graphs, pins)
+    placed = placed_from(reference.skeleton, candidate.skeleton)
+    alignment = align_placed(*graphs, pins, placed)
     replayed = drawn_alike(graphs, alignment, (reference.skeleton.end, candidate.skeleton.end))
     graphs = without_draws(graphs, replayed)
     flow = forward_flow(*graphs, alignment)
@@ -107,7 +109,8 @@ def open_case(
         for trace, graph, alone, partners in zip(traces, graphs, lone, partnered, strict=True)
     ]
     coarse = _other_dtype_throughout(graphs, alignment)
-    comparison = Comparison(banks[0], banks[1], tolerance, flow.code, coarse=coarse)
+    otherwise = other_ways(graphs[0], alignment, banks[0].parameter_gradients, placed)
+    comparison = Comparison(banks[0], banks[1], tolerance, flow.code, coarse=coarse, placed=placed, otherwise=otherwise)
     settings = {}
     suspects = set()
     for point in flow.graph:

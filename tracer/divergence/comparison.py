@@ -28,7 +28,8 @@ from tracer.divergence.metrics import (
     same_values,
     screen,
 )
-from tracer.trace.schema import Parameter, Value
+from tracer.divergence.placed import Place, place_of, ways
+from tracer.trace.schema import Parameter, Placed, Value
 
 UNKNOWN_CODE_BACKWARD = 1e-3
 """Relative L2 that the gradient of unseen code may be apart between frameworks: MindSpore's own tanh and exp reach
@@ -78,6 +79,8 @@ class Comparison:
         tolerance: what counts as equal.
         code: points that code between layers made: there another shape is a finding.
         coarse: judge every value by the coarser of both dtypes (the nets differ in dtype throughout).
+        placed: what of the candidate was made of the reference's parameters, by its place.
+        otherwise: stored arrays of the reference that lie in the candidate as their weights were placed.
     """
 
     def __init__(
@@ -88,10 +91,14 @@ class Comparison:
         code: frozenset[Point] = frozenset(),
         *,
         coarse: bool = False,
+        placed: Mapping[Place, Placed] | None = None,
+        otherwise: Mapping[str, Placed] | None = None,
     ) -> None:
         self.reference, self.candidate = reference, candidate
         self.tolerance = tolerance
         self.coarse = coarse
+        self._placed = {place: one for place, one in (placed or {}).items() if one.changed}
+        self._otherwise = otherwise or {}
         self.frameworks = (reference.graph.framework, candidate.graph.framework)
         self.noise: dict[Point, float] = {}
         self.read: set[Point] = set()
@@ -228,10 +235,11 @@ class Comparison:
             return 0.0
         if r.statistics is None or c.statistics is None:
             return None
+        same_shape = r.shape == c.shape and r.stored not in self._otherwise
         if not rounding(r.dtype) and not rounding(c.dtype):
-            found = screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
+            found = screen(r.statistics, c.statistics, same_shape=same_shape)
             return None if found is None else (math.inf if found > 0 else 0.0)
-        return screen(r.statistics, c.statistics, same_shape=r.shape == c.shape)
+        return screen(r.statistics, c.statistics, same_shape=same_shape)
 
     def is_doubtful(self, point: Point) -> bool:
         """Is the pair itself less than certain?"""
@@ -349,7 +357,17 @@ class Comparison:
         return self._from_statistics(r, c, allowed)
 
     def _read(self, r: Value | Parameter, c: Value | Parameter, allowed: float) -> Difference:
-        return read_difference(self.reference.arrays, r, self.candidate.arrays, c, allowed)
+        found = read_difference(self.reference.arrays, r, self.candidate.arrays, c, allowed)
+        placed = self._otherwise.get(r.stored or "")
+        if placed is None or not found.diverged:
+            return found
+        here, there = self.reference.arrays.array(r), self.candidate.arrays.array(c)
+        found_so = [
+            compare_blocks([(np.ravel(way), np.ravel(there))], c.shape, tolerance=allowed, rms=_rms(r))
+            for way in ways(here, placed)
+            if way.shape == c.shape
+        ]
+        return min([*found_so, found], key=lambda d: (bool(d.problem), d.size))
 
     def _read_as_the_other_side(self, point: Point, r: Value, c: Value, allowed: float) -> Difference | None:
         """Numbers that have nothing in common show no layout; but what goes through a layer that keeps its shape goes
@@ -369,7 +387,7 @@ class Comparison:
     def _from_statistics(self, r: Value | Parameter, c: Value | Parameter, allowed: float) -> Difference | None:
         if r.statistics is None or c.statistics is None:
             return None
-        same_shape = r.shape == c.shape or _same_parameter_shape(r, c)
+        same_shape = (r.shape == c.shape or _same_parameter_shape(r, c)) and r.stored not in self._otherwise
         found = screen(r.statistics, c.statistics, same_shape=same_shape)
         if found is None or (math.isinf(found) and may_be_masks(r.statistics, c.statistics)):
             return None
@@ -405,7 +423,13 @@ class Comparison:
             _gradients(self.reference, point.reference.path),
             _gradients(self.candidate, point.candidate.path),
         )
-        return [(name, mine.get(name), other.get(their)) for their, name in _partners(ours, theirs).items()]
+        return [
+            (name, mine.get(name), other.get(their))
+            for their, name in _partners(ours, theirs).items()
+            if not (
+                (placed := self._given(point.reference.path, name, point.candidate.path, their)) and placed.otherwise
+            )
+        ]
 
     def _one_sided(self, point: Point) -> bool:
         """Has only one side a gradient that is more than rounding for some parameter?"""
@@ -456,6 +480,7 @@ class Comparison:
         ours = _parameters(self.reference.graph, reference.path)
         theirs = _parameters(self.candidate.graph, candidate.path)
         partners = _partners(ours, theirs)
+        own_names = {partners.get(name, name): name for name in theirs}
         theirs = {partners.get(name, name): parameter for name, parameter in theirs.items()}
         found: list[ParameterDifference] = []
         unknown = not self.reference.graph.meanings[reference.path].op  # the user's own class: the user's own names
@@ -465,11 +490,27 @@ class Comparison:
                 if "num_batches" not in name and (r or c) is not None:
                     found.append(ParameterDifference(name, r, c, None, (reference.path, candidate.path)))
                 continue
+            placed = self._given(reference.path, name, candidate.path, own_names[name])
+            if placed is not None and placed.changed:
+                continue  # it holds the reference's numbers, in its own order
             difference = self.parameter(r, c)
             if difference is not None and difference.diverged:
                 said = r.name if unknown else name
                 found.append(ParameterDifference(said, r, c, difference, (reference.path, candidate.path)))
         return tuple(found)
+
+    def _given(self, reference: str, ours: str, candidate: str, theirs: str) -> Placed | None:
+        """What was done to make this parameter of the candidate's layer, told by torch's names, of that one of the
+        reference's layer. Where both layers are of one op a transposed matrix is no other way to write the same."""
+        if not self._placed:
+            return None
+        mine, other = _parameters(self.reference.graph, reference), _parameters(self.candidate.graph, candidate)
+        source = place_of(self.reference.graph, reference, ours, mine[ours])
+        placed = self._placed.get(place_of(self.candidate.graph, candidate, theirs, other[theirs]))
+        if placed is None or source not in {(path, name) for path, name, _ in placed.of}:
+            return None
+        ops = self.reference.graph.meanings[reference].op, self.candidate.graph.meanings[candidate].op
+        return None if placed.turned and ops[0] and ops[0] == ops[1] else placed
 
     def known_class(self, difference: ParameterDifference) -> bool:
         """Does a rule know the layer that holds the parameter?"""

@@ -21,7 +21,7 @@ from tracer.frameworks.replaying import Done, Replays
 from tracer.recorder.choice import Choice, Patterns
 from tracer.recorder.description import describe, parameter_arrays
 from tracer.recorder.listener import Progress, Recorder, error_words
-from tracer.trace.schema import ROOT, End, Header, Keep, Replayed
+from tracer.trace.schema import ROOT, End, Header, Keep, Placed, Replayed
 from tracer.trace.writer import TraceWriter
 
 Array = np.ndarray[Any, Any]
@@ -84,6 +84,7 @@ class _Watched:
     backward: str | None = None
     unrestored: tuple[str, ...] = ()
     replayed: tuple[Replayed, ...] = ()
+    placed: tuple[Placed, ...] = ()
 
 
 def run_and_record(
@@ -97,6 +98,7 @@ def run_and_record(
     progress: Progress | None = None,
     replays: Replays | None = None,
     notes: Sequence[str] = (),
+    placed: tuple[Placed, ...] = (),
 ) -> None:
     """Run the net once, forward and backward, and leave the trace at `out` and the net as it was.
 
@@ -108,6 +110,7 @@ def run_and_record(
         progress: is told how far the run is.
         replays: what layers of random output do in place of drawing; the trace says which calls did.
         notes: sentences to keep in the trace.
+        placed: which parameters were given another net's numbers, for the trace to say.
 
     Raises:
         RecordingError: the net cannot be watched, or it is empty.
@@ -124,6 +127,7 @@ def run_and_record(
         prepared = prepare(net, args, kwargs) if prepare is not None else ()
         said = dict.fromkeys((*notes, *done, *words, *more, *prepared))
         with _watching(watcher, net, out, options, tuple(said), cotangent=True, progress=progress) as watched:
+            watched.placed = placed
             restore = watcher.preserve(net)
             gradients = None
             try:
@@ -312,4 +316,5 @@ def _end(watcher: Watcher, net: Any, watched: _Watched, left_out: Mapping[str, s
         uncaptured=tuple(recorder.uncaptured),
         notes=tuple(recorder.notes),
         replayed=watched.replayed,
+        placed=watched.placed,
     )

@@ -222,13 +222,35 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A parameter that was given the numbers of another trace's net before the run.
+
+    `of` are path, name and digest of each parameter there that it is made of: only beside a trace that holds these it
+    means something. `rows` are the ranges (first, one past the last) of its rows in the order they were put in, where
+    all of them only changed places; `turned` that it was transposed; `otherwise` that it was made in any other way.
+    """
+
+    path: str
+    name: str
+    of: tuple[tuple[str, str, str], ...]
+    rows: tuple[tuple[int, int], ...] = ()
+    turned: bool = False
+    otherwise: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Was more done than copying?"""
+        return bool(self.rows) or self.turned or self.otherwise
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """What is known only when the recording is over.
 
     `complete` is False when the net raised or the recording was cut; then `stopped` says where and what. `backward`
     is None when gradients were recorded, else why they were not. `silent` gives for each layer that never fired the
     reason. `unrestored` and `uncaptured` name what the framework did not let one put back or see. `replayed` are the
-    calls whose randomness was taken from another trace.
+    calls whose randomness was taken from another trace, `placed` the parameters whose numbers were.
     """
 
     complete: bool = True
@@ -239,6 +261,7 @@ class End:
     uncaptured: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     replayed: tuple[Replayed, ...] = ()
+    placed: tuple[Placed, ...] = ()
 
 
 Row = Entered | Returned | Gradient | ParameterGradient | End

@@ -28,9 +28,10 @@ from tracer.starting_point.random_layers.replay import replacements
 from tracer.starting_point.samples.sources import Samples, samples_from
 from tracer.starting_point.weights.loading import Transfer, fill, refuse_unplaced
 from tracer.starting_point.weights.placing import map_weights
-from tracer.starting_point.weights.weight_map import WeightMap
+from tracer.starting_point.weights.steps import Reshape, Rows, Step, Turn
+from tracer.starting_point.weights.weight_map import Placement, WeightMap, key_of
 from tracer.trace.reader import Trace
-from tracer.trace.schema import ROOT, Skeleton
+from tracer.trace.schema import ROOT, Parameter, Placed, Skeleton
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def record_like(
             progress=progress,
             replays=replays,
             notes=notes,
+            placed=_placed(known.weights, reference.skeleton, known.skeleton or of_net(net).skeleton),
         )
     return replace(transfer, notes=(*transfer.notes, *said))
 
@@ -187,6 +189,46 @@ def _map(reference: Trace, candidate: Skeleton, wishes: Wishes, rehearsed: Trace
 
 def _reads(holder: Holder) -> Any:
     return holder.read if holder.has is None or holder.has else None
+
+
+def _placed(weights: WeightMap, reference: Skeleton, candidate: Skeleton) -> tuple[Placed, ...]:
+    """What the new trace is to say of the weights that were placed."""
+    ours, theirs = _by_key(reference), _by_key(candidate)
+    found = []
+    for placement in weights.placements:
+        sources = [ours.get(piece.source) for piece in placement.pieces]
+        target = theirs.get(placement.target)
+        of = tuple((path, p.name, p.digest) for path, p in filter(None, sources) if p.digest is not None)
+        if target is not None and of and len(of) == len(placement.pieces):
+            path, parameter = target
+            found.append(_said(placement, path, parameter, of, weights.reference[placement.pieces[0].source].shape))
+    return tuple(found)
+
+
+def _by_key(skeleton: Skeleton) -> dict[str, tuple[str, Parameter]]:
+    """Every parameter with the path of its layer, by its structural name."""
+    return {key_of(path, p.name): (path, p) for path, layer in skeleton.layers.items() for p in layer.parameters}
+
+
+def _said(
+    placement: Placement, path: str, target: Parameter, of: tuple[tuple[str, str, str], ...], source: tuple[int, ...]
+) -> Placed:
+    steps: list[Step] = [*placement.pieces[0].steps, *placement.then]
+    if len(of) > 1:
+        return Placed(path, target.name, of, otherwise=True)
+    steps = [s for s in steps if not (isinstance(s, Reshape) and _long(s.to) == _long(source))]  # axes of size one
+    match steps:
+        case []:
+            return Placed(path, target.name, of)
+        case [Turn()]:
+            return Placed(path, target.name, of, turned=True)
+        case [Rows(ranges=ranges)] if sorted(n for span in ranges for n in range(*span)) == [*range(source[0])]:
+            return Placed(path, target.name, of, rows=ranges)
+    return Placed(path, target.name, of, otherwise=True)
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
 
 
 def _replays(reference: Trace, known: Rehearsal) -> tuple[Replays, tuple[str, ...]]:
