@@ -106,7 +106,8 @@ def write(
         key = by_name[tied.get(name, name)]
         placement = weights.by_target.get(key)
         if placement is not None:
-            yield from (in_dtype(block, facts[key]) for block in blocks(placement, reference))
+            for block in blocks(placement, reference):
+                yield in_dtype(block, facts[key], whole=lambda: blocks(placement, reference))
         elif candidate is not None:
             yield from candidate.pieces(key)
 

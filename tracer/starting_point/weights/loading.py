@@ -254,16 +254,21 @@ def _is_whole(dtype: str) -> bool:
     return dtype.startswith(("int", "uint", "bool"))
 
 
-def in_dtype(array: Array, facts: ParameterFacts) -> Array:
+def in_dtype(array: Array, facts: ParameterFacts, whole: Callable[[], Iterable[Array]] | None = None) -> Array:
     """The array in C order in a parameter's dtype.
 
+    Args:
+        array: the parameter, or a block of it.
+        facts: the parameter as it is to be.
+        whole: all blocks of the parameter, for an error that counts them; None where `array` is all of it.
+
     Raises:
-        StartingPointError: whole numbers that the dtype cannot hold.
+        StartingPointError: whole numbers that the dtype cannot hold, finite numbers that it would make infinite.
     """
     wanted = numpy_dtype(facts.dtype, where=str(facts))
     if array.dtype == wanted:
         return np.ascontiguousarray(array).reshape(array.shape)
-    with np.errstate(all="ignore"):  # what overflows becomes infinite, as every framework has it
+    with np.errstate(all="ignore"):
         new = np.ascontiguousarray(array).reshape(array.shape).astype(wanted)
     if array.dtype.kind in "iub" and not np.array_equal(new.astype(array.dtype), array):
         raise StartingPointError(
@@ -271,4 +276,28 @@ def in_dtype(array: Array, facts: ParameterFacts) -> Array:
             where=str(facts),
             then="give the net a wider dtype there",
         )
+    if _become_infinite(array, new).any():
+        raise _overflow([array] if whole is None else whole(), facts, wanted)
     return new
+
+
+def _become_infinite(array: Array, new: Array) -> Array:
+    """Where finite numbers are finite no more."""
+    lost: Array = np.isfinite(array) & ~np.isfinite(new)
+    return lost
+
+
+def _overflow(blocks: Iterable[Array], facts: ParameterFacts, wanted: np.dtype[Any]) -> StartingPointError:
+    count, largest, before = 0, 0.0, ""
+    for block in blocks:
+        with np.errstate(all="ignore"):
+            lost = block[_become_infinite(block, block.astype(wanted))]
+        before = block.dtype.name
+        count += lost.size
+        largest = max(largest, float(np.max(np.abs(lost), initial=0)))
+    numbers = f"{count} number{' is' if count == 1 else 's are'}"
+    return StartingPointError(
+        f"{numbers} too large for {facts.dtype} and would become infinite; the largest is {largest:.3g}",
+        where=f"{facts}, {before} -> {facts.dtype}",
+        then="keep a dtype of wider range there (bfloat16 has that of float32), or mend the numbers first",
+    )
