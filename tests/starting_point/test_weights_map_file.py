@@ -297,3 +297,11 @@ def test_a_map_that_leaves_something_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TracerError, match="attn.qkv.bias"):
         tracer.convert_weights(merged(), tmp_path / "b.npz", mapping={"head.weight": "head.weight"})
     assert not (tmp_path / "b.npz").exists()
+
+
+def test_a_map_turned_round_is_followed() -> None:
+    """`mapping=` takes what `.weights.inverse()` returns: the way back gives the numbers one came from."""
+    ours, theirs = merged(), parted()
+    there = tracer.weight_map(ours, theirs)
+    forward = {p.target: made(p, holders.of_mapping(ours)) for p in there.placements}
+    assert tracer.compare_weights(forward, ours, mapping=there.weights.inverse()).verdict == "agree"

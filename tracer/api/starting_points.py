@@ -24,7 +24,7 @@ Source = Any
 """A live net, a `Trace`, the path of a trace or of a file of parameters, or a mapping of names to arrays."""
 
 MapSource = Any
-"""The path of a map, its lines as a mapping, or what `weight_map` returned."""
+"""The path of a map, its lines as a mapping, what `weight_map` returned, or a `WeightMap` (`.weights.inverse()`)."""
 
 
 def weight_map(
@@ -228,8 +228,8 @@ def by_map(ours: holders.Holder, theirs: holders.Holder | None, mapping: MapSour
     from tracer.reports.weights import MapReport
 
     reference = ours.parameters()
-    if isinstance(mapping, MapReport):
-        mapping = map_lines(mapping.weights)
+    if isinstance(mapping, MapReport | WeightMap):
+        mapping = map_lines(mapping if isinstance(mapping, WeightMap) else mapping.weights)
     candidate = theirs.parameters() if theirs is not None else None
     if isinstance(mapping, str | os.PathLike):
         return read_map(mapping, reference, candidate)
