@@ -243,6 +243,8 @@ class ParametersReport(_Told):
                     "relative_l2": _finite(row.relative_l2),
                     "max_abs": _finite(row.max_abs),
                     "finite_alike": row.finite_alike,
+                    "transformed": row.transformed,
+                    "unlike": row.unlike,
                     "reason": row.reason,
                     "confidence": row.confidence,
                 }
@@ -258,8 +260,10 @@ class ParametersReport(_Told):
         yield f"{self.verdict}   {self.parameters.reference} | {self.parameters.candidate}"
         yield ""
         words = f"{_many(len(self.rows), 'parameter')} paired: {counts['equal']} equal"
+        turned = [r for r in self.rows if r.transformed and r.verdict in ("equal", "rounded")]
         words += f", {counts['rounded']} equal but for rounding" if counts["rounded"] else ""
         words += f", {counts['differs']} differ{'s' if counts['differs'] == 1 else ''}" if counts["differs"] else ""
+        words += f"; {len(turned)} equal only after a transform" if turned else ""
         lost = sum(row.verdict == "not kept" for row in self.rows)
         words += f", {lost} whose numbers a side does not keep" if lost else ""
         alone = sum(p.needed for side in (self.weights.alone_reference, self.weights.alone_candidate) for p in side)
@@ -269,6 +273,8 @@ class ParametersReport(_Told):
         apart = sorted((r for r in self.rows if r.verdict == "differs"), key=lambda r: -(r.relative_l2 or math.inf))
         shown = self.rows if every else apart
         yield from _section("every parameter" if every else "differ", _rows(shown), every=every, head=_ROWS_HEAD)
+        after = [f"{row.target} = {row.sources}" for row in turned]
+        yield from _section("equal after a transform", after, every=every)
         yield from _rest_lines(self.weights, every=every)
         yield from _section("note", [n for n in self.parameters.notes if n not in self.weights.notes], every=True)
 
@@ -302,6 +308,7 @@ def _said_of(row: Compared) -> str:
     said = [f"{row.dtypes[0]} -> {row.dtypes[1]}"] if row.dtypes[0] != row.dtypes[1] else []
     said += ["counts as equal"] if row.verdict == "rounded" else []
     said += ["NaN or Inf at other places"] if not row.finite_alike else []
+    said += [row.unlike] if row.unlike else []
     return f"   {', '.join(said)}" if said else ""
 
 
@@ -311,7 +318,7 @@ def _difference(row: Compared) -> str:
         return "equal  "
     if row.verdict == "not kept":
         return "unknown"
-    return "   -   " if row.relative_l2 is None or not math.isfinite(row.relative_l2) else f"{row.relative_l2:7.1e}"
+    return "   -   " if not row.relative_l2 or not math.isfinite(row.relative_l2) else f"{row.relative_l2:7.1e}"
 
 
 def _counts(weights: WeightMap) -> str:

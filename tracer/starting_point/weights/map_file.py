@@ -23,6 +23,8 @@ from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Plac
 
 FORMAT = "tracer-weights"
 VERSION = 1
+BY_THE_MAP = "by the map"
+"""The reason of whatever a map says."""
 
 
 def to_toml(weights: WeightMap, reference: str, candidate: str) -> str:
@@ -206,7 +208,7 @@ def _placement(target: str, value: Any, reference: Mapping[str, ParameterFacts],
     if not pieces or not all(isinstance(piece, str) and piece for piece in pieces) or not isinstance(then, str):
         raise RuleError("a line of the map holds no names", where=where, then=_MEND)
     steps = tuple(read_step(part, where) for part in then.split("|")) if then else ()
-    return Placement(target, tuple(_piece(piece, reference, where) for piece in pieces), "by the map", then=steps)
+    return Placement(target, tuple(_piece(piece, reference, where) for piece in pieces), BY_THE_MAP, then=steps)
 
 
 def _piece(text: str, reference: Mapping[str, ParameterFacts], where: str) -> Piece:
