@@ -305,3 +305,15 @@ def test_a_map_turned_round_is_followed() -> None:
     there = tracer.weight_map(ours, theirs)
     forward = {p.target: made(p, holders.of_mapping(ours)) for p in there.placements}
     assert tracer.compare_weights(forward, ours, mapping=there.weights.inverse()).verdict == "agree"
+
+
+def test_what_names_alone_tell_is_named_so() -> None:
+    """A section of its own, with its count; `every` lists each parameter with shape and reason."""
+    ours = {f"left.{n}.weight": np.ones((4, 4), np.float32) for n in ("query", "key")}
+    theirs = {f"right.{n}.weight": np.ones((4, 4), np.float32) for n in ("k_key", "query_proj")}
+    report = tracer.weight_map(ours, theirs)
+    said, all_ = ("\n".join(report.lines(every=every)) for every in (False, True))
+    assert "by names (2)" in said
+    assert "right.k_key.weight = left.key.weight   names break the tie" in said
+    assert "every parameter" not in said
+    assert "4x4  right.query_proj.weight = left.query.weight   names break the tie" in all_

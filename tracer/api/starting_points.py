@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,8 @@ def convert_weights(
         if theirs is None:
             _refuse_unheard(pins, rules, "without candidate= nothing is paired")
             weights = converting.unchanged(ours) if mapping is None else by_map(ours, None, mapping)
+            if reference is not None:
+                weights = replace(weights, notes=(*weights.notes, _CHECKED))
         else:
             weights = _mapped(ours, theirs, pins, rules, mapping)
         weights = converting.without_tables(weights, ours)
@@ -153,6 +156,9 @@ def convert_weights(
             Path(target), ours, weights, candidate=theirs, prefix=prefix, rename=rename, dtype=dtype, cast=cast
         )
     return WeightsReport(done)
+
+
+_CHECKED = "the source was checked against reference=: it has all parameters of that net that matter, in its shapes"
 
 
 def compare_weights(

@@ -150,7 +150,7 @@ def compare(
     samples, assumed = samples_of(inputs)
     sides = sides_of(reference, candidate, processes=processes, needs_samples=samples == [None])
     if mode not in {"eval", "train", "as is"}:
-        raise RuleError(f"mode={mode!r} is not known", then='give mode="eval", "train" or "as is"')
+        raise RuleError("the mode is not known", where=f"mode={mode!r}", then='give mode="eval", "train" or "as is"')
     if processes and (keep_weights or mapping is not None):
         word = "keep_weights" if keep_weights else "mapping"
         raise RuleError(f"{word}= needs the nets in this process", where="processes=True", then="leave one of them out")

@@ -25,7 +25,7 @@ class Compared:
     """A parameter of the candidate and what it is made of. `verdict`: "equal" to the last bit, "rounded" where only the
     coarser of two dtypes tells them apart, "differs", or "not kept" where a side has no numbers. `relative_l2` is
     ||c - r|| / ||r||, `max_abs` the largest difference, both of what is finite; `finite_alike` says that NaN and Inf
-    stand at the same places. `unlike` says why it differs whatever its numbers: it is stored otherwise under one name."""
+    stand at the same places. `unlike` says why it differs whatever its numbers are."""
 
     target: str
     sources: str
