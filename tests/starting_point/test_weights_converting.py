@@ -412,3 +412,12 @@ def test_what_is_infinite_already_stays_so(tmp_path: Path) -> None:
     """Infinite and NaN are no numbers that a dtype loses."""
     tracer.convert_weights({"a": np.array([np.inf, np.nan, 1], np.float32)}, tmp_path / "a.npz", dtype="float16")
     assert np.isinf(np.load(tmp_path / "a.npz")["a"][0])
+
+
+def test_a_reference_alone_checks_the_source(saved: tuple[Net, Path], tmp_path: Path) -> None:
+    """Without a candidate names stay; what the reference was for is said, and a net of other shapes is refused."""
+    net, file = saved
+    report = tracer.convert_weights(file, tmp_path / "b.npz", reference=net)
+    assert "checked against reference=" in " ".join(repr(report).split())
+    assert set(np.load(tmp_path / "b.npz")) == set(net.state_dict())
+    refused(file, tmp_path / "c.npz", reference=nn.Linear(2, 2))

@@ -13,7 +13,8 @@ from tests.starting_point.checkpoint_files import loaded
 from tracer import TracerError
 from tracer.starting_point import holders
 from tracer.starting_point.weights.loading import made
-from tracer.starting_point.weights.map_file import map_of, read_map
+from tracer.starting_point.weights.map_file import map_of, read_map, to_toml
+from tracer.starting_point.weights.weight_map import Choice, WeightMap
 
 RANDOM = np.random.default_rng(0)
 
@@ -317,3 +318,14 @@ def test_what_names_alone_tell_is_named_so() -> None:
     assert "right.k_key.weight = left.key.weight   names break the tie" in said
     assert "every parameter" not in said
     assert "4x4  right.query_proj.weight = left.query.weight   names break the tie" in all_
+
+
+def test_what_is_open_is_suggested_in_lines_that_hold() -> None:
+    """Weight against weight, bias against bias, rows where the other side is longer."""
+    whole = {"qkv.weight": array(24, 8), "qkv.bias": array(24)}
+    parts = {f"{x}.{name}": array(8, *more) for x in "abc" for name, more in (("weight", (8,)), ("bias", ()))}
+    facts = [holders.of_mapping(side).parameters() for side in (whole, parts)]
+    split = to_toml(WeightMap(*facts, (), (Choice(tuple(whole), tuple(parts), "rows"),)), "a", "b")
+    merged = to_toml(WeightMap(*facts[::-1], (), (Choice(tuple(parts), tuple(whole), "rows"),)), "a", "b")
+    assert '# "b.bias" = "qkv.bias | rows 0:8" or "qkv.bias | rows 8:16" or "qkv.bias | rows 16:24"\n' in split
+    assert '# "qkv.weight" = ["a.weight", "b.weight", "c.weight"]\n' in merged

@@ -65,6 +65,10 @@ def diff(
             then = "leave it out; --pin pairs two files"
             raise RuleError("rules say what layers mean, and files have no layers", where=given_words(rules), then=then)
         return diff_folders(reference, candidate, _tolerance(tolerance), pairs_of(pins), globs_of(only), progress)
+    for side in (reference, candidate):
+        if isinstance(side, str) and ":" in side and not Path(side).exists():
+            then = f"tracer compare {reference} {candidate} --input SHAPE:DTYPE runs two nets and compares them"
+            raise RuleError("there is no such trace; it reads like the name of a net", where=side, then=then)
     tolerance, pairs = _tolerance(tolerance), pairs_of(pins)
     own_rules = rules_of(rules)
     globs = globs_of(only)

@@ -16,7 +16,7 @@ from tracer.errors import TracerError
 from tracer.reports.report import write_whole
 from tracer.starting_point.weights import map_file, naming
 from tracer.starting_point.weights.differences import Compared, Parameters
-from tracer.starting_point.weights.loading import Moved, Transfer
+from tracer.starting_point.weights.loading import SHARED, Moved, Transfer
 from tracer.starting_point.weights.surroundings import IN_ORDER
 from tracer.starting_point.weights.weight_map import Choice, ParameterFacts, Placement, WeightMap
 
@@ -347,7 +347,8 @@ _NAMES_ALONE = (naming.TIE, naming.NUMBERS, IN_ORDER)
 
 def _rest_lines(weights: WeightMap, notes: Sequence[str] = (), *, every: bool) -> Iterator[str]:
     ambiguous = [
-        f"{_few(c.candidates, every)}  could be  {_few(c.references, every)}: {c.why}; pin them"
+        f"{_few(c.candidates, every)}  could be  {_few(c.references, every)}: {c.why}"
+        + ("" if c.why == SHARED else "; pin them")
         for c in weights.choices
     ]
     yield from _section("ambiguous", ambiguous, every=every)

@@ -169,8 +169,9 @@ def moved_of(placement: Placement, weights: WeightMap, *, equal: bool | None, dt
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
-    """Raise with a list where parameters that matter have no place.
+def refuse_unplaced(weights: WeightMap, reference: str, candidate: str, *, raised: str = "") -> None:
+    """Raise with a list where parameters that matter have no place; `raised` is what the candidate raised, whose calls
+    would have told more.
 
     Raises:
         UnplacedWeights: there are some.
@@ -186,13 +187,28 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
         (_without_partner(weights.surplus, reference), list(map(str, weights.surplus))),
     ]
     said = [(what, which) for what, which in parts if which]
-    where = "\n         ".join(f"{what}: {_some(which)}" for what, which in said)
+    what = f"not all weights can be placed: {', '.join(what for what, _ in said)}"
     raise UnplacedWeights(
-        f"not all weights can be placed: {', '.join(what for what, _ in said)}",
-        where=where,
-        then="pin what belongs together (pins={'reference.path': 'candidate.path'}, --pin), write a map "
-        "(tracer weights map), or go on without them (partial=True, --partial)",
+        f"the candidate raised{raised}; so its calls could not tell where weights belong, and {what}"
+        if raised
+        else what,
+        where="; ".join(f"{what}: {_some(which)}" for what, which in said),
+        then=_what_to_do(weights, raised),
         weights=weights,
+    )
+
+
+def _what_to_do(weights: WeightMap, raised: str) -> str:
+    if raised:
+        return "mend what it raises first; tracer structure A B shows the layers and settings that differ"
+    if any(choice.why == SHARED for choice in weights.choices):
+        return (
+            "the candidate runs one layer where the reference has two: give it a layer for each (tracer structure A B "
+            "shows both), or go on without them (partial=True, --partial)"
+        )
+    return (
+        "pin what belongs together (pins={'reference.path': 'candidate.path'}, --pin), look for layers that differ "
+        "(tracer structure A B), write a map (tracer weights map), or go on without them (partial=True, --partial)"
     )
 
 
@@ -210,6 +226,9 @@ def _some(words: Iterable[str], limit: int = 8) -> str:
     more = f", and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more
 
+
+SHARED = "the candidate shares one parameter where the reference has two with other numbers"
+"""Why `placing` leaves such a choice open; no pin settles it."""
 
 _EXACT: Mapping[str, frozenset[str]] = {
     "float16": frozenset({"float32", "float64"}),
