@@ -168,3 +168,13 @@ def test_a_closed_checkpoint_says_so(tmp_path: Path) -> None:
     checkpoint.close()
     with pytest.raises(CheckpointError, match="closed"):
         checkpoint.read("a")
+
+
+def test_a_folder_of_ranks_is_told_from_an_empty_one(tmp_path: Path) -> None:
+    """Every device saved into a folder of its own; the error says what to give."""
+    for rank in ("rank_0", "rank_1"):
+        (tmp_path / rank).mkdir()
+        (tmp_path / rank / "net.ckpt").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"a folder of ranks: rank_0, rank_1") as caught:
+        open_checkpoint(tmp_path)
+    assert "rank_0" in caught.value.then

@@ -233,7 +233,7 @@ def test_a_net_that_raises_before_its_weights_are_known_says_so() -> None:
 
     report = tracer.compare(nets.Net(), RaisingMore(), X)
     assert report.verdict == "unsure"
-    assert "placed without the net's calls" in repr(report)
+    assert "placed without the net's calls, for it raised in fc2 (call 0)" in " ".join(repr(report).split())
 
 
 @pytest.mark.parametrize(
@@ -273,3 +273,11 @@ def test_options_that_need_the_nets_here_are_refused_with_processes(option: dict
     """Another process leaves no net behind."""
     with pytest.raises(tracer.TracerError, match="needs the nets in this process"):
         tracer.compare("nets:Net", "nets:Net", X, processes=True, **option)
+
+
+def test_samples_of_several_shapes_are_all_described() -> None:
+    """Not by the first of them alone."""
+    from tracer.api.sides import samples_of
+
+    samples = [np.ones((1, 3), np.float32), np.ones((4, 3), np.float32), np.ones((1, 3), np.float32)]
+    assert samples_of(samples)[1] == ("3 samples of 1x3 float32; 4x3 float32",)

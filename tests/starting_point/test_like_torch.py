@@ -159,3 +159,17 @@ def test_a_net_given_nothing_is_refused(tmp_path: Path) -> None:
     """Neither inputs nor a trace to start like."""
     with pytest.raises(tracer.TracerError, match="nothing to run on"):
         tracer.record(nets.Net(), out=tmp_path / "pt.h5")
+
+
+def test_a_candidate_that_raised_is_told_to_mend_that_first(reference: Path) -> None:
+    """Its calls would have told where weights belong; the error names what it raised, and where."""
+
+    class RaisingMore(nets.Raising):
+        def __init__(self) -> None:
+            super().__init__()
+            self.extra = torch.nn.Linear(3, 3)
+
+    error = like(RaisingMore(), reference)
+    assert error.what.startswith("the candidate raised in fc2 (call 0): RuntimeError")
+    assert error.then.startswith("mend what it raises first")
+    assert "tracer structure" in error.then

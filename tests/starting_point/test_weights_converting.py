@@ -393,3 +393,31 @@ def test_no_framework_is_needed(saved: tuple[Net, Path], tmp_path: Path) -> None
     """Files are converted and compared where neither framework can be imported."""
     tracer.weight_map(saved[0], Port()).save(tmp_path / "map.toml")
     assert python(BLOCKED + ALONE, tmp_path).strip() == "agree"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_finite_numbers_never_become_infinite(tmp_path: Path, suffix: str) -> None:
+    """Refused with the parameter, how many and the largest; the target is as it was."""
+    target = tmp_path / f"a{suffix}"
+    target.write_bytes(b"old")
+    large = np.array([1e6, 1, -3e6, np.inf], np.float32)
+    error = refused({"a": np.ones(2, np.float32), "b": large}, target, dtype="float16")
+    assert "2 numbers are too large for float16" in error.what
+    assert "3e+06" in error.what
+    assert "b 4, float32 -> float16" in error.where
+    assert target.read_bytes() == b"old"
+
+
+def test_what_is_infinite_already_stays_so(tmp_path: Path) -> None:
+    """Infinite and NaN are no numbers that a dtype loses."""
+    tracer.convert_weights({"a": np.array([np.inf, np.nan, 1], np.float32)}, tmp_path / "a.npz", dtype="float16")
+    assert np.isinf(np.load(tmp_path / "a.npz")["a"][0])
+
+
+def test_a_reference_alone_checks_the_source(saved: tuple[Net, Path], tmp_path: Path) -> None:
+    """Without a candidate names stay; what the reference was for is said, and a net of other shapes is refused."""
+    net, file = saved
+    report = tracer.convert_weights(file, tmp_path / "b.npz", reference=net)
+    assert "checked against reference=" in " ".join(repr(report).split())
+    assert set(np.load(tmp_path / "b.npz")) == set(net.state_dict())
+    refused(file, tmp_path / "c.npz", reference=nn.Linear(2, 2))

@@ -13,7 +13,8 @@ from tests.starting_point.checkpoint_files import loaded
 from tracer import TracerError
 from tracer.starting_point import holders
 from tracer.starting_point.weights.loading import made
-from tracer.starting_point.weights.map_file import map_of, read_map
+from tracer.starting_point.weights.map_file import map_of, read_map, to_toml
+from tracer.starting_point.weights.weight_map import Choice, WeightMap
 
 RANDOM = np.random.default_rng(0)
 
@@ -297,3 +298,34 @@ def test_a_map_that_leaves_something_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TracerError, match="attn.qkv.bias"):
         tracer.convert_weights(merged(), tmp_path / "b.npz", mapping={"head.weight": "head.weight"})
     assert not (tmp_path / "b.npz").exists()
+
+
+def test_a_map_turned_round_is_followed() -> None:
+    """`mapping=` takes what `.weights.inverse()` returns: the way back gives the numbers one came from."""
+    ours, theirs = merged(), parted()
+    there = tracer.weight_map(ours, theirs)
+    forward = {p.target: made(p, holders.of_mapping(ours)) for p in there.placements}
+    assert tracer.compare_weights(forward, ours, mapping=there.weights.inverse()).verdict == "agree"
+
+
+def test_what_names_alone_tell_is_named_so() -> None:
+    """A section of its own, with its count; `every` lists each parameter with shape and reason."""
+    ours = {f"left.{n}.weight": np.ones((4, 4), np.float32) for n in ("query", "key")}
+    theirs = {f"right.{n}.weight": np.ones((4, 4), np.float32) for n in ("k_key", "query_proj")}
+    report = tracer.weight_map(ours, theirs)
+    said, all_ = ("\n".join(report.lines(every=every)) for every in (False, True))
+    assert "by names (2)" in said
+    assert "right.k_key.weight = left.key.weight   names break the tie" in said
+    assert "every parameter" not in said
+    assert "4x4  right.query_proj.weight = left.query.weight   names break the tie" in all_
+
+
+def test_what_is_open_is_suggested_in_lines_that_hold() -> None:
+    """Weight against weight, bias against bias, rows where the other side is longer."""
+    whole = {"qkv.weight": array(24, 8), "qkv.bias": array(24)}
+    parts = {f"{x}.{name}": array(8, *more) for x in "abc" for name, more in (("weight", (8,)), ("bias", ()))}
+    facts = [holders.of_mapping(side).parameters() for side in (whole, parts)]
+    split = to_toml(WeightMap(*facts, (), (Choice(tuple(whole), tuple(parts), "rows"),)), "a", "b")
+    merged = to_toml(WeightMap(*facts[::-1], (), (Choice(tuple(parts), tuple(whole), "rows"),)), "a", "b")
+    assert '# "b.bias" = "qkv.bias | rows 0:8" or "qkv.bias | rows 8:16" or "qkv.bias | rows 16:24"\n' in split
+    assert '# "qkv.weight" = ["a.weight", "b.weight", "c.weight"]\n' in merged

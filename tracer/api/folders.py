@@ -80,6 +80,8 @@ def _beside_folder(value: Any, name: str) -> Path:
         RuleError: one array.
     """
     path = file_of(value, name)
+    if not path.exists() and path.suffix.lower() not in {".h5", ".hdf5", ".npz", ".npy"}:
+        raise RuleError(f"the {name} is not there", where=str(path), then="give a folder of .npy files, or a trace")
     if path.suffix.lower() == ".npy":
         then = "give the folder that it lies in, and --only or only= with its name to judge it alone"
         raise RuleError(f"the {name} is one array and the other side a folder", where=str(path), then=then)

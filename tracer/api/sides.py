@@ -69,7 +69,9 @@ def samples_of(inputs: Any) -> tuple[list[Samples | None], tuple[str, ...]]:
         raise RuleError("the list of samples is empty", where="inputs=[]", then=then)
     if isinstance(inputs, list) and all(_is_sample(item) for item in inputs):
         found_all: list[Samples | None] = [_one(item) for item in inputs]
-        return found_all, (f"{len(inputs)} sample{'s' * (len(inputs) > 1)} of {_words(_one(inputs[0]))}",)
+        kinds = list(dict.fromkeys(_words(_one(item)) for item in inputs))
+        told = "; ".join(kinds[:4]) + (f" and {len(kinds) - 4} more shapes" if len(kinds) > 4 else "")
+        return found_all, (f"{len(inputs)} sample{'s' * (len(inputs) > 1)} of {told}",)
     sample = _one(inputs)
     return [sample], (f"inputs {_words(sample)}",)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ Source = Any
 """A live net, a `Trace`, the path of a trace or of a file of parameters, or a mapping of names to arrays."""
 
 MapSource = Any
-"""The path of a map, its lines as a mapping, or what `weight_map` returned."""
+"""The path of a map, its lines as a mapping, what `weight_map` returned, or a `WeightMap` (`.weights.inverse()`)."""
 
 
 def weight_map(
@@ -144,6 +145,8 @@ def convert_weights(
         if theirs is None:
             _refuse_unheard(pins, rules, "without candidate= nothing is paired")
             weights = converting.unchanged(ours) if mapping is None else by_map(ours, None, mapping)
+            if reference is not None:
+                weights = replace(weights, notes=(*weights.notes, _CHECKED))
         else:
             weights = _mapped(ours, theirs, pins, rules, mapping)
         weights = converting.without_tables(weights, ours)
@@ -153,6 +156,9 @@ def convert_weights(
             Path(target), ours, weights, candidate=theirs, prefix=prefix, rename=rename, dtype=dtype, cast=cast
         )
     return WeightsReport(done)
+
+
+_CHECKED = "the source was checked against reference=: it has all parameters of that net that matter, in its shapes"
 
 
 def compare_weights(
@@ -228,8 +234,8 @@ def by_map(ours: holders.Holder, theirs: holders.Holder | None, mapping: MapSour
     from tracer.reports.weights import MapReport
 
     reference = ours.parameters()
-    if isinstance(mapping, MapReport):
-        mapping = map_lines(mapping.weights)
+    if isinstance(mapping, MapReport | WeightMap):
+        mapping = map_lines(mapping if isinstance(mapping, WeightMap) else mapping.weights)
     candidate = theirs.parameters() if theirs is not None else None
     if isinstance(mapping, str | os.PathLike):
         return read_map(mapping, reference, candidate)

@@ -65,6 +65,10 @@ def diff(
             then = "leave it out; --pin pairs two files"
             raise RuleError("rules say what layers mean, and files have no layers", where=given_words(rules), then=then)
         return diff_folders(reference, candidate, _tolerance(tolerance), pairs_of(pins), globs_of(only), progress)
+    for side in (reference, candidate):
+        if isinstance(side, str) and ":" in side and not Path(side).exists():
+            then = f"tracer compare {reference} {candidate} --input SHAPE:DTYPE runs two nets and compares them"
+            raise RuleError("there is no such trace; it reads like the name of a net", where=side, then=then)
     tolerance, pairs = _tolerance(tolerance), pairs_of(pins)
     own_rules = rules_of(rules)
     globs = globs_of(only)
@@ -150,7 +154,7 @@ def compare(
     samples, assumed = samples_of(inputs)
     sides = sides_of(reference, candidate, processes=processes, needs_samples=samples == [None])
     if mode not in {"eval", "train", "as is"}:
-        raise RuleError(f"mode={mode!r} is not known", then='give mode="eval", "train" or "as is"')
+        raise RuleError("the mode is not known", where=f"mode={mode!r}", then='give mode="eval", "train" or "as is"')
     if processes and (keep_weights or mapping is not None):
         word = "keep_weights" if keep_weights else "mapping"
         raise RuleError(f"{word}= needs the nets in this process", where="processes=True", then="leave one of them out")

@@ -14,9 +14,10 @@ from typing import Any
 
 from tracer.errors import TracerError
 from tracer.reports.report import write_whole
-from tracer.starting_point.weights import map_file
+from tracer.starting_point.weights import map_file, naming
 from tracer.starting_point.weights.differences import Compared, Parameters
-from tracer.starting_point.weights.loading import Moved, Transfer
+from tracer.starting_point.weights.loading import SHARED, Moved, Transfer
+from tracer.starting_point.weights.surroundings import IN_ORDER
 from tracer.starting_point.weights.weight_map import Choice, ParameterFacts, Placement, WeightMap
 
 WIDTH = 80
@@ -101,7 +102,7 @@ class MapReport(_Told):
         yield f"weights   {self.reference} -> {self.candidate}"
         yield ""
         yield from wrapped("  ", _counts(self.weights))
-        yield from _transformed_lines(self.weights, every=every)
+        yield from _placed_lines(self.weights, every=every)
         yield from _rest_lines(self.weights, every=every)
 
 
@@ -192,11 +193,10 @@ class WeightsReport(_Told):
         if proofs:
             words += f"; read back: {sum(proofs)} of {len(proofs)} equal bit for bit"
         yield from wrapped("  ", words)
-        yield from _transformed_lines(self.weights, every=every)
-        yield from _rest_lines(self.weights, every=every)
+        yield from _placed_lines(self.weights, every=every)
+        yield from _rest_lines(self.weights, self.transfer.notes, every=every)
         casts = [f"{row.target}  {row.before} -> {row.dtype}" for row in self.cast]
         yield from _section("cast", casts, every=every)
-        yield from _section("note", [n for n in self.transfer.notes if n not in self.weights.notes], every=True)
 
 
 class ParametersReport(_Told):
@@ -243,6 +243,8 @@ class ParametersReport(_Told):
                     "relative_l2": _finite(row.relative_l2),
                     "max_abs": _finite(row.max_abs),
                     "finite_alike": row.finite_alike,
+                    "transformed": row.transformed,
+                    "unlike": row.unlike,
                     "reason": row.reason,
                     "confidence": row.confidence,
                 }
@@ -258,8 +260,10 @@ class ParametersReport(_Told):
         yield f"{self.verdict}   {self.parameters.reference} | {self.parameters.candidate}"
         yield ""
         words = f"{_many(len(self.rows), 'parameter')} paired: {counts['equal']} equal"
+        turned = [r for r in self.rows if r.transformed and r.verdict in ("equal", "rounded")]
         words += f", {counts['rounded']} equal but for rounding" if counts["rounded"] else ""
         words += f", {counts['differs']} differ{'s' if counts['differs'] == 1 else ''}" if counts["differs"] else ""
+        words += f"; {len(turned)} equal only after a transform" if turned else ""
         lost = sum(row.verdict == "not kept" for row in self.rows)
         words += f", {lost} whose numbers a side does not keep" if lost else ""
         alone = sum(p.needed for side in (self.weights.alone_reference, self.weights.alone_candidate) for p in side)
@@ -269,8 +273,9 @@ class ParametersReport(_Told):
         apart = sorted((r for r in self.rows if r.verdict == "differs"), key=lambda r: -(r.relative_l2 or math.inf))
         shown = self.rows if every else apart
         yield from _section("every parameter" if every else "differ", _rows(shown), every=every, head=_ROWS_HEAD)
-        yield from _rest_lines(self.weights, every=every)
-        yield from _section("note", [n for n in self.parameters.notes if n not in self.weights.notes], every=True)
+        after = [f"{row.target} = {row.sources}" for row in turned]
+        yield from _section("equal after a transform", after, every=every)
+        yield from _rest_lines(self.weights, self.parameters.notes, every=every)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -302,6 +307,7 @@ def _said_of(row: Compared) -> str:
     said = [f"{row.dtypes[0]} -> {row.dtypes[1]}"] if row.dtypes[0] != row.dtypes[1] else []
     said += ["counts as equal"] if row.verdict == "rounded" else []
     said += ["NaN or Inf at other places"] if not row.finite_alike else []
+    said += [row.unlike] if row.unlike else []
     return f"   {', '.join(said)}" if said else ""
 
 
@@ -311,7 +317,7 @@ def _difference(row: Compared) -> str:
         return "equal  "
     if row.verdict == "not kept":
         return "unknown"
-    return "   -   " if row.relative_l2 is None or not math.isfinite(row.relative_l2) else f"{row.relative_l2:7.1e}"
+    return "   -   " if not row.relative_l2 or not math.isfinite(row.relative_l2) else f"{row.relative_l2:7.1e}"
 
 
 def _counts(weights: WeightMap) -> str:
@@ -325,19 +331,30 @@ def _counts(weights: WeightMap) -> str:
     return words
 
 
-def _transformed_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
+def _placed_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
+    """What is not merely copied, what names alone tell; or all of it."""
     yield from _section("transformed", [str(p) for p in weights.placements if p.transformed], every=every)
+    named = [f"{p}   {p.reason}" for p in weights.placements if any(why in p.reason for why in _NAMES_ALONE)]
+    yield from _section("by names", named, every=every, shown=_SHOWN // 2, head="look these over, or pin them")
+    if every:
+        placed = [f"{_shape(weights.candidate[p.target].shape)}  {p}   {p.reason}" for p in weights.placements]
+        yield from _section("every parameter", placed, every=True, head="shape, candidate = reference, reason")
 
 
-def _rest_lines(weights: WeightMap, *, every: bool) -> Iterator[str]:
+_NAMES_ALONE = (naming.TIE, naming.NUMBERS, IN_ORDER)
+"""Reasons of choices that neither calls nor layers confirm; a note counts the rows of merged ones."""
+
+
+def _rest_lines(weights: WeightMap, notes: Sequence[str] = (), *, every: bool) -> Iterator[str]:
     ambiguous = [
-        f"{_few(c.candidates, every)}  could be  {_few(c.references, every)}: {c.why}; pin them"
+        f"{_few(c.candidates, every)}  could be  {_few(c.references, every)}: {c.why}"
+        + ("" if c.why == SHARED else "; pin them")
         for c in weights.choices
     ]
     yield from _section("ambiguous", ambiguous, every=every)
     for side, alone in (("reference", weights.alone_reference), ("candidate", weights.alone_candidate)):
         yield from _section(f"alone in the {side}", _alone(alone, every=every), every=every)
-    yield from _section("note", weights.notes, every=True)
+    yield from _section("note", list(dict.fromkeys((*weights.notes, *notes))), every=True)
 
 
 def _few(keys: Sequence[str], every: bool) -> str:
@@ -368,16 +385,16 @@ def _rest_json(weights: WeightMap) -> dict[str, Any]:
     }
 
 
-def _section(title: str, lines: Sequence[str], *, every: bool, head: str = "") -> Iterator[str]:
+def _section(title: str, lines: Sequence[str], *, every: bool, head: str = "", shown: int = _SHOWN) -> Iterator[str]:
     if not lines:
         return
     yield ""
     yield f"  {title}{f' ({len(lines)})' if len(lines) > 1 else ''}{f'   {head}' if head else ''}"
-    shown = lines if every else lines[:_SHOWN]
-    for line in shown:
+    first = lines if every else lines[:shown]
+    for line in first:
         yield from wrapped("    ", line)
-    if len(shown) < len(lines):
-        yield f"    ... and {len(lines) - len(shown)} more"
+    if len(first) < len(lines):
+        yield f"    ... and {len(lines) - len(first)} more"
 
 
 def wrapped(indent: str, text: str) -> Iterable[str]:

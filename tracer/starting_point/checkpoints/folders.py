@@ -44,7 +44,7 @@ def open_folder(path: Path, one: Opener) -> Checkpoint:
         if not files:
             continue
         rest = [pattern for patterns in _IN_TURN[turn + 1 :] for pattern in patterns]
-        others = sorted({file.name for pattern in rest for file in path.glob(pattern)})
+        others = sorted({file.name for pattern in rest for file in path.glob(pattern)} - _own(files))
         notes = (f"took {files[0].name}; the folder also holds {', '.join(others[:6])}",) if others else ()
         if patterns == ("*.ckpt",) and len(files) > 1:
             return open_several(path, files, one, notes)
@@ -57,11 +57,28 @@ def open_folder(path: Path, one: Opener) -> Checkpoint:
         found = one(files[0])
         found.notes = (*notes, *found.notes)
         return found
+    ranks = sorted(each.name for each in path.glob("rank_*") if each.is_dir())
+    if ranks:
+        raise CheckpointError(
+            f"it is a folder of ranks: {', '.join(ranks[:4])}{' ...' if len(ranks) > 4 else ''}",
+            where=str(path),
+            then=f"give one rank's folder ({path.name}/{ranks[0]}) where each holds the whole net, or merge them first "
+            "with MindSpore (mindspore.unified_safetensors, mindspore.transform_checkpoints)",
+        )
     raise CheckpointError(
         "the folder holds no parameters",
         where=str(path),
         then="give a folder with .safetensors, .bin, .ckpt, .pth or .npz files in it",
     )
+
+
+def _own(files: Sequence[Path]) -> set[str]:
+    """What the indices among the files name: their own shards are no surplus."""
+    named: set[str] = set()
+    for file in files:
+        places = _json(file).get("weight_map") if file.suffix == ".json" else None
+        named |= {str(name) for name in places.values()} if isinstance(places, dict) else set()
+    return named
 
 
 def open_several(path: Path, files: Sequence[Path], one: Opener, notes: tuple[str, ...] = ()) -> Checkpoint:

@@ -180,7 +180,8 @@ def _counters(part: Part) -> bool:
 
 
 def _choose(parts: list[Part]) -> str:
-    return f"say which by part=...: {', '.join(repr(each.name) for each in parts[:12])}"
+    names = [repr(each.name) for each in parts if each.name][:12]
+    return f"say which by part=...: {', '.join(names)}" if names else "leave part= out: the file has no parts"
 
 
 def _few(names: list[str]) -> str:

@@ -55,11 +55,13 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What one run of the candidate told: its calls, their alignment with the reference's, and the weight map."""
+    """What one run of the candidate told: its calls, their alignment with the reference's, and the weight map; or what
+    it `raised`, in words."""
 
     skeleton: Skeleton | None
     alignment: Alignment | None
     weights: WeightMap
+    raised: str = ""
     graph: CallGraph | None = field(default=None, repr=False)
     reference: CallGraph | None = field(default=None, repr=False)
 
@@ -95,7 +97,7 @@ def record_like(
         take_modes(watcher, net, reference.skeleton, None)
         known = rehearse(net, reference, samples, wishes, out, progress=progress)
         if not wishes.partial:
-            refuse_unplaced(known.weights, reference.path.name, f"the {watcher.name} net")
+            refuse_unplaced(known.weights, reference.path.name, f"the {watcher.name} net", raised=known.raised)
         if known.alignment is not None:
             take_modes(watcher, net, reference.skeleton, known.alignment)
         tell = progress or (lambda *_: None)
@@ -159,11 +161,22 @@ def rehearse(
             raise
         except Exception as error:  # whatever the net raises is raised again when it is recorded
             words = (str(error).strip() or type(error).__name__).splitlines()[0]
-            problem = f"placed without the net's calls, for it raised: {type(error).__name__}: {words}"
+            said, at = f"{type(error).__name__}: {words}", _where(file)
+            problem = f"placed without the net's calls, for it raised{at}: {said}"
             weights = wishes.weights or _map(reference, of_net(net).skeleton, wishes, None)
-            return Rehearsal(None, None, replace(weights, notes=(*weights.notes, problem)))
+            return Rehearsal(None, None, replace(weights, notes=(*weights.notes, problem)), raised=f"{at}: {said}")
         with Trace(file) as trace:
             return _aligned(reference, trace, wishes)
+
+
+def _where(cut: Path) -> str:
+    """The layer in which a run ended, as the trace of it says; "" where it says none."""
+    try:
+        with Trace(cut) as trace:
+            place = (trace.skeleton.end.stopped or "").partition(": ")[0]
+    except TracerError:
+        return ""
+    return f" in {place}" if place and place != "outside the net" else ""
 
 
 def _aligned(reference: Trace, rehearsed: Trace, wishes: Wishes) -> Rehearsal:

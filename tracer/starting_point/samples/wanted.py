@@ -64,6 +64,8 @@ def parse_input(text: Any) -> Wanted:
     shape, colon, kind = rest.replace(" ", "").partition(":")
     if not colon:
         then = f"write {shape}:float32, or another dtype" if re.fullmatch(r"[\dx]+", shape) else _FORM
+        if text.endswith((".npy", ".npz", ".h5")) or "/" in text:
+            raise _refused("there is no such file", text, "check the path, or describe the input: 8x3x224x224:float32")
         raise _refused("no dtype is given", text, then)
     return wanted(shape, kind, name=name, shown=text)
 

@@ -28,7 +28,9 @@ Rename = Mapping[str, str] | Callable[[str], str]
 def unchanged(reference: Holder) -> WeightMap:
     """The map of a file that keeps its names and shapes."""
     facts = reference.parameters()
-    placements = (Placement(key, (Piece(key),), "as it is") for key, p in facts.items() if not p.tied)
+    placements = (
+        Placement(key, (Piece(key),), "as it is") for key, p in facts.items() if not p.tied and reference.holds(key)
+    )
     return WeightMap(facts, facts, tuple(placements), notes=("no nets were given: names and shapes stay as they are",))
 
 
@@ -106,7 +108,8 @@ def write(
         key = by_name[tied.get(name, name)]
         placement = weights.by_target.get(key)
         if placement is not None:
-            yield from (in_dtype(block, facts[key]) for block in blocks(placement, reference))
+            for block in blocks(placement, reference):
+                yield in_dtype(block, facts[key], whole=lambda: blocks(placement, reference))
         elif candidate is not None:
             yield from candidate.pieces(key)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -12,7 +12,9 @@ import numpy as np
 from tracer.divergence.metrics import Difference, Tolerance, coarser, compare_blocks, rounding
 from tracer.starting_point.holders import Holder
 from tracer.starting_point.weights.converting import blocks
-from tracer.starting_point.weights.weight_map import WeightMap
+from tracer.starting_point.weights.map_file import BY_THE_MAP
+from tracer.starting_point.weights.weight_map import ParameterFacts, Placement, WeightMap
+from tracer.trace.schema import ROOT
 
 Array = np.ndarray[Any, Any]
 Verdict = Literal["equal", "rounded", "differs", "not kept"]
@@ -23,7 +25,7 @@ class Compared:
     """A parameter of the candidate and what it is made of. `verdict`: "equal" to the last bit, "rounded" where only the
     coarser of two dtypes tells them apart, "differs", or "not kept" where a side has no numbers. `relative_l2` is
     ||c - r|| / ||r||, `max_abs` the largest difference, both of what is finite; `finite_alike` says that NaN and Inf
-    stand at the same places."""
+    stand at the same places. `unlike` says why it differs whatever its numbers are."""
 
     target: str
     sources: str
@@ -35,6 +37,8 @@ class Compared:
     reason: str
     confidence: float
     finite_alike: bool = True
+    transformed: bool = False
+    unlike: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,22 +84,46 @@ def compare_parameters(
             pairs = _side_by_side(blocks(placement, reference), candidate.pieces(placement.target))
             watched = _Watched(pairs)
             found = compare_blocks(watched, (prod(facts.shape),), tolerance=0.0, rms=1.0, fills=False)
+        unlike = _stored_otherwise(reference, candidate, placement, weights.reference, facts)
+        judged = _verdict(found, (source, facts.dtype), tolerance, same=watched.same)
         rows.append(
             Compared(
                 placement.target,
                 str(placement).partition(" = ")[2],
                 facts.shape,
                 (source, facts.dtype),
-                _verdict(found, (source, facts.dtype), tolerance, same=watched.same),
+                "differs" if unlike and kept else judged,
                 found.relative_l2 if found else None,
                 found.max_abs if found else None,
                 placement.reason,
                 placement.confidence,
                 not (found and found.mask_differs),
+                placement.transformed,
+                unlike,
             )
         )
     notes = (*reference.notes, *candidate.notes, *weights.notes)
     return Parameters(reference.name, candidate.name, weights, tuple(rows), notes)
+
+
+def _stored_otherwise(
+    reference: Holder,
+    candidate: Holder,
+    placement: Placement,
+    own: Mapping[str, ParameterFacts],
+    facts: ParameterFacts,
+) -> str:
+    """Has one framework one name for two shapes, in layers that are not known to be of two classes? No loader takes the
+    one for the other, though the numbers be equal once they are turned. A map says itself what is done."""
+    source = own[placement.pieces[0].source]
+    same = placement.target == source.key and reference.framework == candidate.framework != ""
+    if not same or source.shape == facts.shape or placement.reason == BY_THE_MAP:
+        return ""
+    path = facts.key.rpartition(".")[0] or ROOT
+    kinds = {side.skeleton.layers[path].kind for side in (reference, candidate) if path in side.skeleton.layers} - {""}
+    if len(kinds) > 1:
+        return ""
+    return f"{'x'.join(map(str, source.shape))} there: one name, stored in another shape"
 
 
 def _side_by_side(ours: Iterator[Array], theirs: Iterator[Array]) -> Iterator[tuple[Array, Array]]:

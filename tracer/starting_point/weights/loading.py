@@ -169,8 +169,9 @@ def moved_of(placement: Placement, weights: WeightMap, *, equal: bool | None, dt
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
-    """Raise with a list where parameters that matter have no place.
+def refuse_unplaced(weights: WeightMap, reference: str, candidate: str, *, raised: str = "") -> None:
+    """Raise with a list where parameters that matter have no place; `raised` is what the candidate raised, whose calls
+    would have told more.
 
     Raises:
         UnplacedWeights: there are some.
@@ -186,13 +187,28 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str) -> None:
         (_without_partner(weights.surplus, reference), list(map(str, weights.surplus))),
     ]
     said = [(what, which) for what, which in parts if which]
-    where = "\n         ".join(f"{what}: {_some(which)}" for what, which in said)
+    what = f"not all weights can be placed: {', '.join(what for what, _ in said)}"
     raise UnplacedWeights(
-        f"not all weights can be placed: {', '.join(what for what, _ in said)}",
-        where=where,
-        then="pin what belongs together (pins={'reference.path': 'candidate.path'}, --pin), write a map "
-        "(tracer weights map), or go on without them (partial=True, --partial)",
+        f"the candidate raised{raised}; so its calls could not tell where weights belong, and {what}"
+        if raised
+        else what,
+        where="; ".join(f"{what}: {_some(which)}" for what, which in said),
+        then=_what_to_do(weights, raised),
         weights=weights,
+    )
+
+
+def _what_to_do(weights: WeightMap, raised: str) -> str:
+    if raised:
+        return "mend what it raises first; tracer structure A B shows the layers and settings that differ"
+    if any(choice.why == SHARED for choice in weights.choices):
+        return (
+            "the candidate runs one layer where the reference has two: give it a layer for each (tracer structure A B "
+            "shows both), or go on without them (partial=True, --partial)"
+        )
+    return (
+        "pin what belongs together (pins={'reference.path': 'candidate.path'}, --pin), look for layers that differ "
+        "(tracer structure A B), write a map (tracer weights map), or go on without them (partial=True, --partial)"
     )
 
 
@@ -210,6 +226,9 @@ def _some(words: Iterable[str], limit: int = 8) -> str:
     more = f", and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more
 
+
+SHARED = "the candidate shares one parameter where the reference has two with other numbers"
+"""Why `placing` leaves such a choice open; no pin settles it."""
 
 _EXACT: Mapping[str, frozenset[str]] = {
     "float16": frozenset({"float32", "float64"}),
@@ -254,16 +273,21 @@ def _is_whole(dtype: str) -> bool:
     return dtype.startswith(("int", "uint", "bool"))
 
 
-def in_dtype(array: Array, facts: ParameterFacts) -> Array:
+def in_dtype(array: Array, facts: ParameterFacts, whole: Callable[[], Iterable[Array]] | None = None) -> Array:
     """The array in C order in a parameter's dtype.
 
+    Args:
+        array: the parameter, or a block of it.
+        facts: the parameter as it is to be.
+        whole: all blocks of the parameter, for an error that counts them; None where `array` is all of it.
+
     Raises:
-        StartingPointError: whole numbers that the dtype cannot hold.
+        StartingPointError: whole numbers that the dtype cannot hold, finite numbers that it would make infinite.
     """
     wanted = numpy_dtype(facts.dtype, where=str(facts))
     if array.dtype == wanted:
         return np.ascontiguousarray(array).reshape(array.shape)
-    with np.errstate(all="ignore"):  # what overflows becomes infinite, as every framework has it
+    with np.errstate(all="ignore"):
         new = np.ascontiguousarray(array).reshape(array.shape).astype(wanted)
     if array.dtype.kind in "iub" and not np.array_equal(new.astype(array.dtype), array):
         raise StartingPointError(
@@ -271,4 +295,28 @@ def in_dtype(array: Array, facts: ParameterFacts) -> Array:
             where=str(facts),
             then="give the net a wider dtype there",
         )
+    if _become_infinite(array, new).any():
+        raise _overflow([array] if whole is None else whole(), facts, wanted)
     return new
+
+
+def _become_infinite(array: Array, new: Array) -> Array:
+    """Where finite numbers are finite no more."""
+    lost: Array = np.isfinite(array) & ~np.isfinite(new)
+    return lost
+
+
+def _overflow(blocks: Iterable[Array], facts: ParameterFacts, wanted: np.dtype[Any]) -> StartingPointError:
+    count, largest, before = 0, 0.0, ""
+    for block in blocks:
+        with np.errstate(all="ignore"):
+            lost = block[_become_infinite(block, block.astype(wanted))]
+        before = block.dtype.name
+        count += lost.size
+        largest = max(largest, float(np.max(np.abs(lost), initial=0)))
+    numbers = f"{count} number{' is' if count == 1 else 's are'}"
+    return StartingPointError(
+        f"{numbers} too large for {facts.dtype} and would become infinite; the largest is {largest:.3g}",
+        where=f"{facts}, {before} -> {facts.dtype}",
+        then="keep a dtype of wider range there (bfloat16 has that of float32), or mend the numbers first",
+    )

@@ -19,10 +19,12 @@ from typing import Any
 
 from tracer.errors import RuleError
 from tracer.starting_point.weights.steps import read_step
-from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Placement, WeightMap
+from tracer.starting_point.weights.weight_map import Choice, ParameterFacts, Piece, Placement, WeightMap
 
 FORMAT = "tracer-weights"
 VERSION = 1
+BY_THE_MAP = "by the map"
+"""The reason of whatever a map says."""
 
 
 def to_toml(weights: WeightMap, reference: str, candidate: str) -> str:
@@ -44,14 +46,35 @@ def _toml_lines(weights: WeightMap, reference: str, candidate: str) -> Iterator[
     for choice in weights.choices:
         yield ""
         yield f"# ambiguous: {_one_line(choice.why)}. Choose, and take the # away:"
-        yield from (
-            f"# {_quoted(target)} = " + " or ".join(_quoted(key) for key in choice.references)
-            for target in choice.candidates
-        )
+        for target in choice.candidates:
+            fits = _suggestions(weights, choice, target)
+            yield f"# {_quoted(target)} = " + (" or ".join(map(_quoted, fits)) or "...  # nothing of it fits as it is")
     yield ""
     yield "[alone]  # placed nowhere; nothing reads this"
     yield f"reference = {_quoted([p.key for p in weights.alone_reference])}"
     yield f"candidate = {_quoted([p.key for p in weights.alone_candidate])}"
+
+
+def _suggestions(weights: WeightMap, choice: Choice, target: str) -> list[str] | list[list[str]]:
+    """What of a choice can stand for the target as it is: of equal shape, or rows of something longer (which rows is
+    for the reader to say); under its own last name where there is one."""
+    wanted, own = weights.candidate[target].shape, target.rpartition(".")[2]
+    whole, rows = [], []
+    for key in choice.references:
+        shape = weights.reference[key].shape
+        if shape == wanted:
+            whole.append(key)
+        elif shape and wanted and shape[1:] == wanted[1:] and shape[0] > wanted[0]:
+            size = wanted[0]
+            spans = [(start, start + size) for start in range(0, shape[0] - size + 1, size)]
+            rows += [f"{key} | rows {start}:{stop}" for start, stop in spans[:4]]
+    found = whole or rows
+    alike = [key for key in found if key.partition(" | ")[0].rpartition(".")[2] == own]
+    parts = [key for key in choice.references if key.rpartition(".")[2] == own]
+    shapes = [weights.reference[key].shape for key in parts]
+    if not found and all(shapes) and sum(shape[0] for shape in shapes) == (wanted or (0,))[0]:
+        return [parts]  # one behind the other, in an order that is for the reader to mend
+    return alike or found
 
 
 def _toml_value(placement: Placement) -> str:
@@ -206,7 +229,7 @@ def _placement(target: str, value: Any, reference: Mapping[str, ParameterFacts],
     if not pieces or not all(isinstance(piece, str) and piece for piece in pieces) or not isinstance(then, str):
         raise RuleError("a line of the map holds no names", where=where, then=_MEND)
     steps = tuple(read_step(part, where) for part in then.split("|")) if then else ()
-    return Placement(target, tuple(_piece(piece, reference, where) for piece in pieces), "by the map", then=steps)
+    return Placement(target, tuple(_piece(piece, reference, where) for piece in pieces), BY_THE_MAP, then=steps)
 
 
 def _piece(text: str, reference: Mapping[str, ParameterFacts], where: str) -> Piece:

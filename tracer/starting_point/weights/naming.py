@@ -14,13 +14,16 @@ from tracer.divergence.alignment.evidence import words_of
 Pairs = dict[str, tuple[str, str]]
 """For a path of the reference that of the candidate, and why."""
 
+TIE = "names break the tie"
+NUMBERS = "by the numbers in their names"
+
 MARGIN = 0.15
 """By how much a name must be liker than the next one to break a tie."""
 
 
 def by_likeness(left: Sequence[str], right: Sequence[str]) -> Pairs:
     """Paths that are each other's likest by clear margins."""
-    return _clear(left, right, likeness, "names break the tie")
+    return _clear(left, right, likeness, TIE)
 
 
 def by_contrast(left: Sequence[str], right: Sequence[str]) -> Pairs:
@@ -45,7 +48,7 @@ def by_contrast(left: Sequence[str], right: Sequence[str]) -> Pairs:
         one, other = words.get(a, set()), words.get(b, set())
         return len(one & other) / len(one | other) if one | other else 0.0
 
-    return _clear(left, right, score, "names break the tie")
+    return _clear(left, right, score, TIE)
 
 
 def by_numbers(left: Sequence[str], right: Sequence[str]) -> Pairs:
@@ -55,7 +58,7 @@ def by_numbers(left: Sequence[str], right: Sequence[str]) -> Pairs:
     if len(left) != len(right) or ours is None or theirs is None or _levels(ours) != _levels(theirs):
         return {}
     made = zip(sorted(left, key=ours.__getitem__), sorted(right, key=theirs.__getitem__), strict=True)
-    return {a: (b, "by the numbers in their names") for a, b in made}
+    return {a: (b, NUMBERS) for a, b in made}
 
 
 def _clear(left: Sequence[str], right: Sequence[str], score_of: Callable[[str, str], float], why: str) -> Pairs:
