@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.api.arguments import file_of
 from tracer.divergence.metrics import Progress, Tolerance
-from tracer.errors import RuleError
+from tracer.errors import RuleError, TraceFileError
 from tracer.trace.reader import Trace
 
 if TYPE_CHECKING:
@@ -78,10 +78,12 @@ def _beside_folder(value: Any, name: str) -> Path:
 
     Raises:
         RuleError: one array.
+        TraceFileError: there is nothing of that name.
     """
     path = file_of(value, name)
     if not path.exists() and path.suffix.lower() not in {".h5", ".hdf5", ".npz", ".npy"}:
-        raise RuleError(f"the {name} is not there", where=str(path), then="give a folder of .npy files, or a trace")
+        then = "give a folder of .npy files, or a trace"
+        raise TraceFileError(f"the {name} is not there", where=str(path), then=then)
     if path.suffix.lower() == ".npy":
         then = "give the folder that it lies in, and --only or only= with its name to judge it alone"
         raise RuleError(f"the {name} is one array and the other side a folder", where=str(path), then=then)
