@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,17 +92,7 @@ class Report:
         Raises:
             TracerError: another suffix, or a file that cannot be written.
         """
-        path = Path(path)
-        makers = {".json": self.to_json, ".csv": self.to_csv, ".html": self.to_html}
-        make = makers.get(path.suffix.lower())
-        if make is None:
-            raise TracerError(
-                f"a report cannot be saved as {path.suffix or 'a file without a suffix'!s}",
-                where=str(path),
-                then=f"use one of {', '.join(makers)}",
-            )
-        write_whole(path, make())
-        return path
+        return saved(path, "a report", {".json": self.to_json, ".csv": self.to_csv, ".html": self.to_html})
 
     def __repr__(self) -> str:
         from tracer.reports.terminal import report_text
@@ -112,6 +103,24 @@ class Report:
         from tracer.reports import html
 
         return html.fragment(self.diagnosis)
+
+
+def saved(path: str | os.PathLike[str], what: str, makers: Mapping[str, Callable[[], str]]) -> Path:
+    """Write what the maker of the path's suffix gives, whole or not at all; the path.
+
+    Raises:
+        TracerError: another suffix, or a file that cannot be written.
+    """
+    path = Path(path)
+    make = makers.get(path.suffix.lower())
+    if make is None:
+        raise TracerError(
+            f"{what} cannot be saved as {path.suffix or 'a file without a suffix'}",
+            where=str(path),
+            then=f"use one of {', '.join(makers)}",
+        )
+    write_whole(path, make())
+    return path
 
 
 def write_whole(path: Path, text: str) -> None:

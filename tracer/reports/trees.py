@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from tracer.errors import TracerError
 from tracer.reports import contract, tree_words
-from tracer.reports.report import write_whole
+from tracer.reports.report import saved
 from tracer.starting_point.trees.rows import Difference, Part, Row, Trees, Verdict, Whole
 
 Json = dict[str, Any]
@@ -92,20 +91,7 @@ class StructureReport:
         Raises:
             TracerError: another suffix, or a file that cannot be written.
         """
-        path = Path(path)
-        makers: Mapping[str, Callable[[], str]] = {".json": self.to_json, ".txt": self._as_file}
-        make = makers.get(path.suffix.lower())
-        if make is None:
-            raise TracerError(
-                f"the trees cannot be saved as {path.suffix or 'a file without a suffix'!s}",
-                where=str(path),
-                then=f"use one of {', '.join(makers)}",
-            )
-        write_whole(path, make())
-        return path
-
-    def _as_file(self) -> str:
-        return f"{self.to_text()}\n"
+        return saved(path, "the trees", {".json": self.to_json, ".txt": lambda: f"{self.to_text()}\n"})
 
     def __repr__(self) -> str:
         return self.to_text()

@@ -16,9 +16,9 @@ from tracer.errors import TracerError
 from tracer.reports.report import write_whole
 from tracer.starting_point.weights import map_file, naming
 from tracer.starting_point.weights.differences import Compared, Parameters
-from tracer.starting_point.weights.loading import SHARED, Moved, Transfer
+from tracer.starting_point.weights.loading import Moved, Transfer
 from tracer.starting_point.weights.surroundings import IN_ORDER
-from tracer.starting_point.weights.weight_map import Choice, ParameterFacts, Placement, WeightMap
+from tracer.starting_point.weights.weight_map import SHARED, Choice, ParameterFacts, Placement, WeightMap
 
 WIDTH = 80
 _SHOWN = 12

@@ -6,7 +6,6 @@ Nothing is read before it is asked for, and no more of it than that.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,9 +24,10 @@ from tracer.starting_point.weights.weight_map import (
     ParameterFacts,
     key_of,
     parameters_of,
+    some,
     state_of_training,
 )
-from tracer.trace.reader import Trace
+from tracer.trace.reader import Trace, is_hdf5
 from tracer.trace.schema import ROOT, End, Header, Layer, Parameter, Skeleton, Value
 
 Array = np.ndarray[Any, Any]
@@ -115,12 +115,8 @@ def opened(source: Any, *, part: str | None = None) -> Iterator[Holder]:
 
 
 def _is_trace(path: Path) -> bool:
-    """Is it an HDF5 file? No file of parameters begins like one."""
-    try:
-        with path.open("rb") as file:
-            return file.read(8) == b"\x89HDF\r\n\x1a\n" or path.suffix in {".h5", ".hdf5", ".partial"}
-    except OSError:
-        return path.suffix in {".h5", ".hdf5"}
+    """Is it one, or meant to be? No file of parameters begins as a trace does."""
+    return is_hdf5(path) or path.suffix in {".h5", ".hdf5"} or (path.suffix == ".partial" and path.is_file())
 
 
 def of_net(net: Any) -> Holder:
@@ -261,7 +257,7 @@ def of_its_net(values: Holder, net: Holder) -> Holder:
     if lost:
         raise StartingPointError(
             f"{values.name} lacks {len(lost)} of the {len(own)} parameters of {net.name}",
-            where=_some(map(str, lost)),
+            where=some(map(str, lost)),
             then="give the net that the file was saved from, or name the part of the file: part='model_ema'",
         )
     layers = {
@@ -289,12 +285,6 @@ def of_its_net(values: Holder, net: Holder) -> Holder:
 def _bare(name: str) -> str:
     """A name without what wrappers put into it."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
-
-
-def _some(words: Iterable[str], limit: int = 8) -> str:
-    listed = list(words)
-    more = f", and {len(listed) - limit} more" if len(listed) > limit else ""
-    return ", ".join(listed[:limit]) + more
 
 
 def _owners(skeleton: Skeleton) -> dict[str, str]:
@@ -371,8 +361,3 @@ def _telling_kind(shapes: Mapping[str, tuple[int, ...]], children: Iterable[str]
         kind = _GATES.get(hidden[0] // hidden[1], "")
         return kind if not kind or "weight_hh_l0" in shapes else f"{kind}Cell"
     return ""
-
-
-def natural(key: str) -> list[Any]:
-    """For sorting names as people do: block 2 before block 10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", key)]

@@ -429,6 +429,15 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+def is_hdf5(path: Path) -> bool:
+    """Does a file begin as every trace does? False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and file.read(len(_SIGNATURE)) == _SIGNATURE
+    except OSError:
+        return False
+
+
 def _open_hdf5(view: View) -> h5f.FileID:
     access = layout.file_access()
     access.set_fileobj_driver(h5fd.fileobj_driver, view)

@@ -15,13 +15,13 @@ import numpy as np
 from tracer.errors import StartingPointError
 from tracer.starting_point.samples.nesting import array_of
 from tracer.starting_point.samples.sample_file import number_of, read_array, read_batch, read_folder
-from tracer.trace.reader import Trace
+from tracer.trace.reader import Trace, is_hdf5
 from tracer.trace.schema import ROOT
 from tracer.trace.views import ValueView
 
 Array = np.ndarray[Any, Any]
 
-_HDF5, _ZIP, _NPY = b"\x89HDF\r\n\x1a\n", b"PK", b"\x93NUMPY"
+_ZIP, _NPY = b"PK", b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _read(path: Path) -> Samples:
     if not path.exists():
         then = "check the path, or save samples there with tracer.save_samples"
         raise StartingPointError("there are no samples of this name", where=str(path), then=then)
-    if _begins(path, _HDF5):
+    if is_hdf5(path):
         with Trace(path) as trace:
             return _of_trace(trace)
     if _begins(path, _NPY):

@@ -15,7 +15,7 @@ from operator import contains
 
 from tracer.starting_point.weights.choices import settle
 from tracer.starting_point.weights.naming import likeness, name_words
-from tracer.starting_point.weights.steps import Reshape, Shape
+from tracer.starting_point.weights.steps import Reshape, Shape, without_ones
 from tracer.starting_point.weights.weight_map import ParameterFacts, Piece, Placement
 from tracer.trace.schema import ROOT
 
@@ -177,4 +177,4 @@ def _around(key: str, partner: Mapping[str, str]) -> str:
 
 
 def _size(facts: ParameterFacts) -> Shape:
-    return tuple(size for size in facts.shape if size != 1) or (prod(facts.shape),)
+    return without_ones(facts.shape) or (prod(facts.shape),)

@@ -18,6 +18,7 @@ from tracer.starting_point.weights.choices import settle
 from tracer.starting_point.weights.doubts import Open, by_names, in_doubt
 from tracer.starting_point.weights.naming import named_roles
 from tracer.starting_point.weights.roles import RoleGroup
+from tracer.starting_point.weights.steps import without_ones
 from tracer.starting_point.weights.surroundings import by_surroundings
 from tracer.starting_point.weights.weight_map import key_of
 
@@ -400,12 +401,8 @@ def same_names(ours: Meaning, theirs: Meaning) -> list[tuple[CommonParameter, Co
 
 def equal(one: Array, other: Array) -> bool:
     """The same numbers, whatever the axes of size 1 and the float type."""
-    if _without_ones(one.shape) != _without_ones(other.shape):
+    if without_ones(one.shape) != without_ones(other.shape):
         return False
     return bool(
         np.array_equal(one.reshape(-1).astype(np.float64), other.reshape(-1).astype(np.float64), equal_nan=True)
     )
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape if size != 1)

@@ -16,7 +16,7 @@ from tracer.frameworks.store import Store, same_bits
 from tracer.starting_point.checkpoints.dtypes import numpy_dtype
 from tracer.starting_point.holders import Holder
 from tracer.starting_point.weights.steps import apply_steps
-from tracer.starting_point.weights.weight_map import Choice, ParameterFacts, Placement, WeightMap, key_of
+from tracer.starting_point.weights.weight_map import SHARED, Choice, ParameterFacts, Placement, WeightMap, key_of, some
 
 Array = np.ndarray[Any, Any]
 
@@ -192,7 +192,7 @@ def refuse_unplaced(weights: WeightMap, reference: str, candidate: str, *, raise
         f"the candidate raised{raised}; so its calls could not tell where weights belong, and {what}"
         if raised
         else what,
-        where="; ".join(f"{what}: {_some(which)}" for what, which in said),
+        where="; ".join(f"{what}: {some(which)}" for what, which in said),
         then=_what_to_do(weights, raised),
         weights=weights,
     )
@@ -218,17 +218,8 @@ def _without_partner(alone: Sequence[ParameterFacts], side: str) -> str:
 
 
 def _choice_words(choice: Choice) -> str:
-    return f"{_some(choice.candidates, 4)} could be {_some(choice.references, 4)} ({choice.why})"
+    return f"{some(choice.candidates, 4)} could be {some(choice.references, 4)} ({choice.why})"
 
-
-def _some(words: Iterable[str], limit: int = 8) -> str:
-    listed = list(words)
-    more = f", and {len(listed) - limit} more" if len(listed) > limit else ""
-    return ", ".join(listed[:limit]) + more
-
-
-SHARED = "the candidate shares one parameter where the reference has two with other numbers"
-"""Why `placing` leaves such a choice open; no pin settles it."""
 
 _EXACT: Mapping[str, frozenset[str]] = {
     "float16": frozenset({"float32", "float64"}),
@@ -264,7 +255,7 @@ def check_dtypes(weights: WeightMap, *, cast: bool) -> None:
     if lossy:
         raise StartingPointError(
             f"{len(lossy)} parameters would lose digits",
-            where=_some(lossy, 4),
+            where=some(lossy, 4),
             then="say cast=True (--cast) to round them, or give the net the dtype of the weights",
         )
 

@@ -24,8 +24,9 @@ from tracer.starting_point.weights.leftovers import leftovers
 from tracer.starting_point.weights.linking import Link, Sides, equal, link_layers, same_names
 from tracer.starting_point.weights.naming import name_words
 from tracer.starting_point.weights.roles import ReadValue, layer_roles, other_rows, rows_of, turned_layers
-from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn
+from tracer.starting_point.weights.steps import Reshape, Rows, Shape, Step, Turn, without_ones
 from tracer.starting_point.weights.weight_map import (
+    SHARED,
     Choice,
     ParameterFacts,
     Piece,
@@ -279,8 +280,7 @@ class _Placing:
             self.also.add(b)
             self.notes.append(f"{first.target} is shared in the candidate; {a} and {b} hold the same numbers")
         else:
-            why = "the candidate shares one parameter where the reference has two with other numbers"
-            self.choices.append(Choice((a, b), (first.target,), why))
+            self.choices.append(Choice((a, b), (first.target,), SHARED))
 
     def _leave_open(self, references: Sequence[str], candidates: Sequence[str]) -> None:
         ours = [self._keys(0, path) for path in references]
@@ -385,7 +385,7 @@ def _only_of_its_shape(
         found: dict[Shape, list[CommonParameter]] = defaultdict(list)
         for parameter in side:
             if parameter.shape:
-                found[_without_ones(parameter.shape)].append(parameter)
+                found[without_ones(parameter.shape)].append(parameter)
         return found
 
     ours, theirs = by_shape(left), by_shape(right)
@@ -421,12 +421,8 @@ def straight(ours: Shape, theirs: Shape) -> tuple[Step, ...] | None:
     """What makes an array of one shape of another where only axes of size 1 differ, or a matrix is transposed."""
     if ours == theirs:
         return ()
-    if _without_ones(ours) == _without_ones(theirs):
+    if without_ones(ours) == without_ones(theirs):
         return (Reshape(theirs),)
     if len(ours) == len(theirs) == 2 and ours[::-1] == theirs:
         return (Turn(),)
     return None
-
-
-def _without_ones(shape: Shape) -> Shape:
-    return tuple(size for size in shape if size != 1)

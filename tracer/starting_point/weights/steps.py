@@ -128,3 +128,8 @@ def read_step(text: str, where: str = "") -> Step:
         where=f"{where}: {text[:80]}" if where else text[:80],
         then="write T, reshape 64x3x1x7 or rows 0:64",
     )
+
+
+def without_ones(shape: Shape) -> Shape:
+    """The sizes that say something: axes of size 1 are a matter of taste."""
+    return tuple(size for size in shape if size != 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -87,6 +87,10 @@ class Choice:
     references: tuple[str, ...]
     candidates: tuple[str, ...]
     why: str
+
+
+SHARED = "the candidate shares one parameter where the reference has two with other numbers"
+"""Why a choice is left open that no pin settles."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +237,13 @@ _TURN = "write the map of the other direction: tracer weights map CANDIDATE REFE
 # --------------------------------------------------------------------------------------------------------------------
 # Keys
 # --------------------------------------------------------------------------------------------------------------------
+
+
+def some(words: Iterable[str], limit: int = 8) -> str:
+    """The first of many, and how many more there are."""
+    listed = list(words)
+    more = f", and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more
 
 
 def key_of(path: str, name: str) -> str:
