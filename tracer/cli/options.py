@@ -25,7 +25,26 @@ def shared(function: _Function) -> _Function:
     return color(debug(function))
 
 
-def from_zero(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+def tolerances(function: _Function) -> _Function:
+    """The tolerance that the user gives instead of the judged one."""
+    rtol = click.option(
+        "--rtol",
+        type=float,
+        metavar="NUMBER",
+        callback=_from_zero,
+        help="Count as equal up to this relative L2, instead of what rounding explains.",
+    )
+    atol = click.option(
+        "--atol",
+        type=float,
+        metavar="NUMBER",
+        callback=_from_zero,
+        help="Count as equal what is nowhere further apart than this.",
+    )
+    return rtol(atol(function))
+
+
+def _from_zero(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
     """A tolerance: a number from 0 on; "nan" is none."""
     if value is not None and not value >= 0:
         raise click.BadParameter(f"{value} is not a number from 0 on")

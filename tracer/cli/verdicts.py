@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tracer.cli.group import cli
-from tracer.cli.options import EXIT_CODES, from_zero, pinned, sampled, shared, starting
+from tracer.cli.options import EXIT_CODES, pinned, sampled, shared, starting, tolerances
 from tracer.cli.output import print_out, write_out
 
 if TYPE_CHECKING:
@@ -60,20 +60,7 @@ Examples:
     callback=pinned,
     help="These two belong together. A side is PATH, PATH#CALL or a file's name, the reference first. Repeatable.",
 )
-@click.option(
-    "--rtol",
-    type=float,
-    metavar="NUMBER",
-    callback=from_zero,
-    help="Count as equal up to this relative L2, instead of what rounding explains.",
-)
-@click.option(
-    "--atol",
-    type=float,
-    metavar="NUMBER",
-    callback=from_zero,
-    help="Count as equal what is nowhere further apart than this.",
-)
+@tolerances
 @click.option("--rules", type=click.Path(), metavar="FILE.toml", help="Your own layers in common words.")
 @click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write the report as JSON; - prints it.")
 @click.option(
@@ -160,14 +147,7 @@ def diff(
 @click.option("--one-process", is_flag=True, help="Both nets in this process, instead of a process for each.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Judge only layers whose path matches. Repeatable.")
 @click.option("--every", is_flag=True, help="Judge every pair, not only those on the road, and print them all.")
-@click.option("--rtol", type=float, metavar="NUMBER", callback=from_zero, help="Count as equal up to this relative L2.")
-@click.option(
-    "--atol",
-    type=float,
-    metavar="NUMBER",
-    callback=from_zero,
-    help="Count as equal what is nowhere further apart than this.",
-)
+@tolerances
 @click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write the report as JSON; - prints it.")
 @click.option("--html", "html_file", type=click.Path(), metavar="FILE", help="Write the report as an HTML page.")
 @click.option("--quiet", "-q", is_flag=True, help="Print no report: the exit code says it.")

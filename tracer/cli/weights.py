@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tracer.cli.group import cli
-from tracer.cli.options import EXIT_CODES, from_zero, pinned, renamed, shared
+from tracer.cli.options import EXIT_CODES, pinned, renamed, shared, tolerances
 from tracer.cli.output import print_out, write_out
 from tracer.cli.running import COULD_NOT_TELL
 
@@ -245,20 +245,7 @@ def convert(
 @click.argument("candidate", metavar="B", type=click.Path())
 @_mapping
 @_choosing
-@click.option(
-    "--rtol",
-    type=float,
-    metavar="NUMBER",
-    callback=from_zero,
-    help="Count as equal up to this relative L2, instead of what rounding explains.",
-)
-@click.option(
-    "--atol",
-    type=float,
-    metavar="NUMBER",
-    callback=from_zero,
-    help="Count as equal what is nowhere further apart than this.",
-)
+@tolerances
 @_telling
 @shared
 def diff(
