@@ -113,7 +113,7 @@ def test_parameters_have_full_names_and_gradients(trace):
 
 def test_steps_are_the_long_form(trace):
     """`trace[path]` means step 0."""
-    assert list(trace.steps) == [0]
+    assert trace.steps.numbers == [0]
     assert trace.steps[0]["fc"].calls[0].order == trace["fc"].calls[0].order
     assert [call.order for call in trace.steps[0].calls] == [0, 1]
     assert (trace.steps[0].number, len(trace.steps[0])) == (0, 3)
@@ -131,7 +131,7 @@ def test_an_unknown_layer_names_the_nearest(trace, ask):
 def test_other_unknown_names(trace):
     """Steps, parameters and things that are no names."""
     with pytest.raises(KeyError, match="There is no step 7"):
-        trace.steps[7]
+        trace.steps.at(7)
     with pytest.raises(KeyError, match=r"did you mean 'fc.weight'"):
         trace.parameters["fc.wieght"]
     with pytest.raises(KeyError, match=r"this is a parameter: trace.parameters\['fc.weight'\]"):

@@ -9,19 +9,31 @@ from typing import TypeVar
 
 from tracer.trace.rows import Malformed
 from tracer.trace.schema import (
+    Began,
     Call,
     End,
+    Ended,
     Entered,
     Gradient,
     Header,
     Layer,
+    Loss,
+    LossGradient,
+    LossTaken,
     Maker,
+    Measures,
+    OptimizerState,
     Parameter,
     ParameterGradient,
+    ParameterState,
+    Place,
     Returned,
     Row,
     Skeleton,
     Step,
+    StepRow,
+    UpdateGradient,
+    Updates,
     Value,
 )
 
@@ -39,6 +51,51 @@ class _Open:
     gradients: dict[tuple[str, str], Value] = field(default_factory=dict)
 
 
+@dataclass
+class _OpenStep:
+    """A step while its rows are gathered."""
+
+    calls: dict[int, _Open] = field(default_factory=dict)
+    gradients: dict[int, dict[Place, Value]] = field(default_factory=dict)
+    began: Began | None = None
+    ended: Ended | None = None
+    updates: Updates | None = None
+    losses: dict[int, Loss] = field(default_factory=dict)
+    loss_gradients: dict[int, Value] = field(default_factory=dict)
+    parameters: dict[str, dict[Place, Value]] = field(default_factory=dict)
+    update_gradients: dict[Place, Value] = field(default_factory=dict)
+    state: dict[str, dict[tuple[str, str, str], Value]] = field(default_factory=dict)
+
+    def add(self, row: StepRow) -> None:
+        """Take a row.
+
+        Raises:
+            Malformed: it says what an earlier one has said, or a shape is impossible.
+        """
+        if isinstance(row, Entered | Returned | Gradient):
+            _add(self.calls.setdefault(row.order, _Open()), row)
+        elif isinstance(row, ParameterGradient):
+            self.gradients.setdefault(row.part, {})[row.path, row.name] = _checked(row.value)
+        elif isinstance(row, ParameterState):
+            self.parameters.setdefault(row.when, {})[row.path, row.name] = _checked(row.value)
+        elif isinstance(row, UpdateGradient):
+            self.update_gradients[row.path, row.name] = _checked(row.value)
+        elif isinstance(row, OptimizerState):
+            self.state.setdefault(row.when, {})[row.path, row.name, row.key] = _checked(row.value)
+        elif isinstance(row, Loss):
+            for value in (row.value, *row.inputs):
+                _checked(value)
+            self.losses[row.index] = row
+        elif isinstance(row, LossGradient):
+            self.loss_gradients[row.index] = _checked(row.value)
+        elif isinstance(row, Updates):
+            self.updates = row
+        elif isinstance(row, Began):
+            self.began = row
+        else:
+            self.ended = row
+
+
 def assemble(header: Header, layers: Iterable[Layer], rows: Iterable[Row]) -> Skeleton:
     """Put a trace together.
 
@@ -49,26 +106,21 @@ def assemble(header: Header, layers: Iterable[Layer], rows: Iterable[Row]) -> Sk
         Malformed: the rows contradict each other, or a shape is impossible.
     """
     table = _table(layers)
-    steps: dict[int, dict[int, _Open]] = {}
-    gradients: dict[int, dict[tuple[str, str], Value]] = {}
+    steps: dict[int, _OpenStep] = {}
     end: End | None = None
     for row in rows:
         if isinstance(row, End):
             end = row
-            continue
-        calls = steps.setdefault(row.step, {})
-        if isinstance(row, ParameterGradient):
-            gradients.setdefault(row.step, {})[row.path, row.name] = _checked(row.value)
         else:
-            _add(calls.setdefault(row.order, _Open()), row)
-    for calls in steps.values():
-        for call in calls.values():
+            steps.setdefault(row.step, _OpenStep()).add(row)
+    for step in steps.values():
+        for call in step.calls.values():
             if call.entered is not None and call.entered.path not in table:
                 table[call.entered.path] = Layer(call.entered.path, "")
     return Skeleton(
         header=header,
         layers=table,
-        steps=tuple(_step(number, steps[number], gradients.get(number, {})) for number in sorted(steps)),
+        steps=tuple(_step(number, steps[number]) for number in sorted(steps)),
         end=end if end is not None else End(complete=False, stopped="the recording was cut off before it ended"),
     )
 
@@ -126,7 +178,8 @@ def _add(call: _Open, row: Entered | Returned | Gradient) -> None:
         call.gradients[row.side, row.value.leaf] = _checked(row.value)
 
 
-def _step(number: int, calls: Mapping[int, _Open], gradients: Mapping[tuple[str, str], Value]) -> Step:
+def _step(number: int, step: _OpenStep) -> Step:
+    calls = step.calls
     known: dict[tuple[int, str, str], Value] = {}
     for order, call in calls.items():
         if call.entered is None:
@@ -138,10 +191,41 @@ def _step(number: int, calls: Mapping[int, _Open], gradients: Mapping[tuple[str,
         if call.returned is not None:
             known.update({(order, "output", value.leaf): value for value in call.returned.outputs})
     resolve = _Resolver(known)
+    began, ended = step.began, step.ended
+    parts: dict[Place, tuple[Value, ...]] = {}
+    for part in sorted(step.gradients):
+        for place, value in step.gradients[part].items() if part else ():
+            parts[place] = (*parts.get(place, ()), value)
     return Step(
         number=number,
         calls=tuple(_call(calls[order], resolve) for order in sorted(calls)),
-        parameter_gradients=gradients,
+        parameter_gradients=step.gradients.get(0, {}),
+        keep=began.keep if began is not None else "",
+        gradient_parts=parts,
+        losses=tuple(_loss(step.losses[n], step.loss_gradients.get(n), resolve) for n in sorted(step.losses)),
+        parameters_before=step.parameters.get("before", {}),
+        parameters_after=step.parameters.get("after", {}),
+        update_gradients=step.update_gradients,
+        optimizer=step.updates.optimizer if step.updates is not None else None,
+        state_before=step.state.get("before", {}),
+        state_after=step.state.get("after", {}),
+        measures=ended.measures if ended is not None else Measures(),
+        updates=ended.updates if ended is not None else 0,
+        failed=ended.failed if ended is not None else None,
+        ended=began is None or ended is not None,
+    )
+
+
+def _loss(loss: Loss, gradient: Value | None, resolve: _Resolver) -> LossTaken:
+    return LossTaken(
+        index=loss.index,
+        value=loss.value,
+        gradient=gradient,
+        kind=loss.kind,
+        bases=loss.bases,
+        settings=loss.settings,
+        inputs=resolve.all(loss.inputs),
+        source=loss.source,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import xxhash
 from h5py import h5d, h5p, h5s, h5t
 
-from tracer.trace.schema import Side
+from tracer.trace.schema import ROOT, Side, When
 
 Array = np.ndarray[Any, Any]
 
@@ -81,9 +81,30 @@ def parameter_place(path: str, name: str) -> str:
     return f"{layer_group(0, path)}/params/{escape(name)}"
 
 
-def parameter_gradient_place(step: int, path: str, name: str) -> str:
+def parameter_gradient_place(step: int, path: str, name: str, part: int = 0) -> str:
     """Where a parameter's gradient lies."""
-    return f"{layer_group(step, path)}/param_grads/{escape(name)}"
+    return f"{layer_group(step, path)}/param_grads{f'_{part}' if part else ''}/{escape(name)}"
+
+
+def update_gradient_place(step: int, path: str, name: str) -> str:
+    """Where the gradient that the optimizer got lies."""
+    return f"{layer_group(step, path)}/update_grads/{escape(name)}"
+
+
+def parameter_state_place(step: int, when: When, path: str, name: str) -> str:
+    """Where a parameter lies as it was before or after a step."""
+    return f"{layer_group(step, path)}/params_{when}/{escape(name)}"
+
+
+def optimizer_state_place(step: int, when: When, path: str, name: str, key: str) -> str:
+    """Where a state of the optimizer lies; one of no parameter at the net itself, whose parameters have names."""
+    return f"{layer_group(step, path or ROOT)}/state_{when}/{escape(name)}/{escape(key)}"
+
+
+def loss_place(step: int, index: int, side: str, leaf: str) -> str:
+    """Where a loss ("value"), what was sent back from it ("gradient"), or what it was made of ("input") lies."""
+    place = f"/steps/{step}/losses/{index}/{side}"
+    return f"{place}/{escape(leaf)}" if leaf else place
 
 
 def value_place(step: int, path: str, index: int, side: Side, leaf: str) -> str:

@@ -29,7 +29,8 @@ from tracer.trace.disk import View
 from tracer.trace.rows import Malformed, decode, decode_header, decode_row
 from tracer.trace.schema import VERSION, Layer, Parameter, Skeleton, Value
 from tracer.trace.statistics import Array
-from tracer.trace.views import Layers, LayerView, Parameters, ParameterView, Steps
+from tracer.trace.step_views import Steps
+from tracer.trace.views import Layers, LayerView, Parameters, ParameterView
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _REFERENCE = np.dtype([("length", "<u4"), ("collection", "<u8"), ("index", "<u4")])

@@ -24,14 +24,22 @@ from tracer.trace import schema
 from tracer.trace.schema import (
     FORMAT,
     VERSION,
+    Began,
     End,
+    Ended,
     Entered,
     Gradient,
     Header,
     Layer,
+    Loss,
+    LossGradient,
+    OptimizerState,
     ParameterGradient,
+    ParameterState,
     Returned,
     Row,
+    UpdateGradient,
+    Updates,
     Value,
 )
 
@@ -42,8 +50,17 @@ _NAMES: dict[type, str] = {
     Returned: "returned",
     Gradient: "gradient",
     ParameterGradient: "parameter_gradient",
+    Began: "step",
+    Loss: "loss",
+    LossGradient: "loss_gradient",
+    ParameterState: "parameter",
+    UpdateGradient: "update_gradient",
+    Updates: "optimizer",
+    OptimizerState: "state",
+    Ended: "step_end",
     End: "end",
 }
+OF_ONE_VALUE = (Gradient, ParameterGradient, LossGradient, ParameterState, UpdateGradient, OptimizerState)
 _ROWS: dict[str, type] = {name: kind for kind, name in _NAMES.items()}
 
 _DEEPEST = 100
@@ -117,7 +134,9 @@ def values_of(row: Row) -> tuple[Value, ...]:
         return row.inputs + row.kwargs
     if isinstance(row, Returned):
         return row.outputs
-    if isinstance(row, Gradient | ParameterGradient):
+    if isinstance(row, Loss):
+        return (row.value, *row.inputs)
+    if isinstance(row, OF_ONE_VALUE):
         return (row.value,)
     return ()
 

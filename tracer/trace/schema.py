@@ -12,7 +12,11 @@ Where things lie in the file (`/` inside a path is stored as `%2F`, `%` as `%25`
     /skeleton/calls                  JSON, one row per event; the table only grows
     /skeleton/blocks                 float64 (n, 4): sum, sum of squares, minimum, maximum of parameters' row blocks
     /steps/<n>/layers/<path>/params/<name>
-    /steps/<n>/layers/<path>/param_grads/<name>
+    /steps/<n>/layers/<path>/param_grads/<name>           of the first backward pass; then param_grads_1, ...
+    /steps/<n>/layers/<path>/update_grads/<name>          as the optimizer got them
+    /steps/<n>/layers/<path>/{params_before,params_after}/<name>
+    /steps/<n>/layers/<path>/{state_before,state_after}/<name>/<key>
+    /steps/<n>/losses/<index>/{value,gradient,input}/<leaf>
     /steps/<n>/layers/<path>/calls/<index>/{input,output,grad_input,grad_output}/<leaf>
 """
 
@@ -32,6 +36,11 @@ SAMPLE = 64
 
 Side = Literal["input", "output", "grad_input", "grad_output"]
 Keep = Literal["values", "statistics"]
+Kept = Literal["values", "statistics", "curve"]
+"""What is kept of one training step; "curve" is its `Measures` alone."""
+When = Literal["before", "after"]
+Place = tuple[str, str]
+"""A parameter's layer and name."""
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 """What JSON can say: settings and scalars are kept as this and nothing else."""
 
@@ -203,12 +212,141 @@ class Gradient:
 
 @dataclass(frozen=True, slots=True)
 class ParameterGradient:
-    """The gradient of one parameter; of a shared parameter the sum, under its first owner."""
+    """The gradient of one parameter; of a shared parameter the sum, under its first owner. `part` counts the backward
+    passes of a step that accumulates several."""
 
     step: int
     path: str
     name: str
     value: Value
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A training step begins. Its number is the user's: steps that were not kept are counted too."""
+
+    step: int
+    keep: Kept = "values"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss of a step, as the user named it; `index` counts those of one step (accumulation).
+
+    What made it, as far as it was seen: `kind` is a class ("CrossEntropyLoss") or a function's name, `bases` and
+    `settings` as of a `Layer`, `inputs` what it was given (predictions as what the net returned; targets; weights):
+    of a layer or function that was seen by positions and names of arguments, of one that was only found in the
+    graph by the names it has there. `value` is any number of elements.
+    """
+
+    step: int
+    index: int
+    value: Value
+    kind: str = ""
+    bases: tuple[str, ...] = ()
+    settings: Mapping[str, Plain] = field(default_factory=dict)
+    inputs: tuple[Value, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossGradient:
+    """What was sent back from a loss: 1, or the scale and divisor that the user's loop put on it."""
+
+    step: int
+    index: int
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterState:
+    """A parameter or buffer before or after a step, under its first owner."""
+
+    step: int
+    when: When
+    path: str
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateGradient:
+    """The gradient of a parameter as the optimizer got it: after accumulation, unscaling, clipping, reduction."""
+
+    step: int
+    path: str
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters of an optimizer that share settings, in the optimizer's order. Those that are in no layer of the net
+    are counted in `strangers`."""
+
+    settings: Mapping[str, Plain] = field(default_factory=dict)
+    parameters: tuple[Place, ...] = ()
+    strangers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """An optimizer as its framework had it when it was about to update: `settings` that hold for all, and groups.
+    Settings are numbers at that moment: the learning rate of this very update."""
+
+    kind: str
+    bases: tuple[str, ...] = ()
+    settings: Mapping[str, Plain] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """The optimizer of a step, at its first update."""
+
+    step: int
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerState:
+    """What the optimizer remembers of a parameter under its own name for it ("exp_avg", "moments1"); of no parameter
+    where `path` and `name` are empty ("global_step")."""
+
+    step: int
+    when: When
+    path: str
+    name: str
+    key: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """A step in numbers: the loss (mean over the losses of the step, each over all its elements), L2 of all gradients
+    as the optimizer got them, of all trained parameters before the step, and of what the step changed of them.
+    `scale` is what the (first) loss was multiplied with on the way back. None where it was not seen."""
+
+    loss: float | None = None
+    gradient_norm: float | None = None
+    parameter_norm: float | None = None
+    update_norm: float | None = None
+    learning_rates: tuple[float, ...] = ()
+    scale: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A step is over. `updates` is how often the optimizer updated (0 of a step that was skipped: loss scaling found an
+    overflow), `failed` what the step raised."""
+
+    step: int
+    measures: Measures = field(default_factory=Measures)
+    updates: int = 0
+    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +402,29 @@ class End:
     placed: tuple[Placed, ...] = ()
 
 
-Row = Entered | Returned | Gradient | ParameterGradient | End
+StepRow = (
+    Entered
+    | Returned
+    | Gradient
+    | ParameterGradient
+    | Began
+    | Loss
+    | LossGradient
+    | ParameterState
+    | UpdateGradient
+    | Updates
+    | OptimizerState
+    | Ended
+)
+Row = StepRow | End
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What is known before the net runs. `environment` holds versions, device and flags (tf32, autocast, determinism,
     execution mode) as the framework's watcher names them; `filters` the only/skip/depth in words; `cotangent` that the
-    gradients sent back were the fixed pseudo-random ones, the same in every trace, and not those of a loss."""
+    gradients sent back were the fixed pseudo-random ones, the same in every trace, and not those of a loss; `training`
+    that training steps were recorded, `sampling` which of them, in words."""
 
     framework: str
     framework_version: str
@@ -284,6 +437,8 @@ class Header:
     note: str | None = None
     notes: tuple[str, ...] = ()
     cotangent: bool = False
+    training: bool = False
+    sampling: Mapping[str, Plain] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +464,44 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class LossTaken:
+    """A loss with what was sent back from it; see `Loss`."""
+
+    index: int
+    value: Value
+    gradient: Value | None = None
+    kind: str = ""
+    bases: tuple[str, ...] = ()
+    settings: Mapping[str, Plain] = field(default_factory=dict)
+    inputs: tuple[Value, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """All calls of one run, in the order in which they began, and the gradients of parameters by (path, name)."""
+    """All calls of one run, in the order in which they began, and the gradients of parameters by (path, name).
+
+    Of a training step also the rest: `keep` is empty where it is none. `gradient_parts` are gradients of the second
+    backward pass and later ones; `state_before`, `state_after` are by (path, name, key). `ended` is False of a step
+    that was cut off.
+    """
 
     number: int
     calls: tuple[Call, ...] = ()
-    parameter_gradients: Mapping[tuple[str, str], Value] = field(default_factory=dict)
+    parameter_gradients: Mapping[Place, Value] = field(default_factory=dict)
+    keep: Kept | Literal[""] = ""
+    gradient_parts: Mapping[Place, tuple[Value, ...]] = field(default_factory=dict)
+    losses: tuple[LossTaken, ...] = ()
+    parameters_before: Mapping[Place, Value] = field(default_factory=dict)
+    parameters_after: Mapping[Place, Value] = field(default_factory=dict)
+    update_gradients: Mapping[Place, Value] = field(default_factory=dict)
+    optimizer: Optimizer | None = None
+    state_before: Mapping[tuple[str, str, str], Value] = field(default_factory=dict)
+    state_after: Mapping[tuple[str, str, str], Value] = field(default_factory=dict)
+    measures: Measures = field(default_factory=Measures)
+    updates: int = 0
+    ended: bool = True
+    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tracer.errors import TracerError
-from tracer.trace.schema import Call, Layer, Parameter, Skeleton, Source, Statistics, Step, Value
+from tracer.trace.schema import Call, Layer, Parameter, Skeleton, Source, Statistics, Value
 from tracer.trace.statistics import Array
 
 Nest = Any
@@ -99,7 +99,7 @@ class ValueView:
         return iter(self._trace.array(self._value))
 
     def __repr__(self) -> str:
-        return f"<{self._name}: {_describe(self._value)}>"
+        return f"<{self._name}: {describe(self._value)}>"
 
 
 class ParameterView(ValueView):
@@ -216,7 +216,7 @@ class CallView:
     def __repr__(self) -> str:
         state = "" if self.call.returned else f", {self.call.failed or 'never returned'}"
         time = f", {self.seconds * 1e3:.3g} ms" if self.seconds is not None else ""
-        shown = ", ".join(_describe(value) for value in self.call.outputs[:4])
+        shown = ", ".join(describe(value) for value in self.call.outputs[:4])
         more = ", ..." if len(self.call.outputs) > 4 else ""
         return f"<call {self.index} of {self.call.path}{time}{state}{': ' + shown + more if shown else ''}>"
 
@@ -359,49 +359,6 @@ class Parameters(Mapping[str, ParameterView]):
         return f"<{len(self)} parameters of {self._trace.path.name}>"
 
 
-class StepView(Layers):
-    """One step: a mapping from paths to layers with the calls of this step."""
-
-    @property
-    def number(self) -> int:
-        """Which step it is."""
-        return self._step
-
-    @cached_property
-    def step(self) -> Step:
-        """The plain facts, as in the skeleton."""
-        return next(step for step in self._trace.skeleton.steps if step.number == self._step)
-
-    @property
-    def calls(self) -> list[CallView]:
-        """All calls in the order in which they began."""
-        return [CallView(self._trace, call) for call in self.step.calls]
-
-    def __repr__(self) -> str:
-        return f"<step {self._step} of {self._trace.path.name}: {len(self.step.calls)} calls>"
-
-
-class Steps(Mapping[int, StepView]):
-    """All steps by number."""
-
-    def __init__(self, trace: Reads) -> None:
-        self._trace = trace
-
-    def __getitem__(self, number: int) -> StepView:
-        if number not in list(self):
-            raise unknown("step", number, [str(n) for n in self], self._trace.path)
-        return StepView(self._trace, number)
-
-    def __iter__(self) -> Iterator[int]:
-        return (step.number for step in self._trace.skeleton.steps)
-
-    def __len__(self) -> int:
-        return len(self._trace.skeleton.steps)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} step{'s' * (len(self) != 1)} of {self._trace.path.name}>"
-
-
 def full_name(path: str, name: str) -> str:
     """A parameter's name in the whole net; those of the net itself have no path before them."""
     return name if path == "(root)" else f"{path}.{name}"
@@ -439,7 +396,7 @@ def nest(leaves: Sequence[tuple[str, Nest]]) -> Nest:
     return tree
 
 
-def _describe(value: Value | Parameter) -> str:
+def describe(value: Value | Parameter) -> str:
     if isinstance(value, Value) and value.kind != "tensor":
         return {"none": "None", "scalar": repr(value.literal)}.get(value.kind, str(value.literal))
     text = f"{value.dtype} {list(value.shape)}"

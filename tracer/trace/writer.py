@@ -22,19 +22,24 @@ import numpy as np
 from tracer.errors import TracerError
 from tracer.trace import layout
 from tracer.trace.file import ROWS_AT_ONCE, GrowingFile, write_error
-from tracer.trace.rows import encode, values_of
+from tracer.trace.rows import OF_ONE_VALUE, encode, values_of
 from tracer.trace.schema import (
     End,
     Entered,
     Gradient,
     Header,
     Layer,
+    Loss,
+    LossGradient,
+    OptimizerState,
     Parameter,
     ParameterGradient,
+    ParameterState,
     Returned,
     Row,
     Statistics,
     Sums,
+    UpdateGradient,
     Value,
 )
 from tracer.trace.statistics import Array, digest, measure, statistics
@@ -120,7 +125,8 @@ class TraceWriter:
         self.out = Path(os.path.realpath(out))
         self.partial = self.out.with_name(self.out.name + ".partial")
         self.failure: BaseException | None = None
-        self._keep = header.keep == "values"
+        self._keep = self.keeping = header.keep == "values"
+        """`keeping` may be put off for a while: then `copy` measures."""
         self._closed = False
         self._pool = _Pool()
         self._limit = queue_bytes
@@ -141,7 +147,7 @@ class TraceWriter:
         """A private copy in C order; measures, taken here and now, where no values are stored. (A thread that measures
         would take a core from the net, whose own threads then wait for each other.) `sums` asks the framework what it
         can say of the array. Waits while too many bytes wait for the disk."""
-        if not self._keep:
+        if not self.keeping:
             return measured(array, sums())
         with self._changed:
             while self._waiting and self._waiting + array.nbytes > self._limit and self.failure is None:
@@ -296,7 +302,9 @@ class TraceWriter:
             return replace(row, inputs=tuple(new[:split]), kwargs=tuple(new[split:]))
         if isinstance(row, Returned):
             return replace(row, outputs=tuple(new))
-        if isinstance(row, Gradient | ParameterGradient):
+        if isinstance(row, Loss):
+            return replace(row, value=new[0], inputs=tuple(new[1:]))
+        if isinstance(row, OF_ONE_VALUE):
             return replace(row, value=new[0])
         return row
 
@@ -312,8 +320,19 @@ class TraceWriter:
 
     def _place(self, row: Row, value: Value) -> str:
         if isinstance(row, ParameterGradient):
-            return layout.parameter_gradient_place(row.step, row.path, row.name)
-        assert not isinstance(row, End)
+            return layout.parameter_gradient_place(row.step, row.path, row.name, row.part)
+        if isinstance(row, UpdateGradient):
+            return layout.update_gradient_place(row.step, row.path, row.name)
+        if isinstance(row, ParameterState):
+            return layout.parameter_state_place(row.step, row.when, row.path, row.name)
+        if isinstance(row, OptimizerState):
+            return layout.optimizer_state_place(row.step, row.when, row.path, row.name, row.key)
+        if isinstance(row, LossGradient):
+            return layout.loss_place(row.step, row.index, "gradient", value.leaf)
+        if isinstance(row, Loss):
+            part = "value" if value is row.value else "input"
+            return layout.loss_place(row.step, row.index, part, value.leaf)
+        assert isinstance(row, Entered | Returned | Gradient)
         path, index = self._places.get((row.step, row.order), (f"call {row.order}", 0))
         side = "input" if isinstance(row, Entered) else "output" if isinstance(row, Returned) else row.side
         return layout.value_place(row.step, path, index, side, value.leaf)
