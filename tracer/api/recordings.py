@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,17 @@ from tracer.api.arguments import (
     told_progress,
 )
 from tracer.errors import RuleError
-from tracer.recorder import Options, Patterns, Session, record_while, run_and_record
+from tracer.recorder import (
+    Options,
+    Patterns,
+    Rest,
+    Sampling,
+    Session,
+    Training,
+    record_while,
+    run_and_record,
+    train_and_record,
+)
 from tracer.starting_point.samples.sources import Samples
 from tracer.trace.reader import Trace
 from tracer.trace.schema import Keep
@@ -37,6 +47,11 @@ def record(
     out: str | os.PathLike[str],
     like: str | os.PathLike[str] | Trace | None = None,
     backward: bool = True,
+    loss: Any = None,
+    targets: Any = None,
+    optimizer: Any = None,
+    steps: int | None = None,
+    resync: bool = False,
     keep: Keep = "values",
     only: Patterns = None,
     skip: Patterns = None,
@@ -54,6 +69,10 @@ def record(
     is the same in every framework. Afterwards the net is bit for bit what it was. What takes longer than two seconds
     shows its progress on stderr where that is a terminal.
 
+    With `loss=` the net is trained instead, on this one batch: forward, `loss(output, targets)`, backward from it, and
+    with `optimizer=` the update, `steps` times. The trace then holds the loss, gradients as the optimizer got them, its
+    settings and state, and all parameters before and after each step; net and optimizer are put back.
+
     With `like=` the net starts where another one started: it gets the samples of that trace, its weights (by
     alignment, for which it is run once beforehand), the modes of its layers, and in training mode its layers of random
     output drop what the other's dropped.
@@ -67,6 +86,12 @@ def record(
         out: where the trace will be; an older one there is replaced when the new one is whole.
         like: the trace of the net to start like, with its values.
         backward: record gradients too.
+        loss: a layer or function that makes the loss of the net's output and the targets.
+        targets: what the loss is given besides the output: one argument, a tuple of several, or nothing.
+        optimizer: what updates the net's parameters after each backward pass.
+        steps: how many training steps; 1 where it is not said.
+        resync: with `like=` and `optimizer=`: begin each step with the parameters and the optimizer's state that the
+            other net had before its step of that number, so that each step is judged by itself.
         keep: "values" keeps every array, "statistics" only what is known of each without reading it.
         only: record only the layers that match: globs on paths, classes or their names, or `predicate(path, layer)`.
         skip: leave out the layers that match.
@@ -88,7 +113,9 @@ def record(
         TraceFileError: the trace could not be written.
         Exception: whatever the net raised. The trace at `out` then holds what came before.
     """
-    options = Options.of(keep, only, skip, depth, note)
+    training = training_of(loss, targets, optimizer, steps, resync=resync, like=like, backward=backward)
+    sampling = Sampling() if training is not None else None
+    options = Options.of(keep, only, skip, depth, note, sampling)
     if not isinstance(backward, bool):
         raise RuleError("backward= is neither True nor False", where=given_words(backward), then="give one of the two")
     path = file_of(out, "out").absolute()  # the net may change the folder
@@ -100,7 +127,10 @@ def record(
         args, named = arguments_of(inputs) if inputs is not None else ((), {})
         more = keywords_of(kwargs, named)
         with told_progress() as progress:
-            run_and_record(net, args, {**named, **more}, path, options, backward=backward, progress=progress)
+            if training is not None:
+                train_and_record(net, args, {**named, **more}, path, options, training, progress=progress)
+            else:
+                run_and_record(net, args, {**named, **more}, path, options, backward=backward, progress=progress)
         return Trace(path)
     recorded_like(
         net,
@@ -114,8 +144,43 @@ def record(
         cast=cast,
         pins=pins,
         rules=rules,
+        training=training,
+        resync=resync,
     )
     return Trace(path)
+
+
+def training_of(
+    loss: Any, targets: Any, optimizer: Any, steps: int | None, *, resync: bool, like: Any, backward: bool
+) -> Training | None:
+    """What the user gave to train with; None where it is no training.
+
+    Raises:
+        RuleError: an option that does not hold.
+    """
+    if loss is None:
+        given = {"targets": targets, "optimizer": optimizer, "steps": steps, "resync": resync or None}
+        for name, value in given.items():
+            if value is not None:
+                then = "give the loss too, as loss=torch.nn.CrossEntropyLoss()"
+                raise RuleError(f"{name}= says nothing without loss=", where=given_words(value), then=then)
+        return None
+    if not callable(loss):
+        then = "give a layer or a function of (output, targets)"
+        raise RuleError("loss= cannot be called", where=given_words(loss), then=then)
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise RuleError("steps= counts no steps", where=given_words(steps), then="give a number from 1 on")
+    if (steps or 1) > 1 and optimizer is None:
+        then = "give optimizer=, or leave steps= out"
+        raise RuleError("without an optimizer each step is the same", where=f"steps={steps}", then=then)
+    if backward is not True:
+        then = "leave backward= out"
+        raise RuleError("training goes backward", where=f"backward={backward!r}", then=then)
+    if resync and (like is None or optimizer is None):
+        then = "give like= the reference's trace and optimizer="
+        raise RuleError("resync= takes each step's beginning from another trace", where="resync=True", then=then)
+    given = () if targets is None else targets if isinstance(targets, tuple) else (targets,)
+    return Training(loss, arguments_of(given)[0], optimizer, steps or 1)
 
 
 def recorded_like(
@@ -131,6 +196,8 @@ def recorded_like(
     cast: bool,
     pins: Pins,
     rules: str | os.PathLike[str] | Sequence[UserRule],
+    training: Training | None = None,
+    resync: bool = False,
 ) -> Transfer:
     """`record` with `like=`; gives what was moved.
 
@@ -148,6 +215,8 @@ def recorded_like(
         cast=cast,
         keep_weights=keep_weights,
         backward=backward,
+        training=training,
+        resync=resync,
     )
     with ExitStack() as opened, told_progress() as progress:
         trace = like if isinstance(like, Trace) else opened.enter_context(Trace(file_of(like, "reference")))
@@ -172,15 +241,67 @@ def recording(
     net: Any,
     *,
     out: str | os.PathLike[str],
+    optimizer: Any = None,
+    keep_steps: Iterable[int] | None = None,
+    every: int | None = None,
+    first: int | None = None,
+    rest: Rest = "nothing",
+    like: str | os.PathLike[str] | Trace | None = None,
+    resync: bool = False,
     keep: Keep = "values",
     only: Patterns = None,
     skip: Patterns = None,
     depth: int | None = None,
     note: str | None = None,
 ) -> AbstractContextManager[Session]:
-    """Record all that the body of the `with` statement runs through `net`: a loop of one's own, `Model.train`, ...
+    """Record what the body of the `with` statement does with `net`: a training loop of one's own, `Model.train`, ...
 
-    Nothing is put back, for the run is the user's own. Options and errors are those of `record`. Every call of the
-    net is a further call of its root; the first gradient of each parameter is kept.
+    A training loop says where its steps and its losses are::
+
+        with tracer.recording(net, out="pt.h5", optimizer=opt) as recording:
+            for x, y in batches:
+                with recording.step():
+                    loss = recording.loss(criterion(net(x), y))
+                    loss.backward()
+                    opt.step()
+                    opt.zero_grad()
+
+    Then each step is kept with its calls, its loss, the gradients as they were sent back and as the optimizer got them,
+    the optimizer's settings and state, and all parameters before and after. Which steps are kept can be chosen; those
+    that are not are not watched at all. Without `optimizer=`, options for steps and `recording.step()` all that the
+    body runs is one run: every call of the net is a further call of its root, the first gradient of each parameter is
+    kept.
+
+    Nothing is put back, for the run is the user's own, and the training is bit for bit what it was without tracer.
+
+    Args:
+        net: a `torch.nn.Module` or a `mindspore.nn.Cell`.
+        out: where the trace will be.
+        optimizer: what updates the net. With it nothing outside of steps is recorded.
+        keep_steps: the numbers of steps to keep; they are counted from 0.
+        every: keep each so-manieth step too, from 0 on.
+        first: keep so many steps at the beginning too.
+        rest: what is kept of the others: "nothing", "curve" (loss and norms), or "statistics" of everything.
+        like: with `resync=True`: the trace of the net to train like, with its values.
+        resync: begin each step with the parameters and the optimizer's state that the other net had before its step of
+            that number.
+        keep, only, skip, depth, note: as `record` has them.
+
+    Raises:
+        RecordingError: the net cannot be watched, or the optimizer is none.
+        RuleError: an option does not hold.
+        TraceFileError: the trace could not be written.
     """
-    return record_while(net, file_of(out, "out").absolute(), Options.of(keep, only, skip, depth, note))
+    steps = (keep_steps, every, first)
+    chosen = optimizer is not None or any(option is not None for option in steps) or rest != "nothing"
+    sampling = Sampling.of(*steps, rest) if chosen else None
+    options = Options.of(keep, only, skip, depth, note, sampling)
+    path = file_of(out, "out").absolute()
+    if like is None and not resync:
+        return record_while(net, path, options, optimizer)
+    if like is None or not resync or optimizer is None:
+        then = 'give all three: optimizer=opt, like="pt.h5", resync=True'
+        raise RuleError("like=, resync= and optimizer= go together here", where="tracer.recording", then=then)
+    from tracer.starting_point.resync import record_resynced
+
+    return record_resynced(net, path, options, optimizer, like if isinstance(like, Trace) else file_of(like, "reference"))

@@ -80,8 +80,9 @@ def open_case(
     pins: Sequence[tuple[str, str]],
     only: Sequence[str],
     rules: Sequence[UserRule],
+    known: Alignment | None = None,
 ) -> Case:
-    """Build the graphs, align them, and lay out the points; reads no array.
+    """Build the graphs, align them (unless the alignment is `known`), and lay out the points; reads no array.
 
     Raises:
         RuleError: a pin or a glob of `only` that names nothing.
@@ -90,7 +91,7 @@ def open_case(
     _known(only, list(dict.fromkeys(path for trace in traces for path in trace.skeleton.layers)))
     graphs = (call_graph(reference.skeleton, 0, rules), call_graph(candidate.skeleton, 0, rules))
     placed = placed_from(reference.skeleton, candidate.skeleton)
-    alignment = align_placed(*graphs, pins, placed)
+    alignment = known or align_placed(*graphs, pins, placed)
     replayed = drawn_alike(graphs, alignment, (reference.skeleton.end, candidate.skeleton.end))
     graphs = without_draws(graphs, replayed)
     flow = forward_flow(*graphs, alignment)

@@ -36,7 +36,9 @@ class Cause:
     """What may explain an origin. `name` is the torch word; the values are as each side had them. `edit` is what to
     write where ("vit.py:41  nn.GELU()  ->  nn.GELU(approximate=False)"); `sentence` says it for a reader."""
 
-    kind: Literal["setting", "parameter", "mode", "dtype", "shape", "nan", "layout", "framework", "code"]
+    kind: Literal[
+        "setting", "parameter", "mode", "dtype", "shape", "nan", "layout", "framework", "code", "loss", "optimizer"
+    ]
     name: str
     reference: Plain = None
     candidate: Plain = None

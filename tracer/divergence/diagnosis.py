@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import networkx as nx
 
@@ -34,11 +34,14 @@ from tracer.divergence.road import PairRow, RoadStep, pair_rows, road_through
 from tracer.divergence.rules import UserRule
 from tracer.trace.schema import ROOT
 
+if TYPE_CHECKING:
+    from tracer.divergence.training.steps import StepRow
+
 __all__ = ["Cause", "Coverage", "Diagnosis", "Origin", "PairRow", "RoadStep", "Spot", "TraceSide", "diagnose"]
 
 Verdict = Literal["agree", "diverged", "unsure"]
 
-_MOST_DRIFT = 0.02
+MOST_DRIFT = 0.02
 """The relative L2 up to which a difference that no pair introduces is called rounding that grew. (A clean port of sixty
 residual blocks with MindSpore's approximate exp reaches 3e-3 in its gradients.)"""
 
@@ -98,6 +101,8 @@ class Diagnosis:
     """Those of the notes that are read before any number: other dtypes, other modes, active dropout."""
     other_roads: tuple[tuple[RoadStep, ...], ...] = ()
     """Through the second origin and the next ones."""
+    steps: tuple[StepRow, ...] = ()
+    """Of training each step that both traces keep."""
 
     @property
     def origin(self) -> Origin | None:
@@ -131,25 +136,25 @@ def diagnose(
         RuleError: a pin that names nothing.
     """
     case = open_case(reference, candidate, tolerance or Tolerance(), pins, only, rules)
-    nothing = _nothing_to_judge(case)
+    nothing = nothing_to_judge(case)
     if nothing:
-        return _told(case, "unsure", nothing, phases={"forward": "not judged", "backward": "not judged"})
+        return told(case, "unsure", nothing, phases={"forward": "not judged", "backward": "not judged"})
     given = given_origin(case) or given_scalar_origin(case)
     if given is not None:
         why = "not judged: the inputs differ"
-        return _told(case, "unsure", given.sentence, (given,), phases={"forward": why, "backward": why})
+        return told(case, "unsure", given.sentence, (given,), phases={"forward": why, "backward": why})
     forward = search_forward(case, every=every, progress=progress)
-    begins, edge = _inside_of_only(case, forward.search.begins)
+    begins, edge = inside_of_only(case, forward.search.begins)
     origins, quiet = forward_origins(case, begins)
     scalar = None if origins or edge else returned_scalar_origin(case)
     origins = (scalar,) if scalar is not None else origins
     if edge and not origins:
         why = f"what --only names is given other numbers: {edge[0].point.reference} before it differs already"
-        return _told(case, "unsure", why, phases={"forward": forward.said, "backward": "not judged: see forward"})
+        return told(case, "unsure", why, phases={"forward": forward.said, "backward": "not judged: see forward"})
     backward: Phase | None = None
     if origins:
         said = "not judged: the forward pass diverged"
-        if all(_only_random(origin) for origin in origins):
+        if all(only_random(origin) for origin in origins):
             said = "not judged: the masks of dropout differ"
     else:
         backward = search_backward(case, every=every, progress=progress)
@@ -158,16 +163,16 @@ def diagnose(
         if loss is not None:
             why = f"not judged: {loss.sentence}"
             reason = "; ".join((*_run_otherwise(case), loss.sentence))
-            return _told(case, "unsure", reason, (loss,), phases={"forward": forward.said, "backward": why})
+            return told(case, "unsure", reason, (loss,), phases={"forward": forward.said, "backward": why})
         raised = None if case.complete else raised_origin(case)
         origins = (
             (raised,)
             if raised is not None
-            else tuple(name_origin(case, backward.flow, begin, "backward") for begin in _cut_off(case, backward))
+            else tuple(name_origin(case, backward.flow, begin, "backward") for begin in cut_off(case, backward))
         )
     drift = forward.search.drift or (backward.search.drift if backward else None)
     verdict, reason = _verdict(case, origins, drift, both=said.startswith("judged"))
-    return _told(
+    return told(
         case,
         verdict,
         reason,
@@ -180,13 +185,13 @@ def diagnose(
     )
 
 
-def _inside_of_only(case: Case, begins: Sequence[Begin]) -> tuple[list[Begin], list[Begin]]:
+def inside_of_only(case: Case, begins: Sequence[Begin]) -> tuple[list[Begin], list[Begin]]:
     """Where divergence begins, and where it only comes in from what --only leaves out."""
     edge = [b for b in begins if case.within is not None and b.point not in case.within]
     return [b for b in begins if b not in edge], edge
 
 
-def _nothing_to_judge(case: Case) -> str | None:
+def nothing_to_judge(case: Case) -> str | None:
     """Why the traces cannot be compared at all."""
     for graph, word, trace in zip(case.graphs, SIDES, case.traces, strict=True):
         if not graph.nodes:
@@ -203,15 +208,15 @@ def _nothing_to_judge(case: Case) -> str | None:
 
 def _verdict(case: Case, origins: Sequence[Origin], drift: Begin | None, *, both: bool) -> tuple[Verdict, str]:
     """The verdict and its reason: agreement is claimed only where everything was there and was judged."""
-    if origins and all(_only_random(origin) for origin in origins):
+    if origins and all(only_random(origin) for origin in origins):
         return "unsure", "dropout is active on both sides: its masks differ, so what comes after it cannot be compared"
     if origins:
-        return "diverged", f"{origins[0].phase} diverges {_where(origins[0])}"
+        return "diverged", f"{origins[0].phase} diverges {where(origins[0])}"
     if not case.complete:
         side = 0 if not case.traces[0].skeleton.end.complete else 1
         stopped = (case.traces[side].skeleton.end.stopped or "cut off").splitlines()[0]
         return "unsure", f"the {SIDES[side]} trace is not complete ({stopped}); what ran agrees"
-    if drift is not None and drift.difference.size > _MOST_DRIFT:
+    if drift is not None and drift.difference.size > MOST_DRIFT:
         return "unsure", (
             f"{drift.point.reference} is {drift.difference.size:.1e} apart, more than rounding should give, "
             "yet no pair on its road introduces it"
@@ -231,7 +236,7 @@ def _verdict(case: Case, origins: Sequence[Origin], drift: Begin | None, *, both
     return "agree", "forward and backward agree" if both else "the forward pass agrees"
 
 
-def _cut_off(case: Case, backward: Phase) -> list[Begin]:
+def cut_off(case: Case, backward: Phase) -> list[Begin]:
     """Where the backward pass begins to differ, without what has no gradient only because what it went into gets none
     for it, cut off at another of these points."""
     begins, flow = backward.search.begins, backward.flow
@@ -257,19 +262,19 @@ def _run_otherwise(case: Case) -> tuple[str, ...]:
     return (f"the reference was run {times[0]}, the candidate {times[1]}",) if runs[0] != runs[1] else ()
 
 
-def _where(origin: Origin) -> str:
+def where(origin: Origin) -> str:
     place = (origin.reference or origin.candidate or Spot("?", None, "?")).path
     words = {"layer": "at {}", "between": "in code between the layers of {}", "output": "at the output of {}"}
     return words.get(origin.place, "at the input").format(place)
 
 
-def _only_random(origin: Origin) -> bool:
+def only_random(origin: Origin) -> bool:
     """Is the only thing against the pair that both sides draw random masks?"""
     kinds = {c.kind for c in origin.causes}
     return any(c.kind == "mode" and c.name == "p" for c in origin.causes) and "setting" not in kinds
 
 
-def _told(
+def told(
     case: Case,
     verdict: Verdict,
     reason: str,
@@ -280,8 +285,12 @@ def _told(
     every: bool = False,
     backward: Flow | None = None,
     drift: Begin | None = None,
+    more: Sequence[str] = (),
+    steps: tuple[StepRow, ...] = (),
+    traces: tuple[TraceLike, TraceLike] | None = None,
 ) -> Diagnosis:
-    """Put everything together that a reader is shown."""
+    """Put everything together that a reader is shown. `more` are notes to stand before the others; `traces` those that
+    a case of one step was made of."""
     flows = {"backward": backward or case.flow}
     roads = [road_through(case, flows.get(o.phase, case.flow), o) for o in origins[:_MOST_ROADS]]
     first = beforehand(case)
@@ -306,20 +315,21 @@ def _told(
     return Diagnosis(
         verdict,
         reason,
-        _side(case.traces[0]),
-        _side(case.traces[1]),
+        _side((traces or case.traces)[0]),
+        _side((traces or case.traces)[1]),
         origins,
         roads[0] if roads else (),
         alignment,
         coverage,
-        (*first, *_drift_note(drift), *odd, *notes_drawing_code(case, origins), *notes(case, origins, quiet)),
+        (*first, *more, *drift_note(drift), *odd, *notes_drawing_code(case, origins), *notes(case, origins, quiet)),
         pair_rows(case, backward, origins) if every else (),
         first,
         tuple(roads[1:]),
+        steps,
     )
 
 
-def _drift_note(drift: Begin | None) -> tuple[str, ...]:
+def drift_note(drift: Begin | None) -> tuple[str, ...]:
     if drift is None:
         return ()
     side = "gradient of " if drift.point.side.startswith("grad") else ""

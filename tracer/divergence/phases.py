@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -25,11 +25,22 @@ class Phase:
     flow: Flow
 
 
-def search_forward(case: Case, *, every: bool, progress: Progress | None) -> Phase:
-    """Judge the outputs of the net and find where they went wrong."""
+def search_forward(
+    case: Case, *, every: bool, progress: Progress | None, parameters: Mapping[Point, float] | None = None
+) -> Phase:
+    """Judge the outputs of the net and find where they went wrong. `parameters` says how far apart other parameters put
+    what a layer gives (relative L2), where training has changed them."""
     flow = case.flow
-    case.comparison.spread_noise(flow, list(nx.topological_sort(flow.graph)))
-    search = OriginSearch(case.comparison, flow, case.suspects, within=case.within, progress=progress)
+    inherited = parameters or {}
+    case.comparison.spread_noise(flow, list(nx.topological_sort(flow.graph)), inherited)
+    search = OriginSearch(
+        case.comparison,
+        flow,
+        case.suspects,
+        inherited=lambda point: inherited.get(point, 0.0),
+        within=case.within,
+        progress=progress,
+    )
     found = search.run(outputs(case))
     if every:
         search.every()
@@ -64,8 +75,12 @@ def _last_judgeable(case: Case, point: Point) -> list[Point]:
     return found
 
 
-def search_backward(case: Case, *, every: bool, progress: Progress | None) -> Phase:
-    """Walk the gradients back and find where they went wrong, the forward pass being right."""
+def search_backward(
+    case: Case, *, every: bool, progress: Progress | None, parameters: Mapping[Point, float] | None = None
+) -> Phase:
+    """Walk the gradients back and find where they went wrong, the forward pass being right. `parameters` as
+    `search_forward` has them."""
+    apart = parameters or {}
     flow = backward_flow(case.flow, case.graphs[0])
     why = _no_backward(case)
     if why is not None:
@@ -76,11 +91,16 @@ def search_backward(case: Case, *, every: bool, progress: Progress | None) -> Ph
         comparison.passed_over.update(flow.given)
     order: list[Point] = list(nx.topological_sort(flow.graph))
     start = {p: comparison.noise.get(p.at("out"), 0.0) for p in flow.given}
+    start |= {p: apart[out] for p in order if (out := p.at("out")) in apart}
     comparison.spread_noise(flow, order, start)
     comparison.confirmed_missing = _missing_gradients(case, flow, order)
     within = None if case.within is None else frozenset(flow_point for flow_point in order if _named(case, flow_point))
     search = OriginSearch(
-        comparison, flow, inherited=lambda point: _forward_size(case, point), within=within, progress=progress
+        comparison,
+        flow,
+        inherited=lambda point: max(_forward_size(case, point), apart.get(point.at("out"), 0.0)),
+        within=within,
+        progress=progress,
     )
     found = search.run([p for p in _furthest(case, flow, order) if within is None or p in within])
     if every:

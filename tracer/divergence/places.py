@@ -29,8 +29,8 @@ from tracer.divergence.stretch import stretch
 from tracer.divergence.ties import tie_causes
 from tracer.trace.schema import Source
 
-PhaseName = Literal["start", "forward", "backward"]
-Place = Literal["layer", "between", "input", "output", "file"]
+PhaseName = Literal["start", "forward", "loss", "backward", "gradients", "update"]
+Place = Literal["layer", "between", "input", "output", "file", "loss", "parameter", "group"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Origin:
     point: Point | None = None
     left_out: tuple[str, ...] = ()
     """Layers that the recording left out there."""
+    step: int | None = None
+    """Of training the step."""
 
 
 def spot(case: Case, side: int, id_: CallId, shown_by: Point | None = None) -> Spot:

@@ -127,7 +127,10 @@ class Recorder:
         self._held: deque[tuple[Any, Any, Copy]] = deque(maxlen=_HELD)
         self._final: set[tuple[int, str, str]] = set()
         self._inner: set[tuple[int, str, str]] = set()
-        self._parameters: dict[tuple[str, str], int] = {}
+        self._parameters: dict[tuple[str, str, int], int] = {}
+        self._losses = 0
+        self._every_part = False
+        self._parts_missing = False
         self._removers: list[Callable[[], None]] = []
         self._callers = Callers(_package_folders(watcher.name))
         self._autocast: Callable[[], str | None] = getattr(watcher, "autocast", lambda: None)
@@ -206,18 +209,87 @@ class Recorder:
         """Write again, whole, the gradients of parameters whose hook fired with parts."""
         for (path, name), tensor in parameters.items():
             gradient = whole.get(id(tensor))
-            if gradient is not None and self._parameters.get((path, name), 0) != 1:
+            if gradient is not None and self._parameters.get((path, name, 0), 0) != 1:
                 self._write_parameter_gradient(path, name, gradient)
-                self._parameters[path, name] = 1
+                self._parameters[path, name, 0] = 1
 
     def close(self) -> None:
         """Take every gradient hook away."""
+        self._parts_missing |= any(count > 1 for count in self._parameters.values())
         for remove in self._removers:
             remove()
         self._removers.clear()
         self._held.clear()
         self._made.clear()
         self._closed = True
+
+    def begin_step(self, number: int) -> None:
+        """A training step begins; what was known of calls and tensors belongs to the one before."""
+        self._clear()
+        self._step, self._closed, self._losses = number, False, 0
+        self._every_part = True
+
+    def end_step(self) -> None:
+        """The step is over: no gradient is listened to until the next one."""
+        self.close()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._order, self._burst = 0, None
+        for known in (self._counts, self._stack, self._made, self._past, self._held, self._final, self._inner):
+            known.clear()
+        self._parameters.clear()
+
+    def on_loss(self, loss: Any, then: Callable[[Any], None]) -> None:
+        """Take what is sent back from a loss; the gradients that come after it are of that backward pass."""
+        if not self._is_tensor(loss):
+            return
+
+        def arrived(gradient: Any) -> None:
+            try:
+                self._losses += 1
+                then(gradient)
+            except Exception as error:
+                self._fail(error)
+
+        remove = self._watcher.on_gradient(loss, arrived)
+        if remove is not None:
+            self._removers.append(remove)
+
+    def outside(self, found: Sequence[Leaf]) -> tuple[tuple[Value, ...], tuple[Array | None, ...]]:
+        """Values of things that no call was given or gave, and arrays to store with them. A tensor that is an output of
+        the net says so."""
+        values, arrays = [], []
+        for leaf in found:
+            if not self._is_tensor(leaf.value):
+                value, array = _plain_value(leaf)
+            elif (made := self._unchanged(leaf.value)) is not None:
+                facts = self._watcher.facts(leaf.value)
+                value, array = Value(leaf.path, "tensor", facts.shape, facts.dtype, facts.device, maker=made), None
+            else:
+                value, array = self.copied(leaf.path, leaf.value)
+            values.append(value)
+            arrays.append(array)
+        return tuple(values), tuple(arrays)
+
+    def _unchanged(self, tensor: Any) -> Maker | None:
+        """Which value of the step that runs a tensor still is."""
+        made = self._made.get(id(tensor))
+        if made is None:
+            return None
+        version = self._watcher.version_of(tensor)
+        if version is None:
+            array = self._watcher.array(tensor)
+            return made.maker if not isinstance(array, Unreadable) and digest(array) == made.version else None
+        return made.maker if made.version == version else None
+
+    def copied(self, leaf: str, tensor: Any) -> tuple[Value, Array | None]:
+        """A tensor as it is now."""
+        return self._gradient_value(leaf, tensor, hold=False)
+
+    def failed(self, error: Exception) -> None:
+        """Something of ours went wrong while the net went on."""
+        self._fail(error)
 
     def stop(self, error: BaseException) -> None:
         """The run was cut by an error: calls that are open did not return."""
@@ -232,7 +304,7 @@ class Recorder:
     @property
     def parts_missing(self) -> bool:
         """Did some parameter's gradient arrive in parts that nobody put together?"""
-        return any(count > 1 for count in self._parameters.values())
+        return self._parts_missing or any(count > 1 for count in self._parameters.values())
 
     # Calls.
 
@@ -554,15 +626,16 @@ class Recorder:
         if gradient is None or self._closed or self._inside():
             return
         self._burst = None
-        count = self._parameters.get((path, name), 0)
-        self._parameters[path, name] = count + 1
+        part = max(self._losses - 1, 0) if self._every_part else 0
+        count = self._parameters.get((path, name, part), 0)
+        self._parameters[path, name, part] = count + 1
         if count == 0:
-            self._write_parameter_gradient(path, name, gradient)
+            self._write_parameter_gradient(path, name, gradient, part)
 
-    def _write_parameter_gradient(self, path: str, name: str, gradient: Any) -> None:
+    def _write_parameter_gradient(self, path: str, name: str, gradient: Any, part: int = 0) -> None:
         value, array = self._gradient_value(name, gradient, hold=False)
         self.gradients += 1
-        self._writer.write(ParameterGradient(self._step, path, name, value), (array,))
+        self._writer.write(ParameterGradient(self._step, path, name, value, part), (array,))
 
     def _gradient_value(self, leaf: str, gradient: Any, *, hold: bool = True) -> tuple[Value, Array | None]:
         facts = self._watcher.facts(gradient)

@@ -423,8 +423,8 @@ Row = StepRow | End
 class Header:
     """What is known before the net runs. `environment` holds versions, device and flags (tf32, autocast, determinism,
     execution mode) as the framework's watcher names them; `filters` the only/skip/depth in words; `cotangent` that the
-    gradients sent back were the fixed pseudo-random ones, the same in every trace, and not those of a loss; `training`
-    that training steps were recorded, `sampling` which of them, in words."""
+    gradients sent back were the fixed pseudo-random ones, the same in every trace, and not those of a loss;
+    `sampling` which training steps were to be kept, in words."""
 
     framework: str
     framework_version: str
@@ -437,7 +437,6 @@ class Header:
     note: str | None = None
     notes: tuple[str, ...] = ()
     cotangent: bool = False
-    training: bool = False
     sampling: Mapping[str, Plain] = field(default_factory=dict)
 
 

@@ -133,6 +133,7 @@ class TraceWriter:
         self._queue: deque[tuple[Row, Sequence[Array | None], int]] = deque()
         self._waiting = 0
         self._full = False
+        self._asked = False
         self._changed = threading.Condition()
         self._ending = False
         self._thread: threading.Thread | None = None
@@ -208,6 +209,18 @@ class TraceWriter:
                 self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
                 self._thread.start()
 
+    def write_soon(self) -> None:
+        """Bring what is queued to the disk as soon as it can be, without waiting for it."""
+        with self._changed:
+            self._asked = True
+            self._changed.notify_all()
+
+    def wait_until_written(self) -> None:
+        """Wait for what `write_soon` asked for; returns at once where nothing was asked, or writing has failed."""
+        with self._changed:
+            while self._asked and self.failure is None and self._thread is not None and not self._ending:
+                self._changed.wait(0.1)
+
     def finish(self, end: End) -> Path:
         """Write what is queued and `end`, and put the trace in its place.
 
@@ -249,7 +262,13 @@ class TraceWriter:
 
     def _plenty(self) -> bool:
         """Is there enough to wake for? (Each time both threads are awake, one waits for Python's lock.)"""
-        return self._full or self._ending or self._waiting >= _BYTES_AT_ONCE or len(self._queue) >= ROWS_AT_ONCE
+        return (
+            self._full
+            or self._ending
+            or self._asked
+            or self._waiting >= _BYTES_AT_ONCE
+            or len(self._queue) >= ROWS_AT_ONCE
+        )
 
     def _run(self) -> None:
         while True:
@@ -263,7 +282,13 @@ class TraceWriter:
                     self._waiting -= size
                     if self._full:
                         self._changed.notify_all()
-            self._try(self._commit_when_due)
+            with self._changed:
+                asked = self._asked and not self._queue
+            self._try(self._file.commit if asked else self._commit_when_due)
+            if asked:
+                with self._changed:
+                    self._asked = bool(self._queue)
+                    self._changed.notify_all()
 
     def _take(self) -> int | None:
         """Write the next row; the bytes of its copies, None where there is no row."""

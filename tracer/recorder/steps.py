@@ -1,0 +1,351 @@
+"""Training steps: what is recorded around the calls of a step, and when hooks are on.
+
+Between steps, and in steps that are not kept, nothing of the net or the optimizer is watched.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tracer.errors import RecordingError
+from tracer.frameworks.base import Leaf, NamedTensor, Unreadable, Watcher, leaves
+from tracer.frameworks.training import LossFacts, OptimizerFacts, Trainer
+from tracer.recorder.listener import Recorder, error_words
+from tracer.recorder.sampling import Sampling
+from tracer.trace.schema import (
+    Began,
+    Ended,
+    Group,
+    Keep,
+    Kept,
+    Loss,
+    LossGradient,
+    Measures,
+    Optimizer,
+    OptimizerState,
+    ParameterState,
+    Place,
+    UpdateGradient,
+    Updates,
+    When,
+)
+from tracer.trace.writer import TraceWriter
+
+Array = np.ndarray[Any, Any]
+
+
+class StepRecorder:
+    """Records the steps of one training.
+
+    Args:
+        watcher, trainer: the framework's.
+        net: what is trained.
+        optimizer: what trains it; None where it is not looked at.
+        recorder: is told of calls and gradients within steps.
+        writer: where the rows go.
+        watched: the layers to hook, by path.
+        owned: the parameters whose gradients are wanted, by place.
+        sampling: which steps are kept.
+        keep: what is kept of those.
+    """
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        net: Any,
+        optimizer: Any | None,
+        recorder: Recorder,
+        writer: TraceWriter,
+        watched: Mapping[str, Any],
+        owned: Mapping[Place, Any],
+        sampling: Sampling,
+        keep: Keep,
+    ) -> None:
+        self.number = -1
+        """Of the step that runs, or ran last."""
+        self.kept: Kept | None = None
+        self.running = False
+        self.recorded = 0
+        self._watcher, self._net, self._optimizer = watcher, net, optimizer
+        self._trainer: Trainer = watcher.trainer()
+        self._recorder, self._writer = recorder, writer
+        self._watched, self._owned, self._sampling, self._keep = watched, owned, sampling, keep
+        self._hooks = ExitStack()
+        self._began = 0.0
+        self._losses: list[float | None] = []
+        self._seen: list[tuple[Any, LossFacts]] = []
+        self._given: LossFacts | None = None
+        self._updates = 0
+        self._norm: float | None = None
+        self._rates: tuple[float, ...] = ()
+        self._scale: float | None = None
+        self._before: dict[Place, Array] = {}
+        if optimizer is not None:
+            self._trainer.optimizer(optimizer)  # that it is one is said at once
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> bool:
+        """The next step begins. Is it kept?
+
+        Raises:
+            RecordingError: the one before is not over.
+        """
+        if self.running:
+            then = "end the step first: `with recording.step():` around each iteration, and no other inside it"
+            raise RecordingError("a step begins inside another one", where=f"step {self.number}", then=then)
+        self.number += 1
+        self.kept = self._sampling.kept(self.number, self._keep)
+        self.running = True
+        if self.kept is None:
+            return False
+        self.recorded += 1
+        self._losses, self._seen, self._given, self._updates = [], [], None, 0
+        self._norm, self._rates, self._scale = None, (), None
+        try:
+            self._begin(self.kept)
+        except BaseException:
+            self.end(None)
+            raise
+        return True
+
+    def _begin(self, kept: Kept) -> None:
+        self._writer.wait_until_written()  # the steps before this one are in the file, whatever becomes of this one
+        self._writer.keeping = kept == "values"
+        self._writer.write(Began(self.number, kept))
+        self._before = self._parameters("before", kept)
+        if self._optimizer is not None:
+            if kept != "curve":
+                self._states("before")
+            self._hooks.enter_context(self._trainer.watch_updates(self._optimizer, self))
+        if kept != "curve":
+            self._recorder.begin_step(self.number)
+            self._hooks.callback(self._recorder.end_step)
+            self._hooks.enter_context(self._trainer.watch_losses(self._net, self._saw))
+            self._hooks.enter_context(self._watcher.watch(self._net, self._recorder, self._watched))
+            self._recorder.watch_parameters(self._owned)
+        self._began = time.perf_counter()
+
+    def end(self, error: BaseException | None) -> None:
+        """The step is over, by an error or not."""
+        if not self.running:
+            return
+        self.running = False
+        kept, self.kept = self.kept, None
+        if kept is None:
+            return
+        seconds = time.perf_counter() - self._began
+        try:
+            if error is not None:
+                self._recorder.stop(error)
+                self._watcher.after_error()
+        finally:
+            self._hooks.close()
+        self._seen.clear()
+        self._given = None
+        change = self._changed(kept) if error is None else None
+        if error is None and kept != "curve" and self._optimizer is not None:
+            self._states("after")
+        known = [loss for loss in self._losses if loss is not None]
+        trained = [array for place, array in self._before.items() if place in self._owned]
+        measures = Measures(
+            loss=sum(known) / len(known) if known else None,
+            gradient_norm=self._norm,
+            parameter_norm=_norm(trained),
+            update_norm=change,
+            learning_rates=self._rates,
+            scale=self._scale,
+            seconds=seconds,
+        )
+        self._before = {}
+        failed = error_words(error) if error is not None else None
+        self._writer.write(Ended(self.number, _finite(measures), self._updates, failed))
+        self._writer.write_soon()
+
+    def _changed(self, kept: Kept) -> float | None:
+        """Keep the parameters after the step; L2 of what it changed of those that are trained."""
+        after = self._parameters("after", kept)
+        pairs = [
+            (self._before[place], after[place]) for place in after if place in self._owned and place in self._before
+        ]
+        if not pairs or any(a.shape != b.shape for a, b in pairs):
+            return None
+        return math.sqrt(sum(_squares(b.astype(np.float32) - a.astype(np.float32)) for a, b in pairs))
+
+    def begin_next(self) -> None:
+        """The next step begins; one that nobody ended is over."""
+        self.end(None)
+        self.begin()
+
+    @property
+    def losses(self) -> int:
+        """How many losses the step has named."""
+        return len(self._losses)
+
+    # -- losses ----------------------------------------------------------------------------------------------------
+
+    def loss(self, loss: Any, targets: Any = None) -> None:
+        """The user names a loss."""
+        if self.kept is None:
+            return
+        index = len(self._losses)
+        self._losses.append(self._trainer.mean(loss))
+        if self.kept == "curve":
+            return
+        facts = self._facts(loss)
+        if targets is not None and not _holds(facts.inputs, targets):
+            facts = replace(facts, inputs=(*facts.inputs, *leaves(targets, "targets")))
+        values, arrays = self._recorder.outside((Leaf("", loss), *facts.inputs))
+        row = Loss(self.number, index, values[0], facts.kind, facts.bases, facts.settings, values[1:], facts.source)
+        self._writer.write(row, arrays)
+        self._recorder.on_loss(loss, lambda gradient: self._sent_back(index, gradient))
+
+    def given(self, output: Any, targets: Sequence[Any], kind: str) -> None:
+        """What the next loss is made of, where the caller knows it."""
+        inputs = [leaf for n, given in enumerate((output, *targets)) for leaf in leaves(given, str(n))]
+        self._given = LossFacts(kind, inputs=tuple(inputs))
+
+    def _facts(self, loss: Any) -> LossFacts:
+        seen: LossFacts | None = next((facts for output, facts in reversed(self._seen) if output is loss), None)
+        made = None if seen is not None else self._trainer.made_by(loss)
+        given = self._given
+        if seen is not None:
+            return seen
+        if given is None:
+            return made or LossFacts("")
+        if made is None:
+            return given
+        return replace(made, inputs=given.inputs)
+
+    def _saw(self, output: Any, facts: LossFacts) -> None:
+        self._seen.append((output, facts))
+
+    def _sent_back(self, index: int, gradient: Any) -> None:
+        values, arrays = self._recorder.outside((Leaf("", gradient),))
+        if index == 0:
+            self._scale = self._trainer.mean(gradient)
+        self._writer.write(LossGradient(self.number, index, values[0]), arrays)
+
+    # -- updates ---------------------------------------------------------------------------------------------------
+
+    def about_to_update(self, gradients: Sequence[tuple[Any, Any | None]]) -> None:
+        """The optimizer is about to update."""
+        try:
+            self._about_to_update(gradients)
+        except Exception as error:
+            self._recorder.failed(error)
+
+    def _about_to_update(self, gradients: Sequence[tuple[Any, Any | None]]) -> None:
+        if self._updates:
+            return
+        squares = 0.0
+        places = self._places()
+        for parameter, gradient in gradients:
+            if gradient is None:
+                continue
+            array = self._watcher.array(gradient)
+            if isinstance(array, Unreadable):
+                continue
+            squares += _squares(array)
+            place = places.get(id(parameter))
+            if place is not None and self.kept != "curve":
+                value, copy = self._recorder.copied(place[1], gradient)
+                self._writer.write(UpdateGradient(self.number, *place, value), (copy,))
+        self._norm = math.sqrt(squares)
+        facts = self._trainer.optimizer(self._optimizer)
+        self._rates = tuple(_rate(facts, group.settings) for group in facts.groups)
+        if self.kept != "curve":
+            self._writer.write(Updates(self.number, _optimizer(facts, places)))
+
+    def updated(self) -> None:
+        """The optimizer has updated."""
+        self._updates += 1
+        if self._updates == 2:
+            self._recorder.notes["Some steps update more than once; gradients are those of the first update"] = None
+
+    # -- parameters and states -------------------------------------------------------------------------------------
+
+    def _tensors(self) -> Iterator[tuple[Place, NamedTensor]]:
+        """Every parameter and buffer as it is now, under its first place."""
+        seen: set[int] = set()
+        for path, layer, _ in self._watcher.layers(self._net):
+            for named in self._watcher.parameters(layer):
+                if id(named.tensor) not in seen:
+                    seen.add(id(named.tensor))
+                    yield (path, named.name), named
+
+    def _places(self) -> dict[int, Place]:
+        return {id(named.tensor): place for place, named in self._tensors()}
+
+    def _parameters(self, when: When, kept: Kept) -> dict[Place, Array]:
+        """Keep all parameters; copies of those that are trained."""
+        copies: dict[Place, Array] = {}
+        for place, named in self._tensors():
+            if kept == "curve":
+                array = self._watcher.array(named.tensor)
+                if place in self._owned and not isinstance(array, Unreadable):
+                    copies[place] = np.array(array) if when == "before" else array
+                continue
+            value, copy = self._recorder.copied(place[1], named.tensor)
+            self._writer.write(ParameterState(self.number, when, *place, value), (copy,))
+            if place in self._owned:
+                array = copy if copy is not None else self._watcher.array(named.tensor)
+                if not isinstance(array, Unreadable):
+                    copies[place] = array if copy is not None or when == "after" else np.array(array)
+        return copies
+
+    def _states(self, when: When) -> None:
+        places = self._places()
+        for fact in self._trainer.state(self._optimizer):
+            place = places.get(id(fact.parameter)) if fact.parameter is not None else ("", "")
+            if place is None:
+                continue
+            (value,), arrays = self._recorder.outside((Leaf(fact.key, fact.value),))
+            self._writer.write(OptimizerState(self.number, when, *place, fact.key, value), arrays)
+
+
+def _optimizer(facts: OptimizerFacts, places: Mapping[int, Place]) -> Optimizer:
+    groups = []
+    for group in facts.groups:
+        known = [places[id(p)] for p in group.parameters if id(p) in places]
+        groups.append(Group(group.settings, tuple(known), len(group.parameters) - len(known)))
+    return Optimizer(facts.kind, facts.bases, facts.settings, tuple(groups), facts.source)
+
+
+def _rate(facts: OptimizerFacts, settings: Mapping[str, Any]) -> float:
+    for found in (settings, facts.settings):
+        for name in ("lr", "learning_rate"):
+            rate = found.get(name)
+            if isinstance(rate, float | int):
+                return float(rate)
+    return math.nan
+
+
+def _holds(inputs: Sequence[Leaf], targets: Any) -> bool:
+    return any(leaf.value is targets for leaf in inputs)
+
+
+def _squares(array: Array) -> float:
+    """The sum of squares, in float32 sums of short rows: quick, and good to six digits."""
+    flat = np.ravel(array)
+    if flat.dtype.kind not in "fc":
+        flat = flat.astype(np.float32)
+    if flat.dtype.itemsize < 4:
+        flat = flat.astype(np.float32)
+    return float(np.sum([float(np.real(np.vdot(part, part))) for part in np.array_split(flat, flat.size // 65536 + 1)]))
+
+
+def _norm(arrays: Sequence[Array]) -> float | None:
+    return math.sqrt(sum(map(_squares, arrays))) if arrays else None
+
+
+def _finite(measures: Measures) -> Measures:
+    rates = measures.learning_rates
+    return replace(measures, learning_rates=rates if all(map(math.isfinite, rates)) else ())
