@@ -44,8 +44,9 @@ from tracer.frameworks.making import Makers
 from tracer.frameworks.replaying import Done, Hands, Replays, standing_in
 from tracer.frameworks.source import class_source
 from tracer.frameworks.store import Contents
-from tracer.frameworks.torch_settings import settings
-from tracer.frameworks.torch_state import KeptNet
+from tracer.frameworks.torch_settings import bases, settings
+from tracer.frameworks.torch_state import KeptNet, graph_leaves
+from tracer.frameworks.torch_training import TorchTrainer
 from tracer.trace.schema import ROOT, Plain, Sums
 
 Array = np.ndarray[Any, Any]
@@ -163,7 +164,7 @@ class TorchWatcher:
         kind: Any = type(layer)
         return LayerFacts(
             kind=kind.__name__,
-            bases=tuple(f"{base.__module__}.{base.__qualname__}" for base in _bases(kind)),
+            bases=bases(kind, "torch.nn.modules.module.Module"),
             settings=settings(layer),
             training=bool(layer.training),
             source=class_source(kind),
@@ -539,7 +540,7 @@ class TorchWatcher:
             for rank, tensor in ends
         ]
         tensors = [tensor for _, tensor in ends]
-        held = _graph_leaves(tensors)
+        held = graph_leaves(tensors)
         held.update({id(p): p for _, m, _ in self.layers(net) for p in m._parameters.values() if p is not None})  # noqa: SLF001
         before = [(leaf, leaf.grad) for leaf in held.values()]
         for leaf, _ in before:
@@ -568,6 +569,11 @@ class TorchWatcher:
         """Why modules never fired, where their class, or the one above them, tells."""
         modules = {path: module for path, module, _ in self.layers(net)}
         return {path: _why_silent(self._torch, path, modules, set(silent)) for path in silent if path in modules}
+
+    def trainer(self) -> TorchTrainer:
+        """The torch side of recording training steps."""
+        torch = self._torch
+        return TorchTrainer(torch, self.array, partial(_from_numpy, torch), _inside)
 
     def after_error(self) -> None:
         """Errors leave nothing behind in torch."""
@@ -606,13 +612,6 @@ def _is_torch(kind: type) -> bool:
 
 def _is_torchs(module: str) -> bool:
     return module.partition(".")[0] == "torch"
-
-
-def _bases(kind: type) -> list[type]:
-    """The class and its bases, up to Module."""
-    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
-    end = names.index("torch.nn.modules.module.Module") if "torch.nn.modules.module.Module" in names else len(names)
-    return list(kind.__mro__[: max(1, end)])
 
 
 def _device_names(module: Any) -> list[str]:
@@ -904,24 +903,6 @@ def _from_mindspore(torch: Any, tensor: Any) -> Any:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
-
-
-def _graph_leaves(tensors: Sequence[Any]) -> dict[int, Any]:
-    """Every tensor whose `.grad` a backward pass from here would write, as far as the graph shows it."""
-    found: dict[int, Any] = {}
-    waiting = [t.grad_fn for t in tensors if t.grad_fn is not None]
-    found.update({id(t): t for t in tensors if t.grad_fn is None})
-    seen = set(waiting)
-    while waiting:
-        node = waiting.pop()
-        variable = getattr(node, "variable", None)
-        if variable is not None:
-            found[id(variable)] = variable
-        for following, _ in node.next_functions:
-            if following is not None and following not in seen:
-                seen.add(following)
-                waiting.append(following)
-    return found
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -51,6 +51,12 @@ def settings(module: Any) -> dict[str, Plain]:
     return found
 
 
+def bases(kind: type, end: str) -> tuple[str, ...]:
+    """Qualified names of the class and its bases, up to the one named `end`, which is left out; at least its own."""
+    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
+    return tuple(names[: max(1, names.index(end))] if end in names else names)
+
+
 def _held(module: Any) -> dict[str, Any]:
     held = dict(vars(module))
     for table in ("_parameters", "_buffers"):

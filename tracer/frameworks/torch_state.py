@@ -1,4 +1,4 @@
-"""A torch net is put back as it was before a run. Needs no import of torch: it is given."""
+"""A torch net, and an optimizer, are put back as they were before a run. Needs no import of torch: it is given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracer.frameworks.base import Unreadable
-from tracer.frameworks.store import Attributes, NotKept, Part, Store, keep_net, same_bits
+from tracer.frameworks.store import Attributes, Contents, NotKept, Part, Store, keep_net, same_bits
 from tracer.frameworks.torch_random import keep_generators
 
 Array = np.ndarray[Any, Any]
@@ -28,10 +28,11 @@ class KeptNet:
     ) -> None:
         """`modules` are the net's, the net first, with their paths; `read` gives a tensor's data, `make` a new tensor
         of such data."""
-        self._torch, self._read, self._make = torch, read, make
+        self._torch = torch
         self._tables = [name for name, value in vars(torch.nn.Module()).items() if isinstance(value, dict)]
-        self._store = Store()
-        self._contents = keep_net(self._store, self._part, modules)
+        store = Store()
+        self._tensors = _Tensors(torch, store, read, make)
+        self._contents = keep_net(store, self._part, modules)
         keep_generators(torch, self._contents)
 
     def restore(self) -> tuple[str, ...]:
@@ -43,7 +44,7 @@ class KeptNet:
         if isinstance(value, torch.nn.Module):
             return self._of_module(value)
         if isinstance(value, torch.Tensor):
-            return self._of_tensor(value)
+            return self._tensors.part(value)
         if isinstance(value, torch.Generator):
             return Part(partial(value.set_state, value.get_state()))
         return None
@@ -56,7 +57,70 @@ class KeptNet:
             return Part(partial(_check_lazy, module), list(attributes.items()))
         return Part(attributes.put_back, list(attributes.items()))
 
-    def _of_tensor(self, tensor: Any) -> Part:
+
+class KeptOptimizer:
+    """Everything of an optimizer that steps may change: attributes and what they hold, hooks, groups with their
+    settings, state, and the parameters it updates with their gradients."""
+
+    def __init__(
+        self,
+        torch: Any,
+        optimizer: Any,
+        read: Callable[[Any], Array | Unreadable],
+        make: Callable[[Array], Any],
+    ) -> None:
+        """`read` gives a tensor's data, `make` a new tensor of such data."""
+        self._torch = torch
+        store = Store()
+        self._tensors = _Tensors(torch, store, read, make)
+        self._contents = Contents(store, self._part)
+        self._numbers = {id(p): n for n, p in enumerate(p for g in optimizer.param_groups for p in g["params"])}
+        self._states = {id(optimizer.state)}
+        self._contents.keep("the optimizer", optimizer)
+        for place, held in (("param_groups", optimizer.param_groups), ("state", optimizer.state)):
+            self._contents.keep(f"the optimizer.{place}", held)  # of a wrapper, whose they are not
+
+    def restore(self) -> tuple[str, ...]:
+        """Put everything back; names what could not be."""
+        return self._contents.restore()
+
+    def _part(self, value: Any) -> Part | None:
+        torch = self._torch
+        if isinstance(value, torch.optim.Optimizer) or _is_optimizer(value):
+            if isinstance(value.state, dict):
+                self._states.add(id(value.state))
+            attributes = Attributes.of(value, ())
+            return Part(attributes.put_back, list(attributes.items()))
+        if id(value) in self._states and isinstance(value, dict):
+            entries = Attributes(value, dict(value), {}, frozenset())
+            return Part(entries.put_back, [(self._named(key), item) for key, item in value.items()])
+        if isinstance(value, torch.nn.Module):
+            return Part(None)  # the net, which is kept by itself
+        if isinstance(value, torch.Tensor):
+            return self._tensors.part(value)
+        if isinstance(value, torch.Generator):
+            return Part(partial(value.set_state, value.get_state()))
+        return None
+
+    def _named(self, key: Any) -> str:
+        """The words for an entry of the state: those of a tensor would be its numbers."""
+        return f"of parameter {self._numbers.get(id(key), '?')}" if isinstance(key, self._torch.Tensor) else str(key)
+
+
+def _is_optimizer(value: Any) -> bool:
+    names = ("param_groups", "state", "step")
+    return type(getattr(value, "__dict__", None)) is dict and all(hasattr(value, name) for name in names)
+
+
+class _Tensors:
+    """Tensors, with what they were in a store."""
+
+    def __init__(
+        self, torch: Any, store: Store, read: Callable[[Any], Array | Unreadable], make: Callable[[Array], Any]
+    ) -> None:
+        self._torch, self._store, self._read, self._make = torch, store, read, make
+
+    def part(self, tensor: Any) -> Part:
         """Data, `requires_grad` and `.grad`; a tensor of a lazy module has none of them yet."""
         if _uninitialised(tensor):
             return Part(None)
@@ -119,3 +183,21 @@ def _is_lazy(module: Any) -> bool:
 def _check_lazy(module: Any) -> None:
     if not _is_lazy(module):
         raise NotKept("a lazy module that was initialised, and stays so")
+
+
+def graph_leaves(tensors: Sequence[Any]) -> dict[int, Any]:
+    """Every tensor whose `.grad` a backward pass from here would write, as far as the graph shows it."""
+    found: dict[int, Any] = {}
+    waiting = [t.grad_fn for t in tensors if t.grad_fn is not None]
+    found.update({id(t): t for t in tensors if t.grad_fn is None})
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            found[id(variable)] = variable
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return found

@@ -1,0 +1,339 @@
+"""A torch optimizer: what it is told, what it remembers, when it updates. Needs no import of torch: it is given.
+
+- A subclass that calls its base's `step` fires the hooks of both: the outer update counts.
+- With a closure the gradients come to be inside `step`, so the listener is told behind the closure's first call.
+- `GradScaler` hands fused optimizers the scale instead of unscaling, and calls them even where it found an overflow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import sys
+import types
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from tracer.errors import RecordingError
+from tracer.frameworks.base import leaves
+from tracer.frameworks.source import class_source
+from tracer.frameworks.store import is_users
+from tracer.frameworks.torch_settings import NotPlain, bases, plain
+from tracer.frameworks.training import GroupFacts, OptimizerFacts, StateFacts, Updating
+from tracer.trace.schema import Plain
+
+Array = np.ndarray[Any, Any]
+
+# --------------------------------------------------------------------------------------------------------------------
+# What it is told, and what it remembers
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def check(optimizer: Any) -> None:
+    """Refuse what has no groups of parameters and no state.
+
+    Raises:
+        RecordingError: this is no optimizer.
+    """
+    groups, state = getattr(optimizer, "param_groups", None), getattr(optimizer, "state", None)
+    if isinstance(groups, list) and isinstance(state, Mapping) and callable(getattr(optimizer, "step", None)):
+        return
+    raise RecordingError(
+        "This is no torch optimizer: it has no parameter groups, no state or no step",
+        where=f"{type(optimizer).__module__}.{type(optimizer).__qualname__}",
+        then="give a torch.optim.Optimizer, or an object with its param_groups, state and step",
+    )
+
+
+def parameters(optimizer: Any) -> list[Any]:
+    """The tensors it updates, in its order."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def facts(torch: Any, optimizer: Any) -> OptimizerFacts:
+    """Class, settings and groups at this moment."""
+    kind: Any = type(optimizer)
+    groups = [
+        GroupFacts(
+            _plains(torch, {key: value for key, value in group.items() if key not in {"params", "param_names"}}),
+            tuple(group["params"]),
+        )
+        for group in optimizer.param_groups
+    ]
+    own = _plains(torch, getattr(optimizer, "defaults", {}))
+    shared = {key: value for key, value in own.items() if all(_same(group.settings, key, value) for group in groups)}
+    return OptimizerFacts(
+        kind=kind.__name__,
+        bases=bases(kind, "torch.optim.optimizer.Optimizer"),
+        settings=shared,
+        groups=tuple(groups),
+        source=class_source(kind) if is_users(kind) else None,
+    )
+
+
+def _same(settings: Mapping[str, Plain], key: str, value: Plain) -> bool:
+    return key in settings and settings[key] == value
+
+
+def _plains(torch: Any, settings: Mapping[str, Any]) -> dict[str, Plain]:
+    found: dict[str, Plain] = {}
+    for key, value in settings.items():
+        with contextlib.suppress(NotPlain):
+            found[str(key)] = plain(_as_numbers(torch, value))
+    return found
+
+
+def _as_numbers(torch: Any, value: Any) -> Any:
+    """Tensors of one element as numbers, also in a tuple (betas)."""
+    if isinstance(value, torch.Tensor):
+        return value.item() if value.numel() == 1 and value.device.type != "meta" else value
+    if isinstance(value, tuple | list):
+        return [_as_numbers(torch, item) for item in value]
+    return value
+
+
+def state(torch: Any, optimizer: Any) -> list[StateFacts]:
+    """Every entry, those of parameters in the order of the groups, then the rest. Lists are opened: "old_dirs.0"."""
+    held = optimizer.state
+    known = {id(parameter): parameter for parameter in parameters(optimizer)}
+    places = [(p, "", held[p]) for p in known.values() if p in held]
+    places += [
+        (key, "", entry) if isinstance(key, torch.Tensor) else (None, str(key), entry)
+        for key, entry in held.items()
+        if id(key) not in known
+    ]
+    found = []
+    for parameter, prefix, entry in places:
+        for leaf in leaves(entry, prefix):
+            with contextlib.suppress(NotPlain):
+                value = leaf.value if isinstance(leaf.value, torch.Tensor) else plain(leaf.value)
+                found.append(StateFacts(parameter, leaf.path or "value", value))
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Making it remember
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def assign_state(
+    torch: Any,
+    make: Callable[[Array], Any],
+    optimizer: Any,
+    parameter: Any | None,
+    values: Mapping[str, Array | Plain],
+) -> tuple[str, ...]:
+    """Write what it remembers of a parameter, in place where it remembers already; the keys it could not be told."""
+    if parameter is None:
+        return tuple(key for key, value in values.items() if not _write(torch, make, optimizer.state, key, value))
+    if not any(parameter is known for known in parameters(optimizer)):
+        return tuple(values)
+    held = optimizer.state.get(parameter) or {}
+    missing = {key: value for key, value in values.items() if "." not in key and held.get(key) is None}
+    if missing:
+        held = _entries(torch, make, optimizer, parameter, missing)
+    return tuple(key for key, value in values.items() if not _write(torch, make, held, key, value))
+
+
+def _entries(
+    torch: Any, make: Callable[[Array], Any], optimizer: Any, parameter: Any, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The state of a parameter with all entries of `values` that the optimizer would make itself."""
+    first = _first_state(torch, optimizer, parameter)
+    if first is None:  # a rule of the user's own, which is not run for a trial
+        first = {key: _like(torch, make, parameter, value) for key, value in values.items()}
+    held: dict[str, Any] = optimizer.state.setdefault(parameter, {})
+    for key, value in first.items():
+        if held.get(key) is None and (key in values or key not in held):
+            held[key] = value
+    return held
+
+
+def _first_state(torch: Any, optimizer: Any, parameter: Any) -> dict[str, Any] | None:
+    """What torch's own optimizers make at the first step, from a step of a stand-in with a zero gradient; None for
+    others."""
+    step = inspect.unwrap(type(optimizer).step)
+    init = getattr(type(optimizer), "_init_group", step)
+    if not (step.__module__.startswith("torch.optim.") and init.__module__.startswith("torch.optim.")):
+        return None
+    try:
+        group = next(g for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
+        weight = torch.zeros_like(parameter, requires_grad=True)
+        weight.grad = torch.zeros_like(parameter)
+        trial = object.__new__(type(optimizer))
+        vars(trial).update(vars(optimizer))
+        vars(trial).update(state=defaultdict(dict), param_groups=[{**group, "params": [weight]}])
+        with torch.no_grad():
+            step(trial)
+        return dict(trial.state[weight])
+    except Exception:  # it needs a closure, other devices, sparse gradients
+        return None
+
+
+def _like(torch: Any, make: Callable[[Array], Any], parameter: Any, value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.shape == tuple(parameter.shape) and value.ndim:
+        return torch.zeros_like(parameter, requires_grad=False)
+    return make(value) if value.ndim else torch.zeros((), dtype=torch.float32)
+
+
+def _write(torch: Any, make: Callable[[Array], Any], held: Any, key: str, value: Any) -> bool:
+    """Put a value to its place, "old_dirs.0" into a list; False where there is no such place or it does not fit."""
+    for name in key.split(".")[:-1]:
+        held = _item(held, name)
+    last = key.rpartition(".")[2]
+    old = _item(held, last)
+    if old is _NOTHING:
+        return False
+    try:
+        if isinstance(old, torch.Tensor):
+            new = make(np.asarray(value))
+            if tuple(new.shape) != tuple(old.shape) and not new.numel() == old.numel() == 1:
+                return False
+            with torch.no_grad():
+                old.copy_(new.reshape(old.shape))
+        else:
+            number = value.item() if isinstance(value, np.ndarray) else value
+            held[int(last) if isinstance(held, list) else last] = number if old is None else type(old)(number)
+    except Exception:  # nothing that could stand here
+        return False
+    return True
+
+
+_NOTHING = object()
+
+
+def _item(held: Any, name: str) -> Any:
+    if isinstance(held, Mapping):
+        return held[name] if name in held else _NOTHING  # noqa: SIM401  (a defaultdict must not grow)
+    if isinstance(held, list) and name.isdigit() and int(name) < len(held):
+        return held[int(name)]
+    return _NOTHING
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# When it updates
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def watch_updates(torch: Any, optimizer: Any, listener: Updating) -> Iterator[None]:
+    """Tell the listener of every update while it is open: by the optimizer's own hooks where it calls them, else by
+    `step` of the instance."""
+    watch = _Updates(torch, optimizer, listener)
+    hooked = getattr(getattr(type(optimizer), "step", None), "hooked", False) and hasattr(
+        optimizer, "_optimizer_step_pre_hooks"
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(watch.close)
+        if hooked:
+            stack.callback(optimizer.register_step_pre_hook(watch.before).remove)
+            stack.callback(optimizer.register_step_post_hook(watch.after).remove)
+        else:
+            _wrap_step(optimizer, watch, stack)
+        yield
+
+
+class _Updates:
+    """One optimizer, and the update that is running. Its frame tells inner updates from one after an update that
+    raised, where no hook is called."""
+
+    def __init__(self, torch: Any, optimizer: Any, listener: Updating) -> None:
+        self._torch, self._optimizer, self._listener = torch, optimizer, listener
+        self._open: FrameType | None = None
+        self._told = False
+
+    def before(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The hook; `args` begin with the optimizer. Gives arguments with another closure."""
+        frame = sys._getframe(1)  # noqa: SLF001
+        if self._open is not None and _is_under(self._open, frame):
+            return None
+        self._open, self._told = None, False
+        if self._overflowed():
+            return None
+        self._open = frame
+        if callable(kwargs.get("closure")):
+            return args, {**kwargs, "closure": self._behind(kwargs["closure"])}
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], self._behind(args[1]), *args[2:]), kwargs
+        self._tell()
+        return None
+
+    def after(self, *_: Any) -> None:
+        """The hook behind the update."""
+        if self._open is not None and self._open is sys._getframe(1):  # noqa: SLF001
+            self._tell()
+            self._open = None
+            self._listener.updated()
+
+    def close(self) -> None:
+        """Nothing is told any more; no frame is held."""
+        self._open, self._told = None, True
+
+    def _behind(self, closure: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(closure)
+        def and_tell(*args: Any, **kwargs: Any) -> Any:
+            result = closure(*args, **kwargs)
+            self._tell()
+            return result
+
+        return and_tell
+
+    def _tell(self) -> None:
+        if self._told:
+            return
+        self._told = True
+        scale = getattr(self._optimizer, "grad_scale", None)  # GradScaler's, as long as it steps
+        gradients = [(p, p.grad) for p in parameters(self._optimizer)]
+        if scale is not None:
+            with self._torch.no_grad():
+                gradients = [(p, None if g is None else g / scale) for p, g in gradients]
+        self._listener.about_to_update(gradients)
+
+    def _overflowed(self) -> bool:
+        found = getattr(self._optimizer, "found_inf", None)
+        return isinstance(found, self._torch.Tensor) and bool(found.item())
+
+
+def _is_under(frame: FrameType, above: FrameType | None) -> bool:
+    while above is not None:
+        if above is frame:
+            return True
+        above = above.f_back
+    return False
+
+
+def _wrap_step(optimizer: Any, watch: _Updates, stack: contextlib.ExitStack) -> None:
+    step = optimizer.step
+    open_ = [True]
+
+    @functools.wraps(step)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not open_:  # a copy that somebody took
+            return step(*args, **kwargs)
+        changed = watch.before(self, (self, *args), kwargs)
+        if changed is not None:
+            args, kwargs = changed[0][1:], changed[1]
+        result = step(*args, **kwargs)
+        watch.after()
+        return result
+
+    own = vars(optimizer).get("step")
+    optimizer.step = method = types.MethodType(watched, optimizer)
+
+    def put_back() -> None:
+        open_.clear()
+        if vars(optimizer).get("step") is not method:
+            return  # a schedule made meanwhile holds it
+        if own is None:
+            del optimizer.step
+        else:
+            optimizer.step = own
+
+    stack.callback(put_back)
