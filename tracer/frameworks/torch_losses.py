@@ -42,7 +42,8 @@ def watch_losses(
             stack.enter_context(_silent())
         stack.callback(hooks.register_module_forward_pre_hook(watch.enter).remove)
         after = hooks.register_module_forward_hook(watch.leave, **options)
-        stack.callback(getattr(hooks, "_global_forward_hooks_always_called", {}).pop, after.id, None)  # torch leaves it
+        for table in ("_global_forward_hooks_always_called", "_global_forward_hooks_with_kwargs"):
+            stack.callback(getattr(hooks, table, {}).pop, after.id, None)  # torch itself leaves an entry
         stack.callback(after.remove)
         yield
 

@@ -30,9 +30,9 @@ class KeptNet:
         of such data."""
         self._torch = torch
         self._tables = [name for name, value in vars(torch.nn.Module()).items() if isinstance(value, dict)]
-        store = Store()
-        self._tensors = _Tensors(torch, store, read, make)
-        self._contents = keep_net(store, self._part, modules)
+        self._store = Store()
+        self._tensors = _Tensors(torch, self._store, read, make)
+        self._contents = keep_net(self._store, self._part, modules)
         keep_generators(torch, self._contents)
 
     def restore(self) -> tuple[str, ...]:
