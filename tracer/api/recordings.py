@@ -159,8 +159,8 @@ def training_of(
         RuleError: an option that does not hold.
     """
     if loss is None:
-        given = {"targets": targets, "optimizer": optimizer, "steps": steps, "resync": resync or None}
-        for name, value in given.items():
+        beside = {"targets": targets, "optimizer": optimizer, "steps": steps, "resync": resync or None}
+        for name, value in beside.items():
             if value is not None:
                 then = "give the loss too, as loss=torch.nn.CrossEntropyLoss()"
                 raise RuleError(f"{name}= says nothing without loss=", where=given_words(value), then=then)
@@ -304,4 +304,6 @@ def recording(
         raise RuleError("like=, resync= and optimizer= go together here", where="tracer.recording", then=then)
     from tracer.starting_point.resync import record_resynced
 
-    return record_resynced(net, path, options, optimizer, like if isinstance(like, Trace) else file_of(like, "reference"))
+    return record_resynced(
+        net, path, options, optimizer, like if isinstance(like, Trace) else file_of(like, "reference")
+    )

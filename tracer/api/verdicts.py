@@ -57,7 +57,7 @@ def diff(
         TraceFileError: a file is no trace, or cannot be read.
         RuleError: a tolerance, pin, filter or rule that does not hold, or rules for folders.
     """
-    from tracer.divergence.diagnosis import diagnose
+    from tracer.divergence.training.verdict import diagnose_traces
     from tracer.reports.report import Report
 
     if any(holds_arrays(side) for side in (reference, candidate)):
@@ -77,7 +77,7 @@ def diff(
             trace if isinstance(trace, Trace) else opened.enter_context(Trace(file_of(trace, name)))
             for trace, name in ((reference, "reference"), (candidate, "candidate"))
         )
-        diagnosis = diagnose(
+        diagnosis = diagnose_traces(
             ours,
             theirs,
             tolerance=tolerance,
@@ -143,7 +143,7 @@ def compare(
         TracerError: an option does not hold, or a net cannot be recorded.
         Exception: what a net in this process raised.
     """
-    from tracer.divergence.diagnosis import diagnose
+    from tracer.divergence.training.verdict import diagnose_traces
     from tracer.reports.starting_point import CheckReport
     from tracer.starting_point.checks.checking import check
     from tracer.starting_point.checks.likewise import Wishes
@@ -173,7 +173,7 @@ def compare(
 
     def judge(ours: Trace, theirs: Trace) -> Diagnosis:
         layers = _layer_pins(ours, theirs, all_pins)
-        return diagnose(
+        return diagnose_traces(
             ours,
             theirs,
             tolerance=tolerance,

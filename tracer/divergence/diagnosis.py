@@ -265,6 +265,7 @@ def _run_otherwise(case: Case) -> tuple[str, ...]:
 def where(origin: Origin) -> str:
     place = (origin.reference or origin.candidate or Spot("?", None, "?")).path
     words = {"layer": "at {}", "between": "in code between the layers of {}", "output": "at the output of {}"}
+    words |= {"loss": "at the {}", "parameter": "at {}", "group": "at {}"}
     return words.get(origin.place, "at the input").format(place)
 
 

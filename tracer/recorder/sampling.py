@@ -15,7 +15,7 @@ Rest = Literal["nothing", "statistics", "curve"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Steps are counted from 0. Chosen are those in `steps`, each `every`-th from 0 on, and the `first` ones; all of them
+    """Steps are counted from 0. Chosen are those in `steps`, each `every`-th from 0 on, and the `first` ones; all
     where nothing is said."""
 
     steps: frozenset[int] | None = None

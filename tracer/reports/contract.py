@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracer.divergence.alignment import Alignment, Alone, CallId, Group, Pair
     from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, PairRow, RoadStep, Spot, TraceSide
     from tracer.divergence.metrics import Difference
+    from tracer.divergence.training.steps import StepRow
 
 FORMAT = "tracer-diff"
 VERSION = 1
@@ -43,6 +44,8 @@ def to_json(diagnosis: Diagnosis) -> Json:
         "beforehand": list(diagnosis.beforehand),
         "tracer_version": __version__,
     }
+    if diagnosis.steps:
+        report["steps"] = [_step(step) for step in diagnosis.steps]
     if diagnosis.rows:
         report["rows"] = [_row(row) for row in diagnosis.rows]
     clean: Json = finite(report)
@@ -85,6 +88,7 @@ def _trace(trace: TraceSide) -> Json:
 def _origin(origin: Origin, road: Sequence[RoadStep]) -> Json:
     return {
         "phase": origin.phase,
+        **({"step": origin.step} if origin.step is not None else {}),
         "place": origin.place,
         "reference": _spot(origin.reference),
         "candidate": _spot(origin.candidate),
@@ -206,6 +210,14 @@ _NO_PHASES = dict.fromkeys(("forward", "backward"), "nothing was compared")
 def no_coverage() -> Json:
     """The coverage of a diff that was not made."""
     return {"judged": 0, "aligned": 0, "alone": 0, "unjudgeable": 0, "phases": dict(_NO_PHASES), "screened": 0}
+
+
+def _step(step: StepRow) -> Json:
+    phases = {
+        name: {"verdict": row.verdict, "relative_l2": row.relative_l2, **({"said": row.said} if row.said else {})}
+        for name, row in step.phases.items()
+    }
+    return {"step": step.step, "phases": phases}
 
 
 def _road_step(step: RoadStep) -> Json:

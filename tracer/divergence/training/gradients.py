@@ -1,7 +1,7 @@
 """What a training loop did to gradients between the backward pass and the optimizer: scaled, summed, clipped, lost.
 
-Each side is looked at by itself first: what the optimizer got is W times what the backward passes gave, where the latter
-is free of the scale that was on the loss. So W holds accumulation, divisors, unscaling and clipping, and is the same on
+Each side is looked at by itself first: what the optimizer got is W times what the backward passes gave, the latter
+free of the scale that was on the loss. So W holds accumulation, divisors, unscaling and clipping, and is the same on
 both sides however far the numbers themselves have drifted apart.
 """
 
@@ -84,8 +84,8 @@ def _fitted(parts: Sequence[Array], target: Array) -> Array:
 
 @dataclass(frozen=True)
 class GradientCause:
-    """Why the optimizers got other gradients. `name` is "clip_grad_norm", "clip_grad_value", "accumulation", "loss_scale",
-    "scale", "frozen" or "lost"."""
+    """Why the optimizers got other gradients. `name` is "clip_grad_norm", "clip_grad_value", "accumulation",
+    "loss_scale", "scale" or "lost"."""
 
     name: str
     reference: float | None
@@ -144,7 +144,7 @@ def explain(
         return lost
     factors = common_factor(ours), common_factor(theirs)
     norms = total_norm(ours), total_norm(theirs)
-    clipped = [_clipped(side, factor, norm) for side, factor, norm in zip((ours, theirs), factors, norms, strict=True)]
+    clipped = [_clipped(factor, norm) for factor, norm in zip(factors, norms, strict=True)]
     counts = [max((len(h.factors) for h in side.values()), default=1) for side in (ours, theirs)]
     if factors[0] is not None and factors[1] is not None:
         return _uniform(factors[0], factors[1], norms, clipped, counts, scales)
@@ -153,10 +153,10 @@ def explain(
             found = _each(side)
             if found is not None:
                 name, limit, said = found
-                values = (limit, None) if n == 0 else (None, limit)
+                own, others = (limit, None) if n == 0 else (None, limit)
                 other = "candidate" if n == 0 else "reference"
                 how = f", those of the {other} are clipped to {clipped[1 - n]:.3g} together" if clipped[1 - n] else ""
-                return GradientCause(name, *values, f"the {word}'s gradients are {said}{how}")
+                return GradientCause(name, own, others, f"the {word}'s gradients are {said}{how}")
     return None
 
 
@@ -210,12 +210,11 @@ def _lost(ours: tuple[float, ...] | None, theirs: tuple[float, ...] | None) -> G
     return None
 
 
-def _clipped(side: Mapping[Any, Handed], factor: float | None, norm: float) -> float | None:
+def _clipped(factor: float | None, norm: float) -> float | None:
     """The norm that all gradients of a side were clipped to, if that is what was done: a factor that is no plain one,
     and a norm that is a plain number."""
     if factor is None or not norm or _plain(factor) or not _plain(norm):
         return None
-    del side
     return float(f"{norm:.3g}")
 
 

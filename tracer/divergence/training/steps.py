@@ -48,8 +48,8 @@ def only_one_has(reference: Skeleton, candidate: Skeleton) -> str:
     """Which steps only one trace keeps, in words; "" where there are none."""
     numbers = [[s.number for s in side.steps if s.keep != "curve"] for side in (reference, candidate)]
     said = []
-    for word, own, other in (("reference", *numbers), ("candidate", *reversed(numbers))):
-        lone = [n for n in own if n not in set(other)]
+    for word, own, other in (("reference", numbers[0], numbers[1]), ("candidate", numbers[1], numbers[0])):
+        lone: list[int] = [n for n in own if n not in set(other)]
         if lone:
             said.append(f"only the {word} has {'step' if len(lone) == 1 else 'steps'} {ranges(lone)}")
     return "; ".join(said)

@@ -21,10 +21,11 @@ from tracer.errors import StartingPointError, TracerError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
 from tracer.frameworks.replaying import Replays
-from tracer.recorder import Options, run_and_record
+from tracer.recorder import Options, Training, run_and_record, train_and_record
 from tracer.starting_point.holders import Holder, of_net, of_trace
 from tracer.starting_point.random_layers.effects import effects
 from tracer.starting_point.random_layers.replay import replacements
+from tracer.starting_point.resync import resynchronised
 from tracer.starting_point.samples.sources import Samples, samples_from
 from tracer.starting_point.weights.loading import Transfer, fill, refuse_unplaced
 from tracer.starting_point.weights.placing import map_weights
@@ -40,7 +41,8 @@ class Wishes:
 
     `samples` None takes those of the reference's trace. `weights` is a map that is known already, `pins` and `rules`
     are for the alignment. `partial` goes on where weights cannot all be placed, `cast` allows dtypes that lose digits,
-    `keep_weights` leaves the net with the weights that it was given.
+    `keep_weights` leaves the net with the weights that it was given. `training` trains it, with `resync` each step from
+    what the reference's began with.
     """
 
     samples: Samples | None = None
@@ -51,6 +53,8 @@ class Wishes:
     cast: bool = False
     keep_weights: bool = False
     backward: bool = True
+    training: Training | None = None
+    resync: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,18 +110,20 @@ def record_like(
         replays, said = _replays(reference, known)
         own = samples.copied()
         notes = (f"recorded like {reference.path.name}: {_counted(transfer)}", *samples.notes, *said)
-        run_and_record(
-            net,
-            own.args,
-            dict(own.kwargs),
-            out,
-            options,
-            backward=wishes.backward,
-            progress=progress,
-            replays=replays,
-            notes=notes,
-            placed=_placed(known.weights, reference.skeleton, known.skeleton or of_net(net).skeleton),
-        )
+        taken: dict[str, Any] = {
+            "progress": progress,
+            "replays": replays,
+            "notes": notes,
+            "placed": _placed(known.weights, reference.skeleton, known.skeleton or of_net(net).skeleton),
+        }
+        training = wishes.training
+        if training is None:
+            run_and_record(net, own.args, dict(own.kwargs), out, options, backward=wishes.backward, **taken)
+        else:
+            if wishes.resync:
+                before = resynchronised(net, training.optimizer, reference, known.weights)
+                training = replace(training, before=before)
+            train_and_record(net, own.args, dict(own.kwargs), out, options, training, **taken)
     return replace(transfer, notes=(*transfer.notes, *said))
 
 

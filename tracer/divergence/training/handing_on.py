@@ -1,0 +1,271 @@
+"""The phase `gradients`: what the optimizers got, held against what the backward passes gave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tracer.divergence.case import SIDES, Case
+from tracer.divergence.causes import Cause
+from tracer.divergence.graph import CallId
+from tracer.divergence.metrics import Array, Difference, compare_blocks, rounding
+from tracer.divergence.places import Origin, Spot
+from tracer.divergence.training.gradients import GradientCause, Handed, explain, handed, same, total_norm
+from tracer.divergence.training.step_trace import StepTrace, scale_of, scales_of
+from tracer.trace.schema import Parameter, Place, Value
+
+_APART = 1e-3
+"""Relative L2 from which what a loop made of equal gradients differs: the sums of accumulation and the norm of clipping
+stay far below."""
+
+
+@dataclass(frozen=True)
+class PairedParameter:
+    """A trained parameter of both sides: where it lives, which layer's it is, its common name."""
+
+    name: str
+    layers: tuple[CallId, CallId]
+    places: tuple[Place, Place]
+    parameters: tuple[Parameter, Parameter]
+
+
+def paired_parameters(case: Case) -> list[PairedParameter]:
+    """All parameters that both sides have, in the order of the reference's calls; a tied one once."""
+    order = {id_: n for n, id_ in enumerate(case.graphs[0].nodes)}
+    pairs = sorted(case.alignment.pairs, key=lambda p: order.get(p.reference, len(order)))
+    found: list[PairedParameter] = []
+    seen: set[tuple[Place, Place]] = set()
+    for pair in pairs:
+        for r, c in case.comparison.shared_parameters(pair.reference, pair.candidate):
+            places = _place(case, 0, pair.reference.path, r), _place(case, 1, pair.candidate.path, c)
+            if places not in seen and None not in places:
+                seen.add(places)
+                found.append(PairedParameter(r.name, (pair.reference, pair.candidate), places, (r, c)))
+    return found
+
+
+def _place(case: Case, side: int, path: str, parameter: Parameter) -> Place:
+    """Where a parameter that a layer calls its own lives: in it, or in a part of it."""
+    if parameter.owner is not None:
+        return parameter.owner
+    layers = case.graphs[side].layers
+    below = [path, *(other for other in layers if other.startswith(f"{path}."))]
+    return next(((p, parameter.name) for p in below if any(q is parameter for q in layers[p].parameters)),
+                (path, parameter.name))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Handing:
+    """What the phase shows. `inherited` is the furthest that raw gradients were apart already."""
+
+    origins: tuple[Origin, ...]
+    relative_l2: float | None
+    said: str = ""
+
+
+def judge_handing_on(case: Case, traces: tuple[StepTrace, StepTrace], pairs: list[PairedParameter]) -> Handing:
+    """Compare what both loops did with their gradients."""
+    steps = traces[0].step, traces[1].step
+    if not any(step.update_gradients for step in steps):
+        return Handing((), None, "no optimizer was watched")
+    sides: tuple[dict[int, Handed], dict[int, Handed]] = ({}, {})
+    worst: tuple[float, PairedParameter, Difference] | None = None
+    squares = error = 0.0
+    for n, pair in enumerate(pairs):
+        got = [step.update_gradients.get(place) for step, place in zip(steps, pair.places, strict=True)]
+        if got[0] is None and got[1] is None:
+            continue
+        for side in (0, 1):
+            sides[side][n] = _handed(traces[side], pair.places[side], got[side])
+        if got[0] is None or got[1] is None or not (got[0].stored and got[1].stored):
+            continue
+        difference = _difference(traces, got[0], got[1])
+        if difference is None or difference.relative_l2 is None:
+            continue
+        size = got[0].statistics.l2 or 0.0 if got[0].statistics else 0.0
+        squares += size**2
+        error += (difference.relative_l2 * size) ** 2
+        if worst is None or difference.size > worst[0]:
+            worst = difference.size, pair, difference
+    measured = math.sqrt(error / squares) if squares else None
+    return Handing(tuple(_origins(case, traces, pairs, sides)), measured)
+
+
+def _origins(
+    case: Case,
+    traces: tuple[StepTrace, StepTrace],
+    pairs: list[PairedParameter],
+    sides: tuple[dict[int, Handed], dict[int, Handed]],
+) -> Iterator[Origin]:
+    missing = [n for n in sides[0] if _got(sides[0][n]) != _got(sides[1][n]) and _informative(sides[0][n], sides[1][n])]
+    both = {n for n in sides[0] if _got(sides[0][n]) and _got(sides[1][n])}
+    scales = tuple(scale_of(t.step.losses[0]) if t.step.losses else 1.0 for t in traces)
+    differing = [n for n in sorted(both) if _differs(sides[0][n], sides[1][n])]
+    few = differing and len(differing) < max(2, len(both) // 2)
+    if differing and not few:
+        ours, theirs = ({n: side[n] for n in both} for side in sides)
+        cause = explain(ours, theirs, (scales[0], scales[1]))
+        first = pairs[differing[0]]
+        yield _origin(case, first, sides, differing[0], _cause(cause, sides, both))
+        return
+    for n in sorted({*missing, *(differing if few else [])})[:3]:
+        yield _origin(case, pairs[n], sides, n, _one(traces, pairs[n], sides[0][n], sides[1][n]))
+
+
+def _got(h: Handed) -> bool:
+    """Did the optimizer get anything? Zeros are nothing."""
+    return bool(h.norm)
+
+
+def _informative(ours: Handed, theirs: Handed) -> bool:
+    sizes = [h.norm or 0.0 for h in (ours, theirs)]
+    given = [h.given or 0.0 for h in (ours, theirs)]
+    return max(sizes) > 1e-6 * max(given, default=0.0)
+
+
+def _differs(ours: Handed, theirs: Handed) -> bool:
+    if not ours.factors or not theirs.factors:
+        return False
+    if len(ours.factors) != len(theirs.factors):
+        return abs(sum(ours.factors) / len(ours.factors) - sum(theirs.factors) / len(theirs.factors)) > _APART
+    scale = max(map(abs, (*ours.factors, *theirs.factors)))
+    apart = any(abs(a - b) > _APART * scale for a, b in zip(ours.factors, theirs.factors, strict=True))
+    return apart or abs(ours.left - theirs.left) > 5 * _APART
+
+
+def _handed(trace: StepTrace, place: Place, got: Value | None) -> Handed:
+    scales = scales_of(trace.step)
+    own = trace.step
+    parts = [v for v in (own.parameter_gradients.get(place), *own.gradient_parts.get(place, ())) if v is not None]
+    arrays = [trace.recorded(v) / s for v, s in zip(parts, _spread(scales, len(parts)), strict=True) if v.stored]
+    if len(arrays) < len(parts):
+        arrays = []
+    value = trace.recorded(got) if got is not None and got.stored else None
+    if got is not None and value is None:
+        norm = got.statistics.l2 if got.statistics else None
+        return Handed((), 0.0, norm, None, None)
+    return handed(arrays, _without_loss_scale(trace, value))
+
+
+def _without_loss_scale(trace: StepTrace, value: Array | None) -> Array | None:
+    """MindSpore's optimizers may divide by a scale of their own, which is no fault of the loop's."""
+    optimizer = trace.step.optimizer
+    scale = optimizer.settings.get("loss_scale") if optimizer is not None else None
+    if value is None or not isinstance(scale, float | int) or scale in (0, 1):
+        return value
+    divided: Array = value / value.dtype.type(scale)
+    return divided
+
+
+def _spread(scales: list[float], count: int) -> list[float]:
+    return [scales[min(n, len(scales) - 1)] for n in range(count)]
+
+
+def _difference(traces: tuple[StepTrace, StepTrace], ours: Value, theirs: Value) -> Difference | None:
+    if math.prod(ours.shape) != math.prod(theirs.shape):
+        return None
+    r, c = (_without_loss_scale(t, t.recorded(v)) for t, v in zip(traces, (ours, theirs), strict=True))
+    assert r is not None
+    assert c is not None
+    rms = float((r.astype(float) ** 2).mean() ** 0.5) if r.size else 0.0
+    return compare_blocks([(r.reshape(-1), c.reshape(-1))], ours.shape, tolerance=_APART, rms=rms,
+                          dtypes=(ours.dtype, theirs.dtype), shapes=(ours.shape, theirs.shape))  # fmt: skip
+
+
+def _cause(
+    found: GradientCause | None, sides: tuple[dict[int, Handed], dict[int, Handed]], both: set[int]
+) -> tuple[Cause, ...]:
+    if found is None:
+        norms = [total_norm({n: side[n] for n in both}) for side in sides]
+        said = f"the optimizers get other gradients than the backward passes gave: norms {norms[0]:.4g}, {norms[1]:.4g}"
+        return (Cause("optimizer", "gradients", norms[0], norms[1], sentence=said),)
+    return (
+        Cause(
+            "optimizer", found.name, found.reference, found.candidate, sentence=found.sentence, edit=_EDITS[found.name]
+        ),
+    )
+
+
+_EDITS = {
+    "clip_grad_norm": "clip by the global norm with the reference's limit, after unscaling",
+    "clip_grad_value": "clip as the reference does",
+    "accumulation": "divide the accumulated gradients as the reference does",
+    "loss_scale": "divide the gradients by the loss scale before the update",
+    "scale": "take out what multiplies the gradients before the update",
+    "lost": "hand the gradients to the optimizer",
+}
+
+
+def _one(
+    case: Case, traces: tuple[StepTrace, StepTrace], pair: PairedParameter, ours: Handed, theirs: Handed
+) -> tuple[Cause, ...]:
+    """Why one parameter's gradient reached only one optimizer, or in another size."""
+    both = (ours, theirs)
+    for side in (0, 1):
+        if _got(both[side]) or not _got(both[1 - side]):
+            continue
+        word = SIDES[side]
+        parameter, name = pair.parameters[side], f"{pair.places[side][1]} of {pair.places[side][0]}"
+        optimizer = traces[side].step.optimizer
+        inside = optimizer is not None and any(pair.places[side] in group.parameters for group in optimizer.groups)
+        if not parameter.trainable:
+            said, kind = f"{name} is frozen in the {word} (requires_grad is False)", "requires_grad"
+        elif not inside and optimizer is not None:
+            said, kind = f"{name} is in no group of the {word}'s optimizer", "groups"
+        elif both[side].given:
+            said, kind = (
+                f"{name} got a gradient in the backward pass of the {word}, and none reached the optimizer",
+                "lost",
+            )
+        else:
+            said, kind = f"{name} got no gradient in the {word}: it was not used, or was cut off", "unused"
+        values: tuple[bool, bool] = (side == 1, side == 0)
+        edit = {"requires_grad": f"let {name} be trained", "groups": f"give {name} to the optimizer"}.get(kind, "")
+        return (Cause("optimizer", kind, *values, sentence=said, edit=edit),)
+    factors = [h.factor for h in both]
+    if None not in factors and factors[0] and same(factors[1] / factors[0], -1.0):  # type: ignore[operator]
+        said = "the candidate's optimizer gets this gradient negated"
+    else:
+        shown = [f"{f:.4g}" if f is not None else "no one number" for f in factors]
+        said = f"this gradient reaches the reference's optimizer times {shown[0]}, the candidate's times {shown[1]}"
+    return (Cause("optimizer", "scale", factors[0], factors[1], sentence=said),)
+
+
+def _origin(
+    case: Case,
+    pair: PairedParameter,
+    sides: tuple[dict[int, Handed], dict[int, Handed]],
+    n: int,
+    causes: tuple[Cause, ...],
+) -> Origin:
+    ours, theirs = sides[0][n], sides[1][n]
+    norms = (ours.norm or 0.0, theirs.norm or 0.0)
+    size = abs(norms[1] - norms[0]) / norms[0] if norms[0] else 1.0
+    if ours.factors and theirs.factors and len(ours.factors) == len(theirs.factors):
+        total = max(math.sqrt(sum(f * f for f in ours.factors)), 1e-300)
+        size = math.sqrt(sum((a - b) ** 2 for a, b in zip(ours.factors, theirs.factors, strict=True))) / total
+    difference = Difference(size, _APART)
+    spots = parameter_spot(case, 0, pair), parameter_spot(case, 1, pair)
+    return Origin("gradients", "parameter", *spots, difference, None, causes)
+
+
+def parameter_spot(case: Case, side: int, pair: PairedParameter) -> Spot:
+    """A parameter as a place: its layer's path and its name."""
+    path, name = pair.places[side]
+    layer = case.graphs[side].layers.get(path)
+    source = layer.made_at if layer is not None else None
+    shown = name if path == "(root)" else f"{path}.{name}"
+    kind = layer.kind if layer is not None else "?"
+    return Spot(shown, None, kind, str(source) if source else None, source.text if source else None)
+
+
+def informative_floor(case: Case, layer: CallId, dtype: str) -> float:
+    """The L2 below which the gradient of a layer's parameters says nothing: the rounding of the sum that made it."""
+    node = case.graphs[0].nodes.get(layer)
+    if node is None:
+        return 0.0
+    incoming = max((v.statistics.l2 or 0.0 for v in node.call.grad_outputs if v.statistics), default=0.0)
+    given = max((v.statistics.l2 or 0.0 for v in node.inputs if v.statistics), default=0.0)
+    count = max((math.prod(v.shape) for v in node.outputs), default=1)
+    return 8 * rounding(dtype) * incoming * max(given, math.sqrt(count))
