@@ -197,9 +197,7 @@ _EDITS = {
 }
 
 
-def _one(
-    case: Case, traces: tuple[StepTrace, StepTrace], pair: PairedParameter, ours: Handed, theirs: Handed
-) -> tuple[Cause, ...]:
+def _one(traces: tuple[StepTrace, StepTrace], pair: PairedParameter, ours: Handed, theirs: Handed) -> tuple[Cause, ...]:
     """Why one parameter's gradient reached only one optimizer, or in another size."""
     both = (ours, theirs)
     for side in (0, 1):
