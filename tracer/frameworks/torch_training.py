@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import RecordingError
-from tracer.frameworks import torch_losses, torch_optimizer
+from tracer.frameworks import torch_losses, torch_optimizer, torch_updates
 from tracer.frameworks.base import Unreadable
 from tracer.frameworks.torch_state import KeptOptimizer, graph_leaves
 from tracer.frameworks.training import LossFacts, OptimizerFacts, StateFacts, Updating
@@ -52,7 +52,7 @@ class TorchTrainer:
     def watch_updates(self, optimizer: Any, listener: Updating) -> AbstractContextManager[None]:
         """By the optimizer's own hooks. A step that `GradScaler` skips tells nothing, and what it did not unscale
         itself is told unscaled."""
-        return torch_optimizer.watch_updates(self._torch, optimizer, listener)
+        return torch_updates.watch_updates(self._torch, optimizer, listener)
 
     def watch_losses(self, net: Any, seen: Callable[[Any, LossFacts], None]) -> AbstractContextManager[None]:
         """By torch's hooks for all modules; class weights and other tensors that a loss holds are inputs too."""
