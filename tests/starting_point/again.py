@@ -10,7 +10,7 @@ import numpy as np
 from tracer.divergence.alignment import align
 from tracer.divergence.graph import call_graph
 from tracer.recorder.choice import Choice
-from tracer.recorder.session import Options, run_and_record
+from tracer.recorder import Options, run_and_record
 from tracer.starting_point.random_layers.effects import effects
 from tracer.starting_point.random_layers.replay import Plan, replacements
 from tracer.trace.reader import Trace

@@ -18,7 +18,7 @@ from tests.starting_point import mindspore_nets as nets
 from tests.starting_point.again import plan_for, record_again, record_plain, sample
 from tests.twins.weights import WORDS
 from tracer.recorder.choice import Choice
-from tracer.recorder.session import Options, run_and_record
+from tracer.recorder import Options, run_and_record
 from tracer.trace.reader import Trace
 
 FLAT, TOKENS, IMAGE = sample(6, 8), sample(4, 5, 16), sample(2, 3, 6, 6)

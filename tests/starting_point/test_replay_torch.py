@@ -356,7 +356,7 @@ def test_a_net_that_raises_is_put_back(tmp_path: Path) -> None:
     plan = plan_for(net, reference, FLAT, tmp_path)
     raising = made(nets.Raises, **net.state_dict())
     from tracer.recorder.choice import Choice
-    from tracer.recorder.session import Options, run_and_record
+    from tracer.recorder import Options, run_and_record
 
     with pytest.raises(ValueError, match="not today"):
         run_and_record(

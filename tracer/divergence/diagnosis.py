@@ -263,6 +263,7 @@ def _run_otherwise(case: Case) -> tuple[str, ...]:
 
 
 def where(origin: Origin) -> str:
+    """The place of an origin in words."""
     place = (origin.reference or origin.candidate or Spot("?", None, "?")).path
     words = {"layer": "at {}", "between": "in code between the layers of {}", "output": "at the output of {}"}
     words |= {"loss": "at the {}", "parameter": "at {}", "group": "at {}"}
@@ -331,6 +332,7 @@ def told(
 
 
 def drift_note(drift: Begin | None) -> tuple[str, ...]:
+    """Rounding that grew along the road, in a sentence."""
     if drift is None:
         return ()
     side = "gradient of " if drift.point.side.startswith("grad") else ""

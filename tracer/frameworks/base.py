@@ -11,15 +11,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMappin
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from tracer.frameworks.replaying import Done, Replays
 from tracer.trace.schema import Plain, Source, Sums
-
-if TYPE_CHECKING:
-    from tracer.frameworks.training import Trainer
 
 # --------------------------------------------------------------------------------------------------------------------
 # Tables: what a framework calls things
@@ -368,9 +365,6 @@ class Watcher(Protocol):
     def memory_of(self, tensor: Any) -> Hashable | None:
         """What two tensors share only if they are the same numbers in the same memory, as long as one of them is
         held and neither is altered (address, strides, shape, dtype, version); None where that cannot be told."""
-
-    def trainer(self) -> Trainer:
-        """The framework's side of recording training steps."""
 
     def tensor(self, array: np.ndarray[Any, Any]) -> Any:
         """A tensor of the same numbers, dtype and shape, of its own memory; raises what the framework says where it

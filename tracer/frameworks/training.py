@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tracer.frameworks.base import Leaf
+from tracer.errors import RecordingError
+from tracer.frameworks.base import Leaf, Watcher
 from tracer.trace.schema import Plain, Source
 
 Array = np.ndarray[Any, Any]
@@ -66,8 +67,22 @@ class Updating(Protocol):
         """The optimizer has updated."""
 
 
+def trainer_of(watcher: Watcher) -> Trainer:
+    """A framework's side of recording training: what its watcher gives as `trainer()`.
+
+    Raises:
+        RecordingError: it has none.
+    """
+    found = getattr(watcher, "trainer", None)
+    if found is None:
+        then = "record single runs: tracer.record(net, inputs, out=...)"
+        raise RecordingError("training steps cannot be recorded here", where=watcher.name, then=then)
+    trainer: Trainer = found()
+    return trainer
+
+
 class Trainer(Protocol):
-    """One framework's side of recording training. A watcher gives its own by `trainer()`."""
+    """One framework's side of recording training."""
 
     def optimizer(self, optimizer: Any) -> OptimizerFacts:
         """Class, settings and groups, as the next update will use them.

@@ -16,7 +16,7 @@ import numpy as np
 
 from tracer.errors import RecordingError
 from tracer.frameworks.base import Leaf, NamedTensor, Unreadable, Watcher, leaves
-from tracer.frameworks.training import LossFacts, OptimizerFacts, Trainer
+from tracer.frameworks.training import LossFacts, OptimizerFacts, trainer_of
 from tracer.recorder.listener import Recorder, error_words
 from tracer.recorder.sampling import Sampling
 from tracer.trace.schema import (
@@ -74,7 +74,7 @@ class StepRecorder:
         self.running = False
         self.recorded = 0
         self._watcher, self._net, self._optimizer = watcher, net, optimizer
-        self._trainer: Trainer = watcher.trainer()
+        self._trainer = trainer_of(watcher)
         self._recorder, self._writer = recorder, writer
         self._watched, self._owned, self._sampling, self._keep = watched, owned, sampling, keep
         self._hooks = ExitStack()
@@ -87,8 +87,6 @@ class StepRecorder:
         self._rates: tuple[float, ...] = ()
         self._scale: float | None = None
         self._before: dict[Place, Array] = {}
-        if optimizer is not None:
-            self._trainer.optimizer(optimizer)  # that it is one is said at once
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

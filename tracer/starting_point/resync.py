@@ -10,6 +10,7 @@ from typing import Any
 
 from tracer.errors import StartingPointError
 from tracer.frameworks import watcher_for
+from tracer.frameworks.training import trainer_of
 from tracer.recorder import Options, Session, record_while
 from tracer.starting_point.holders import Holder, of_trace
 from tracer.starting_point.weights.loading import fill
@@ -38,7 +39,7 @@ def resynchronised(net: Any, optimizer: Any, reference: Trace, weights: WeightMa
         step = steps.get(number)
         if step is not None:
             fill(net, _at(holder, reference, step), weights, partial=True)
-            watcher_for(net).trainer().state(optimizer)
+            trainer_of(watcher_for(net)).state(optimizer)
 
     return before
 

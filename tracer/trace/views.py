@@ -397,6 +397,7 @@ def nest(leaves: Sequence[tuple[str, Nest]]) -> Nest:
 
 
 def describe(value: Value | Parameter) -> str:
+    """A value in a line: dtype, shape, mean and range."""
     if isinstance(value, Value) and value.kind != "tensor":
         return {"none": "None", "scalar": repr(value.literal)}.get(value.kind, str(value.literal))
     text = f"{value.dtype} {list(value.shape)}"
