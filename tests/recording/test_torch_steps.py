@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -523,8 +522,6 @@ def test_killed_in_the_middle_of_a_step(tmp_path):
 
 def test_a_thousand_steps_stay_small(out):
     """A curve of a thousand steps is a few hundred bytes a step."""
-    began = time.perf_counter()
     trace = recorded(out, 1000, keep_steps=[0], rest="curve")
     assert len(trace.steps) == 1000
     assert out.stat().st_size < 1_000_000
-    assert time.perf_counter() - began < 60

@@ -115,7 +115,8 @@ class StepRecorder:
         return True
 
     def _begin(self, kept: Kept) -> None:
-        self._writer.wait_until_written()  # the steps before this one are in the file, whatever becomes of this one
+        if kept != "curve":
+            self._writer.wait_until_written()  # the steps before this one are in the file, whatever becomes of this one
         self._writer.keeping = kept == "values"
         self._writer.write(Began(self.number, kept))
         self._before = self._parameters("before", kept)
@@ -165,7 +166,8 @@ class StepRecorder:
         self._before = {}
         failed = error_words(error) if error is not None else None
         self._writer.write(Ended(self.number, _finite(measures), self._updates, failed))
-        self._writer.write_soon()
+        if kept != "curve":
+            self._writer.write_soon()
 
     def _changed(self, kept: Kept) -> float | None:
         """Keep the parameters after the step; L2 of what it changed of those that are trained."""
