@@ -146,6 +146,11 @@ _NN_RMSPROP = OptimizerRule(
     },
 )
 
+_ADAGRAD_EPS_NOTE = (
+    "nn.Adagrad adds 1e-8 inside the root and no argument changes it, PyTorch's Adagrad 1e-10 beside it: where the sum "
+    "of squared gradients is not far above 1e-8 it makes smaller steps"
+)
+
 _NN_ADAGRAD = OptimizerRule(
     ("mindspore.nn.Adagrad",),
     "adagrad",
@@ -155,10 +160,8 @@ _NN_ADAGRAD = OptimizerRule(
     {**_NN, "eps_placement": "inside"},
     fixed={"eps": 1e-8, "lr_decay": 0.0},
     notes={
-        "eps": (
-            "nn.Adagrad adds 1e-8 inside the root and no argument changes it, PyTorch's Adagrad 1e-10 beside it: where "
-            "the sum of squared gradients is not far above 1e-8 it makes smaller steps"
-        ),
+        "eps": _ADAGRAD_EPS_NOTE,
+        "eps_placement": _ADAGRAD_EPS_NOTE,
         "accumulator": "nn.Adagrad starts its sum of squared gradients at accum=0.1, PyTorch's Adagrad at zero",
         "skips_gamma_beta": _DECAY_NOTE,
     },
@@ -241,7 +244,7 @@ _EXPERIMENTAL_ADAM = OptimizerRule(
     _ADAM,
     _ADAM_STATES,
     {**_EXPERIMENTAL, "eps_placement": "plain", "ignores_amsgrad": True},
-    notes={**_ADAM_NOTES, "amsgrad": "mindspore.experimental.optim.Adam takes amsgrad and makes no use of it"},
+    notes={**_ADAM_NOTES, "ignores_amsgrad": "mindspore.experimental.optim.Adam takes amsgrad and makes no use of it"},
 )
 
 _EXPERIMENTAL_ADAMW = OptimizerRule(

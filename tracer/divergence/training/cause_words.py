@@ -52,7 +52,13 @@ _PLACES = {
     "": "as without centered",
 }
 
-_OWN_NAME = {"beta1": "betas", "beta2": "betas", "nesterov_form": "nesterov", "eps_placement_centered": "eps_placement"}
+_OWN_NAME = {
+    "beta1": "betas",
+    "beta2": "betas",
+    "nesterov_form": "nesterov",
+    "eps_placement_centered": "eps_placement",
+    "ignores_amsgrad": "amsgrad",
+}
 _TRUTHS = {
     "nesterov",
     "maximize",
@@ -67,11 +73,24 @@ _TRUTHS = {
 }
 
 
+_DECAY = (
+    "the reference takes weight decay off the parameter (decoupled, as AdamW), the candidate adds it to the gradient (L2, "
+    "as Adam)"
+)
+
+
 def _aligned(reference: RuleMeaning, candidate: RuleMeaning) -> str:
     """The aligned choice, where the candidate is MindSpore's and is not that already."""
     if candidate.framework != "mindspore" or reference.framework != "torch":
         return ""
     hint = _ALIGNED.get(reference.rule, "")
+    rate = reference.hyper.get("weight_decay", 0.0)
+    if reference.rule == "adam" and rate and not reference.quirks.get("decoupled"):
+        if reference.hyper.get("eps", 0.0) > 1e-7:
+            return "mindspore.experimental.optim.AdamW(params, weight_decay=0.0), and add the decay to the gradients"
+        hint = "mindspore.experimental.optim.Adam(params, lr=..., weight_decay=...)"
+    for word in ("lr", "weight_decay", "eps"):
+        hint = hint.replace(f"{word}=...", f"{word}={reference.hyper.get(word, 0.0):g}")
     return "" if hint.startswith(f"{candidate.call}(") else hint
 
 
@@ -82,7 +101,11 @@ def _names(pairs: Sequence[ParameterUpdate]) -> tuple[str, ...]:
 def shown(rule: RuleMeaning, word: str) -> str:
     """A setting or quirk as a reader takes it."""
     value = rule.quirks[word] if word in rule.quirks else rule.hyper.get(word, 0.0)
+    if word == "nesterov_form":
+        return "as torch does" if value == "gradient" else str(value)
     if word.startswith("eps_placement"):
+        if rule.rule == "adamax" and value == "outside":
+            return "beside the running maximum"
         return _PLACES.get(str(value), str(value))
     if word in _TRUTHS:
         return str(bool(value))
@@ -110,9 +133,12 @@ def named(
     hint = f"{candidate.call}(..., {own}={_literal(reference, word)})" if word in candidate.own_words else ""
     if word in candidate.quirks or (note and word not in candidate.own_words):
         hint = _aligned(reference, candidate)
-        said = note or said
+        said = note or (_DECAY if word == "decoupled" else said)
+        if word == "decoupled" and not reference.quirks.get(word):
+            said = _DECAY.replace("reference", "?").replace("candidate", "reference").replace("?", "candidate")
     elif word == "weight_decay" and not candidate.hyper.get(word) and _by_name(candidate, pairs):
-        name, said = "groups", f"{said}: {candidate.notes['skips_gamma_beta']}"
+        name = "groups"
+        said = f"weight_decay is {one} in the reference and 0 in the candidate: {candidate.notes['skips_gamma_beta']}"
         hint = f"give parameter groups: [{{'params': norms, 'weight_decay': {_literal(reference, word)}}}, ...]"
     elif word == "lr":
         said = f"the learning rate of this update is {one} in the reference and {other} in the candidate" + _default(
@@ -123,9 +149,8 @@ def named(
 
 def _by_name(candidate: RuleMeaning, pairs: Sequence[ParameterUpdate]) -> bool:
     """Is weight decay left out for what the parameters are called?"""
-    return bool(candidate.quirks.get("skips_gamma_beta")) and all(
-        "gamma" in pair.name or "beta" in pair.name or "norm" in pair.name or "bn" in pair.name for pair in pairs
-    )
+    names = [".".join(place) for place in candidate.parameters] or [pair.name for pair in pairs]
+    return bool(candidate.quirks.get("skips_gamma_beta")) and all("gamma" in name or "beta" in name for name in names)
 
 
 def _literal(rule: RuleMeaning, word: str) -> str:
@@ -238,6 +263,29 @@ def as_if(
     return UpdateCause(_OWN_NAME.get(name, name), one, other, said, "", _names(pairs))
 
 
+def schedule(
+    reference: RuleMeaning,
+    candidate: RuleMeaning,
+    schedules: tuple[Schedule, Schedule],
+    pairs: Sequence[ParameterUpdate],
+) -> UpdateCause | None:
+    """The candidate's learning rate is the one that the reference (or it itself) has a step earlier or later."""
+    rate = candidate.number("lr")
+    for known in schedules:
+        for which, value in (("the step before", known.previous), ("the next step", known.coming)):
+            if value is None or value <= 0 or abs(rate / value - 1) > 1e-5:
+                continue
+            if abs(value - reference.number("lr")) <= 1e-5 * value:
+                continue
+            said = (
+                f"the candidate updates with a learning rate of {rate:g}, that of {which}, the reference with "
+                f"{reference.number('lr'):g}: its schedule is a step off"
+            )
+            hint = "step the schedule where the reference does, behind the optimizer's update or before it"
+            return UpdateCause("schedule", shown(reference, "lr"), f"{rate:g}", said, hint, _names(pairs))
+    return None
+
+
 def other_rate(
     factor: float,
     base: RuleMeaning,
@@ -265,6 +313,11 @@ def other_rate(
 
 def no_effect(reference: RuleMeaning, candidate: RuleMeaning, word: str) -> str:
     """A difference that makes none here."""
+    if word == "accumulator":
+        return (
+            f"the squared gradients start at {shown(reference, word)} in the reference and {shown(candidate, word)} in "
+            "the candidate: the first step shows it, later ones inherit it"
+        )
     if word == "kind":
         return f"{reference.kind} and {candidate.kind} are different rules, with the same numbers in this step"
     return (

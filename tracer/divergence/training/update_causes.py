@@ -14,6 +14,7 @@ from tracer.divergence.training.rule_meanings import RuleMeaning
 from tracer.divergence.training.update_rules import Array, Updated, states_in_common_words
 from tracer.divergence.training.updates import (
     ParameterUpdate,
+    Recorded,
     SideUpdate,
     applied,
     begins,
@@ -21,6 +22,7 @@ from tracer.divergence.training.updates import (
     gradient_scale,
     judge,
     off,
+    state_findings,
 )
 from tracer.trace.schema import Plain
 
@@ -88,8 +90,7 @@ def _explain_group(pairs: Sequence[ParameterUpdate], schedules: tuple[Schedule, 
     wrong = [pair for pair, finding in judged if finding.verdict == "differ"]
     reference, candidate = pairs[0].reference_rule, pairs[0].candidate_rule
     if not wrong:
-        words = _words_apart(reference, candidate) if reference and candidate else ()
-        return Explanation((), tuple(cause_words.no_effect(reference, candidate, word) for word in words))  # type: ignore[arg-type]
+        return Explanation((), _notes(reference, candidate))
     still = [pair for pair in wrong if pair.candidate.moved is False and pair.reference.moved]
     found = [cause_words.not_moved(still, whole=len(still) == len(pairs))] if still else []
     skipped = [pair for pair in wrong if pair.reference.gradient is None and pair.candidate.moved]
@@ -102,6 +103,16 @@ def _explain_group(pairs: Sequence[ParameterUpdate], schedules: tuple[Schedule, 
         told = _explain_moved(rest, [p for p, f in judged if f.verdict == "agree"], reference, candidate, schedules)
         return Explanation((*found, *told.causes), told.notes)
     return Explanation(tuple(found))
+
+
+def _notes(reference: RuleMeaning | None, candidate: RuleMeaning | None) -> tuple[str, ...]:
+    """What differs between two rules whose numbers agree."""
+    if reference is None or candidate is None or not reference.known or not candidate.known:
+        return ()
+    words = [*words_apart(reference, candidate)]
+    if reference.rule == candidate.rule and not _equal(_word(reference, _START), _word(candidate, _START)):
+        words.append(_START)
+    return tuple(cause_words.no_effect(reference, candidate, word) for word in words)
 
 
 def _explain_moved(
@@ -117,7 +128,7 @@ def _explain_moved(
         return Explanation(named, (cause_words.unknown_rule(reference, candidate),))
     everything = [*wrong, *right]
     if _fits(everything, _own(candidate)):
-        return _apart(wrong, right, reference, candidate)
+        return _apart(wrong, right, reference, candidate, schedules)
     known = _said_otherwise(wrong, reference, candidate, schedules)
     if known or len(wrong) == 1:
         return Explanation(known, () if known else (cause_words.unexplained(candidate, wrong),))
@@ -150,6 +161,8 @@ def _mixed(reference: RuleMeaning, candidate: RuleMeaning, words: Iterable[str])
     taken = set(words)
     if "kind" in taken:
         return _own(candidate)
+    if "weight_decay" in taken and not reference.hyper.get("weight_decay"):
+        taken.add("decoupled")
     changed = {word: _word(candidate, word) for word in taken - {_START}}
     rule = reference.with_words(**changed)
 
@@ -161,8 +174,15 @@ def _mixed(reference: RuleMeaning, candidate: RuleMeaning, words: Iterable[str])
     return make
 
 
-def _fits(pairs: Iterable[ParameterUpdate], hypothesis: Hypothesis) -> bool:
-    return all((got := hypothesis(pair)) is not None and off(pair.candidate, got).within for pair in pairs)
+def _fits(pairs: Iterable[ParameterUpdate], hypothesis: Hypothesis, *, states: bool = True) -> bool:
+    """Does it make the new parameters, and the states that it speaks of?"""
+    for pair in pairs:
+        got = hypothesis(pair)
+        if got is None or not off(pair.candidate, got, pair.telling).within:
+            return False
+        if states and any(state.verdict == "differ" for state in state_findings(pair, got)):
+            return False
+    return True
 
 
 def _remains(pairs: Iterable[ParameterUpdate], hypothesis: Hypothesis) -> float:
@@ -172,7 +192,7 @@ def _remains(pairs: Iterable[ParameterUpdate], hypothesis: Hypothesis) -> float:
         got = hypothesis(pair)
         if got is None:
             return np.inf
-        how = off(pair.candidate, got)
+        how = off(pair.candidate, got, pair.telling)
         total, allowed = total + how.distance**2, allowed + how.allowed**2
     return float(np.sqrt(total / allowed)) if allowed else np.inf
 
@@ -185,7 +205,7 @@ def _kind(rule: RuleMeaning) -> str:
     return rule.rule or rule.kind
 
 
-def _words_apart(reference: RuleMeaning, candidate: RuleMeaning) -> tuple[str, ...]:
+def words_apart(reference: RuleMeaning, candidate: RuleMeaning) -> tuple[str, ...]:
     """Words in which two rules differ; "kind" where they are not one rule."""
     if reference.rule != candidate.rule:
         return ("kind",)
@@ -201,10 +221,11 @@ def _words_apart(reference: RuleMeaning, candidate: RuleMeaning) -> tuple[str, .
 
 
 def _idle(reference: RuleMeaning, candidate: RuleMeaning, word: str) -> bool:
-    """Is this a way to do something that neither does?"""
+    """Is this a way to do something that neither does (or, of the decay, that both do not do)?"""
+    if word == "decoupled":
+        return not (reference.hyper.get("weight_decay") and candidate.hyper.get("weight_decay"))
     needs = {
         "nesterov_form": "nesterov",
-        "decoupled": "weight_decay",
         "ignores_amsgrad": "amsgrad",
         "eps_placement_centered": "centered",
         "dampening": "momentum",
@@ -223,9 +244,10 @@ def _apart(
     right: Sequence[ParameterUpdate],
     reference: RuleMeaning,
     candidate: RuleMeaning,
+    schedules: tuple[Schedule, Schedule],
 ) -> Explanation:
     """The candidate does what its own rule says: which words of it make the difference?"""
-    words = list(_words_apart(reference, candidate))
+    words = list(words_apart(reference, candidate))
     if words == ["kind"]:
         return Explanation(cause_words.of_kinds(reference, candidate, wrong))
     starts = all(begins(reference, states_in_common_words(reference, p.reference.state_before)) for p in wrong)
@@ -235,7 +257,13 @@ def _apart(
     alone = [word for word in words if _fits(everything, _mixed(reference, candidate, [word]))]
     needed = alone or _needed(everything, reference, candidate, sorted(words, key=lambda word: -solo[word]))
     needed = sorted(needed, key=lambda word: solo[word])
-    causes = tuple(cause_words.named(word, reference, candidate, wrong, starts=starts) for word in needed)
+    causes = tuple(
+        cause_words.schedule(reference, candidate, schedules, wrong)
+        or cause_words.named(word, reference, candidate, wrong, starts=starts)
+        if word == "lr"
+        else cause_words.named(word, reference, candidate, wrong, starts=starts)
+        for word in needed
+    )
     idle = [word for word in words if word not in needed and word != _START]
     return Explanation(causes, tuple(cause_words.no_effect(reference, candidate, word) for word in idle))
 
@@ -262,9 +290,9 @@ def _said_otherwise(
     with one thing changed, then the reference's."""
     for base in (candidate, reference):
         for name, changed in _otherwise(base, reference):
-            if _fits(wrong, _own(changed)):
+            if _fits(wrong, _own(changed), states=False):
                 return (cause_words.as_if(name, reference, candidate, changed, wrong),)
-        if _fits(wrong, _forgotten(base)):
+        if _fits(wrong, _own(base), states=False) or _fits(wrong, _forgotten(base), states=False):
             return (cause_words.state_lost(wrong),)
         factor = _factor(wrong, base)
         if factor is not None:
@@ -274,7 +302,7 @@ def _said_otherwise(
 
 def _otherwise(base: RuleMeaning, reference: RuleMeaning) -> list[tuple[str, RuleMeaning]]:
     """A rule with one thing changed, by the name of what that is."""
-    tries: list[tuple[str, RuleMeaning]] = [("kind", base)]
+    tries: list[tuple[str, RuleMeaning]] = []
     rates = dict.fromkeys([0.0, reference.number("weight_decay")])
     tries += [("weight_decay", base.with_words(weight_decay=rate)) for rate in rates]
     tries.append(("decoupled", base.with_words(decoupled=not base.quirks.get("decoupled"))))
@@ -332,7 +360,7 @@ def _factor(wrong: Sequence[ParameterUpdate], rule: RuleMeaning) -> float | None
         moved = before + factor * (got.parameter - before)
         return replace(got, parameter=moved, size=abs(factor) * got.size, tremble=got.tremble + 1e-6)
 
-    return factor if _fits(wrong, scaled) else None
+    return factor if _fits(wrong, scaled, states=False) else None
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -346,32 +374,39 @@ def _some_elements(pair: ParameterUpdate) -> ParameterUpdate:
     size = pair.candidate.before.size if pair.candidate.before is not None else 0
     if size <= _ELEMENTS or any(rule is not None and rule.rule == "lamb" for rule in rules):
         return pair
-    return replace(pair, reference=_picked(pair.reference, size), candidate=_picked(pair.candidate, size))
+    floor = np.asarray(pair.floor) if pair.floor is not None else None
+    return replace(
+        pair,
+        reference=_picked(pair.reference, size),
+        candidate=_picked(pair.candidate, size),
+        floor=_pick(floor, size),
+    )
+
+
+def _pick(array: Recorded | None, size: int) -> Recorded | None:
+    if array is None or array.size != size:
+        return array
+    return np.asarray(array.reshape(-1)[np.linspace(0, size - 1, _ELEMENTS).astype(np.int64)])
 
 
 def _picked(side: SideUpdate, size: int) -> SideUpdate:
-    places = np.linspace(0, size - 1, _ELEMENTS).astype(np.int64)
-
-    def pick(
-        array: np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None,
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None:
-        return array.reshape(-1)[places] if array is not None and array.size == size else array
-
     return replace(
         side,
-        before=pick(side.before),
-        after=pick(side.after),
-        gradient=pick(side.gradient),
-        state_before={key: got for key, value in side.state_before.items() if (got := pick(value)) is not None},
-        state_after={key: got for key, value in side.state_after.items() if (got := pick(value)) is not None},
+        before=_pick(side.before, size),
+        after=_pick(side.after, size),
+        gradient=_pick(side.gradient, size),
+        state_before={key: got for key, value in side.state_before.items() if (got := _pick(value, size)) is not None},
+        state_after={key: got for key, value in side.state_after.items() if (got := _pick(value, size)) is not None},
     )
 
 
 def _merged(causes: Iterable[UpdateCause]) -> tuple[UpdateCause, ...]:
-    """One cause for all parameters that it explains in the same words; what explains most parameters first."""
+    """One cause for all parameters that it explains in the same words."""
     merged: dict[tuple[str, str, str], UpdateCause] = {}
     for cause in causes:
         key = (cause.name, cause.reference, cause.candidate)
-        known = merged.get(key)
+        known = merged.get(key) or next((c for c in merged.values() if c.sentence == cause.sentence), None)
+        if known is not None and known.name != cause.name:
+            continue  # one sentence for what two words say
         merged[key] = replace(known, parameters=known.parameters + cause.parameters) if known else cause
     return tuple(merged.values())

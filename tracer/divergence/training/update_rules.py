@@ -249,7 +249,7 @@ def _adamax(means: RuleMeaning, p: Array, gradient: Array, state: State) -> Upda
         parameter,
         kept,
         size,
-        {"exp_avg": m_size, "exp_inf": old + x.g_size + eps},
+        {"exp_avg": m_size, "exp_inf": old + x.g_size + eps / _EPS32},
         t1 + _blur(x.g_size, x.g, denominator),
     )
 

@@ -24,6 +24,9 @@ _STEP_ROUNDING = 4.0
 _ONE_ELEMENT = 64.0
 """A single element that is this many times what rounding allows is a difference, however the others are."""
 
+FLOOR_MARGIN = 4.0
+"""How many times the rounding of a gradient is still rounding."""
+
 _SCALARS = ("step", "mu_product", "eta", "mu", "fresh")
 
 
@@ -60,13 +63,28 @@ class SideUpdate:
 
 @dataclass(frozen=True)
 class ParameterUpdate:
-    """A pair of parameters in one step. A rule is None where the side's optimizer does not hold the parameter."""
+    """A pair of parameters in one step. A rule is None where the side's optimizer does not hold the parameter.
+
+    `floor` is the rounding of the candidate's gradient, absolute (one number, or one for each element), where it is
+    known: elements that are not above it say nothing, and what the optimizer makes of them is not judged.
+    """
 
     name: str
     reference: SideUpdate
     candidate: SideUpdate
     reference_rule: RuleMeaning | None
     candidate_rule: RuleMeaning | None
+    floor: Recorded | float | None = None
+
+    @property
+    def telling(self) -> Recorded | None:
+        """Which elements of the candidate's gradient say something; None where that is not known."""
+        gradient = self.candidate.gradient
+        if self.floor is None or gradient is None:
+            return None
+        floor = np.asarray(self.floor, np.float64)
+        floor = floor.reshape(gradient.shape) if floor.size == gradient.size else floor
+        return np.asarray(np.abs(gradient.astype(np.float64)) > FLOOR_MARGIN * floor)
 
 
 @dataclass(frozen=True)
@@ -149,15 +167,19 @@ class Off:
         return self.distance <= self.allowed and self.worst <= _ONE_ELEMENT
 
 
-def off(side: SideUpdate, got: Updated) -> Off:
-    """How far a side's new parameter is from what a rule gives."""
+def off(side: SideUpdate, got: Updated, telling: Recorded | None = None) -> Off:
+    """How far a side's new parameter is from what a rule gives, in all elements or in those that tell something."""
     if side.before is None or side.after is None:
         return Off(np.inf, 0.0, 0.0, np.inf)
     before, after = side.before.astype(np.float64), side.after.astype(np.float64).reshape(got.parameter.shape)
     eps = side.eps
     work = max(float(np.finfo(np.float32).eps) if side.before.dtype != np.float64 else eps, eps)
     allowed = eps * (np.abs(got.parameter) + np.abs(before)) + got.size * (_STEP_ROUNDING * work + got.tremble) + 1e-37
-    return _off(after - got.parameter, allowed, np.asarray(got.parameter - before), np.isfinite(got.parameter), after)
+    difference, step = after - got.parameter, np.asarray(got.parameter - before)
+    if telling is not None:
+        chosen = telling.reshape(difference.shape)
+        difference, allowed, step = (np.where(chosen, part, 0.0) for part in (difference, allowed, step))
+    return _off(difference, allowed, step, np.isfinite(got.parameter), after)
 
 
 def _off(difference: Array, allowed: Array, step: Array, finite: Array, actual: Array) -> Off:
@@ -173,10 +195,10 @@ def _off(difference: Array, allowed: Array, step: Array, finite: Array, actual: 
 
 def begins(rule: RuleMeaning, state: Mapping[str, Array]) -> bool:
     """Has a rule not updated yet, as its state (in common words) tells?"""
-    if "step" in state:
-        return bool(np.max(state["step"]) == 0)
     if "fresh" in state:
         return bool(np.max(state["fresh"]) > 0)
+    if "step" in state:
+        return bool(np.max(state["step"]) == 0)
     return all(np.array_equal(value, initial(rule, word, value.shape)) for word, value in state.items())
 
 
@@ -211,8 +233,11 @@ def _by_rule(pair: ParameterUpdate, rule: RuleMeaning) -> UpdateFinding:
     got = applied(rule, pair.candidate, expected_state(pair), gradient_scale(pair))
     if got is None:
         return UpdateFinding("cannot tell", reason="the candidate's parameter and its gradient have other shapes")
-    found = off(pair.candidate, got)
-    states = _states(pair, got)
+    telling = pair.telling
+    if telling is not None and not telling.any():
+        return UpdateFinding("cannot tell", reason="its gradient is rounding and says nothing")
+    found = off(pair.candidate, got, telling)
+    states = state_findings(pair, got)
     same = found.within and all(state.verdict != "differ" for state in states)
     size = found.size or 1.0
     return UpdateFinding(
@@ -220,7 +245,7 @@ def _by_rule(pair: ParameterUpdate, rule: RuleMeaning) -> UpdateFinding:
     )
 
 
-def _states(pair: ParameterUpdate, got: Updated) -> tuple[StateFinding, ...]:
+def state_findings(pair: ParameterUpdate, got: Updated) -> tuple[StateFinding, ...]:
     """States that both sides have, after the update, against what the rule makes of them."""
     if pair.candidate_rule is None:
         return ()
@@ -233,7 +258,10 @@ def _states(pair: ParameterUpdate, got: Updated) -> tuple[StateFinding, ...]:
         sizes = got.sizes.get(word, np.abs(expected))
         allowed = np.broadcast_to(eps * (_STEP_ROUNDING * sizes + np.abs(expected)) + 1e-37, expected.shape)
         actual = actual.reshape(expected.shape)
-        how = _off(actual - expected, np.asarray(allowed), expected, np.isfinite(expected), actual)
+        difference, telling = actual - expected, pair.telling
+        if telling is not None and telling.size == expected.size:
+            difference = np.where(telling.reshape(expected.shape), difference, 0.0)
+        how = _off(difference, np.asarray(allowed), expected, np.isfinite(expected), actual)
         size = how.size or 1.0
         found.append(StateFinding(word, "agree" if how.within else "differ", how.distance / size, how.allowed / size))
     return tuple(found)
@@ -325,7 +353,7 @@ class Information:
 
 
 def free_of_information(
-    reference: Recorded, candidate: Recorded, floor: Recorded | float, margin: float = 4.0
+    reference: Recorded, candidate: Recorded, floor: Recorded | float, margin: float = FLOOR_MARGIN
 ) -> Information:
     """Is a parameter's gradient rounding, on both sides? If it is on one only, it is a fault of the other.
 
