@@ -324,8 +324,9 @@ def _order_of_parts(ours: Sequence[Array], theirs: Sequence[Array]) -> list[int]
     return order if sorted(order) == list(range(len(ours))) else None
 
 
-def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cause]:
-    """Settings that mean something else, each with the call to write."""
+def setting_causes(comparison: Comparison, ours: Node, theirs: Node, *, quiet: bool = False) -> list[Cause]:
+    """Settings that mean something else, each with the call to write; with `quiet` those that change what a layer
+    remembers, else those that change what it gives."""
     layers, framework = comparison.candidate.graph.layers, comparison.frameworks[1]
     composite = {
         name: line
@@ -342,7 +343,7 @@ def setting_causes(comparison: Comparison, ours: Node, theirs: Node) -> list[Cau
             edit=(composite.get(d.name) or _edit(theirs, d.edit)) + _only_here(comparison, ours, theirs, d),
         )
         for d in differing_settings(ours, theirs, comparison.frameworks)
-        if d.name not in QUIET_SETTINGS
+        if (d.name in QUIET_SETTINGS) == quiet
     ]
 
 

@@ -269,9 +269,9 @@ def schedule(
     schedules: tuple[Schedule, Schedule],
     pairs: Sequence[ParameterUpdate],
 ) -> UpdateCause | None:
-    """The candidate's learning rate is the one that the reference (or it itself) has a step earlier or later."""
+    """The candidate's learning rate is the one that the reference has a step earlier or later."""
     rate = candidate.number("lr")
-    for known in schedules:
+    for known in schedules[:1]:
         for which, value in (("the step before", known.previous), ("the next step", known.coming)):
             if value is None or value <= 0 or abs(rate / value - 1) > 1e-5:
                 continue

@@ -62,7 +62,7 @@ def explain(
             apart, so give all of a group, or all there are.
         reference_schedule, candidate_schedule: learning rates of the step before and of the one behind.
     """
-    some = [_some_elements(pair) for pair in pairs]
+    some = [some_elements(pair) for pair in pairs]
     schedules = (reference_schedule or Schedule(), candidate_schedule or Schedule())
     causes: list[UpdateCause] = []
     notes: list[str] = []
@@ -368,7 +368,7 @@ def _factor(wrong: Sequence[ParameterUpdate], rule: RuleMeaning) -> float | None
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _some_elements(pair: ParameterUpdate) -> ParameterUpdate:
+def some_elements(pair: ParameterUpdate) -> ParameterUpdate:
     """The same pair on some of its elements, spread evenly; whole where the rule looks at all of them together."""
     rules = (pair.reference_rule, pair.candidate_rule)
     size = pair.candidate.before.size if pair.candidate.before is not None else 0

@@ -272,10 +272,15 @@ class _Training:
                 row=_row(number, phases, "not judged: the gradients differ"),
                 origins=_at(handing.origins, number),
             )
-        update: UpdatePhase = judge_update(case, views, pairs)
+        update: UpdatePhase = judge_update(case, views, pairs, *self._beside(pair))
         phases["update"] = update.row
         row = _row(number, phases, "")
         return replace(judged, row=row, origins=_at(update.origins, number), more=(*more, *update.notes))
+
+    def _beside(self, pair: tuple[Step, Step]) -> tuple[tuple[Step, Step] | None, tuple[Step, Step] | None]:
+        """The steps before and behind, of those that both keep."""
+        n = self.steps.index(pair)
+        return self.steps[n - 1] if n else None, self.steps[n + 1] if n + 1 < len(self.steps) else None
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
