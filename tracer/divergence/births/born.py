@@ -79,7 +79,7 @@ class Birth:
 
 @dataclass(frozen=True)
 class Mask:
-    """Infinities that are a mask and no fault: made on purpose, consumed by `taker`."""
+    """Infinities that are a mask and no fault: made on purpose, first seen at `path`, consumed by `taker`."""
 
     step: int
     path: str

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from tracer.divergence.births.born import Birth
 from tracer.divergence.graph import CallId
 
+MOST = 16
+"""How many calls that pass a birth on, or heal it, are told."""
+
 
 @dataclass
 class Ledger:
@@ -45,8 +48,8 @@ class Ledger:
         return tuple(
             replace(
                 birth,
-                passed_on=(*birth.passed_on, *self.passed_on[n]),
-                healed_by=(*birth.healed_by, *(str(x) for x in self.healed_by[n])),
+                passed_on=(*birth.passed_on, *self.passed_on[n])[:MOST],
+                healed_by=(*birth.healed_by, *(str(x) for x in self.healed_by[n]))[:MOST],
                 reached=(*birth.reached, *self.reached[n]),
             )
             for n, birth in enumerate(self.births)

@@ -35,9 +35,8 @@ def find_masks(scene: Scene, all_negative: ReadSign) -> tuple[Mask, ...]:
                 scene.masks.add(key)
                 known = value.statistics
                 takers = scene.names(_takers(scene, key))
-                path = id_.path if side == "output" or node.parent is None else node.parent.path
                 counts = (known.inf, known.count) if known is not None else (0, 0)
-                found.append(Mask(scene.step.number, path, side, value.leaf, *counts, next(iter(takers), None)))
+                found.append(Mask(scene.step.number, id_.path, side, value.leaf, *counts, next(iter(takers), None)))
     return tuple(found)
 
 

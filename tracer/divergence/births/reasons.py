@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from tracer.divergence.births.born import Birth, Seen
 from tracer.divergence.births.scene import Scene
+from tracer.divergence.rules.facts import known_differences
 
 LARGEST = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028e38, "float64": 1.7977e308}
 """What a float type can say at most."""
@@ -22,6 +23,16 @@ def hints(birth: Birth, scene: Scene) -> Birth:
     if birth.where == "code" and scene.skeleton.header.filters:
         said.append("layers that were not recorded may lie there too: record again without a filter")
     return replace(birth, hints=(*birth.hints, *said))
+
+
+def healing(birth: Birth, scene: Scene) -> Birth:
+    """The birth with what is known of the layers that swallowed it."""
+    if scene.skeleton.header.framework != "mindspore" or not birth.healed_by:
+        return birth
+    ops = [node.meaning.op for id_, node in scene.graph.nodes.items() if str(id_) in birth.healed_by and node.unit]
+    known = [said for op in ops for said in known_differences(op, "torch", "mindspore", not_finite=True, telling=True)]
+    facts = [said for said in known if "NaN" in said]
+    return replace(birth, hints=(*birth.hints, *dict.fromkeys(facts)))
 
 
 def _hints(birth: Birth) -> list[str]:
