@@ -6,7 +6,6 @@ from collections.abc import Hashable, Sequence
 
 from tracer.divergence.births.born import Birth, Phase, Where
 from tracer.divergence.births.ledger import Ledger
-from tracer.divergence.births.masks import blamable
 from tracer.divergence.births.reasons import hints
 from tracer.divergence.births.scene import Key, Scene, finite_floats, odd, seen
 from tracer.divergence.graph import CallId
@@ -30,7 +29,7 @@ def walk_forward(scene: Scene, ledger: Ledger, *, inherited: frozenset[Place] = 
 def _start(scene: Scene, ledger: Ledger, inherited: frozenset[Place]) -> None:
     told: dict[str, int] = {}
     for place, value in scene.held.items():
-        if not blamable(value):
+        if not odd(value) or place in scene.buffers:
             continue
         owner = value.owner if isinstance(value, Parameter) and value.owner else place
         key = ("parameter", *place)
@@ -95,8 +94,7 @@ def _went_out(scene: Scene, ledger: Ledger, id_: CallId) -> None:
 def _call(scene: Scene, ledger: Ledger, id_: CallId) -> None:
     node = scene.graph.nodes[id_]
     taken = scene.spoilt_keys(id_, "input")
-    parameters = [("parameter", *place) for place, value in scene.parameters(id_) if blamable(value)]
-    sources: list[Hashable] = [*taken, *parameters]
+    sources: list[Hashable] = [*taken, *scene.spoilt_parameters(id_)]
     spoilt = [v for v in node.outputs if scene.spoilt(id_, "output", v)]
     new = [v for v in spoilt if scene.key(id_, "output", v) not in ledger.blame]
     if sources:
@@ -128,8 +126,7 @@ def _sources(scene: Scene, scope: CallId | None, id_: CallId | None) -> list[Has
         if odd(value) and key not in scene.masks:
             found.append(key)
     if scope is not None:
-        held = [("parameter", *place) for place, value in scene.parameters(scope) if blamable(value)]
-        found += held
+        found += scene.spoilt_parameters(scope)
     return found
 
 

@@ -38,8 +38,12 @@ def healing(birth: Birth, scene: Scene) -> Birth:
 def _hints(birth: Birth) -> list[str]:
     if birth.where == "input":
         return ["whoever called the net gave it so"]
-    if birth.where == "parameter":
+    if birth.where == "parameter" and birth.phase == "start":
         return ["it was so before the net ran"]
+    if birth.where == "gradient":
+        return ["unscaling, clipping or reduction between the backward pass and the optimizer made it so"]
+    if birth.phase == "update":
+        return ["the optimizer's own step made it so, of a finite gradient"]
     floats = [s for s in birth.given if s.minimum is not None and s.dtype in LARGEST]
     if birth.phase == "backward":
         return _backward(birth, floats)
@@ -47,7 +51,7 @@ def _hints(birth: Birth) -> list[str]:
     if birth.inf and birth.dtype in LARGEST:
         said += _overflow(birth, floats)
     if birth.where == "call" and any(fnmatchcase(birth.op, p) for p in _MEANT_BY_COMPUTING):
-        if any(s.mask for s in birth.given):
+        if birth.nan and any(s.mask for s in birth.given):
             said.append("a row of its input may be all -inf (fully masked): PyTorch gives NaN there, MindSpore 0")
         return said
     if birth.where == "call" and birth.op:

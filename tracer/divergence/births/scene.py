@@ -41,12 +41,13 @@ def seen(what: str, value: Value | Parameter, *, mask: bool = False) -> Seen:
 
 @dataclass(frozen=True)
 class Scene:
-    """One step of a trace with the graph of its calls; `masks` are values whose infinities are no fault."""
+    """One step of a trace with the graph of its calls; `masks` and `buffers` hold infinities that are no fault."""
 
     skeleton: Skeleton
     step: Step
     graph: CallGraph
     masks: set[Key] = field(default_factory=set)
+    buffers: set[Place] = field(default_factory=set)
 
     def key(self, id_: CallId, side: str, value: Value) -> Key:
         """Which value this is."""
@@ -69,7 +70,7 @@ class Scene:
         """Is all finite that a call took, gave and holds?"""
         if self.spoilt_keys(id_, "input") or self.spoilt_keys(id_, "output"):
             return False
-        return not any(odd(value) for _, value in self.parameters(id_))
+        return not self.spoilt_parameters(id_)
 
     def events(self) -> Iterator[tuple[CallId, str]]:
         """Calls as they begin ("input") and end ("output"); what lies inside a unit is not looked at."""
@@ -122,6 +123,11 @@ class Scene:
             if place[0] == id_.path or (below(place[0], id_.path) and (node.unit or place[0] in self._silent))
         ]
 
+    def spoilt_parameters(self, id_: CallId) -> list[tuple[str, str, str]]:
+        """Those of them that are not finite, and no masks, as keys of a ledger."""
+        held = self.parameters(id_)
+        return [("parameter", *place) for place, value in held if odd(value) and place not in self.buffers]
+
     # ----------------------------------------------------------------------------------------------------------------
     # What a value was made of
     # ----------------------------------------------------------------------------------------------------------------
@@ -151,7 +157,11 @@ class Scene:
         """The parameters a call computes with, as they are told of."""
         prefix = "" if id_.path == ROOT else f"{id_.path}."
         return [
-            seen(f"parameter {'' if path == id_.path else path.removeprefix(prefix) + '.'}{name}", value)
+            seen(
+                f"parameter {'' if path == id_.path else path.removeprefix(prefix) + '.'}{name}",
+                value,
+                mask=(path, name) in self.buffers,
+            )
             for (path, name), value in self.parameters(id_)
         ]
 

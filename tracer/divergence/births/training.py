@@ -9,6 +9,7 @@ from tracer.divergence.births.born import Birth, Fate
 from tracer.divergence.births.forward import make_birth
 from tracer.divergence.births.ledger import Ledger
 from tracer.divergence.births.scene import Scene, odd, seen
+from tracer.divergence.births.words import place as place_of
 from tracer.trace.schema import Place, Step, Value
 from tracer.trace.views import full_name
 
@@ -139,8 +140,7 @@ def _born_words(births: Iterable[Birth]) -> str:
     first = next((birth for birth in births if not birth.healed), None)
     if first is None:
         return ""
-    place = {"loss": "the loss", "code": f"code of {first.name}"}.get(first.where, first.name)
-    return f", born in {place} ({first.phase})"
+    return f", born {place_of(first)} ({first.phase})"
 
 
 def _kind(scene: Scene, place: Place) -> str:

@@ -50,7 +50,8 @@ def value(birth: Birth) -> str:
         where["grad_output"] = f"the gradient of the output of {birth.after}"
     if birth.where == "loss":
         where |= {"output": "the loss", "grad_output": "the gradient that is sent back"}
-    said = f"{numbers(birth.nan, birth.inf)} of {birth.count} elements ({birth.dtype})"
+    elements = "1 element" if birth.count == 1 else f"{birth.count} elements"
+    said = f"{numbers(birth.nan, birth.inf)} of {elements} ({birth.dtype})"
     return f"{said} of {where[birth.side]}" if birth.side in where else said
 
 
