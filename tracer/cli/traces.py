@@ -28,6 +28,7 @@ Examples:
   tracer show pt.h5                    the tree of layers
   tracer show pt.h5 --depth 1          the net and its direct children
   tracer show pt.h5 blocks.2.mlp.act   one layer in full
+  tracer show pt.h5 --nan              where NaN and Inf were born
   tracer show pt.h5 --json -           for a program"""
 
 
@@ -129,10 +130,20 @@ def record(
 @click.argument("file", type=click.Path())
 @click.argument("path", required=False)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="How many levels below the net to show.")
-@click.option("--step", type=click.IntRange(min=0), default=0, metavar="N", help="Which step, from 0.")
+@click.option("--step", type=click.IntRange(min=0), metavar="N", help="Which step, from 0.")
+@click.option("--nan", is_flag=True, help="Where NaN and Inf were born; exits with 1 where any was.")
 @click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write it as JSON; - prints it.")
 @shared
-def show(*, file: str, path: str | None, depth: int | None, step: int, json_file: str | None, no_color: bool) -> int:
+def show(
+    *,
+    file: str,
+    path: str | None,
+    depth: int | None,
+    step: int | None,
+    nan: bool,
+    json_file: str | None,
+    no_color: bool,
+) -> int:
     """Show what is in one trace FILE: the tree of its layers, or one layer in full.
 
     PATH names the layer as the tree does, with all that stands before it ("blocks.2.mlp.act"); the net itself is
@@ -142,6 +153,11 @@ def show(*, file: str, path: str | None, depth: int | None, step: int, json_file
     from tracer.reports.contract import to_text
     from tracer.trace.reader import Trace
 
+    if nan:
+        if path is not None or depth is not None:
+            raise click.UsageError("--nan looks at the whole trace: leave out PATH and --depth")
+        return _show_nan(file, step, json_file, color=not no_color)
+    step = step or 0
     with Trace(file) as trace:
         skeleton = trace.skeleton
     if json_file is not None:
@@ -150,6 +166,23 @@ def show(*, file: str, path: str | None, depth: int | None, step: int, json_file
     if json_file != "-":
         print_out(_show_lines(skeleton, file, path, depth, step), color=not no_color)
     return 0
+
+
+def _show_nan(file: str, step: int | None, json_file: str | None, *, color: bool) -> int:
+    from rich.text import Text
+
+    from tracer import api
+    from tracer.reports.terminal import page_for
+
+    report = api.find_nan(file, step=step)
+    if json_file is not None:
+        write_out(json_file, report.to_json(), [file])
+    if json_file != "-":
+        page = page_for(sys.stdout)
+        lines = report.to_text(width=page.width).splitlines()
+        print_out((Text(page.clean(line)) for line in lines), color=color)
+    code: int = report.exit_code
+    return code
 
 
 def _show_lines(skeleton: Skeleton, file: str, path: str | None, depth: int | None, step: int) -> Iterator[Text]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import networkx as nx
 
 from tracer.divergence.alignment import Alignment, Pair
+from tracer.divergence.births import NotFinite, notes_births, survey_both
 from tracer.divergence.case import SIDES, Case, TraceLike, matches, open_case
 from tracer.divergence.causes import Cause
 from tracer.divergence.comparison import pairs_read
@@ -103,6 +104,8 @@ class Diagnosis:
     """Through the second origin and the next ones."""
     steps: tuple[StepRow, ...] = ()
     """Of training each step that both traces keep."""
+    not_finite: tuple[NotFinite, NotFinite] = (NotFinite(), NotFinite())
+    """Where NaN and Inf were born, in the reference and in the candidate."""
 
     @property
     def origin(self) -> Origin | None:
@@ -297,6 +300,7 @@ def told(
     roads = [road_through(case, flows.get(o.phase, case.flow), o) for o in origins[:_MOST_ROADS]]
     first = beforehand(case)
     odd = [] if origins else notes_not_finite(case, outputs(case))
+    born = survey_both(traces or case.traces)
     alignment = case.alignment
     pairs = [p for p in alignment.pairs if case.looks_at(p.reference, p.candidate)]
     judgeable = {
@@ -323,11 +327,20 @@ def told(
         roads[0] if roads else (),
         alignment,
         coverage,
-        (*first, *more, *drift_note(drift), *odd, *notes_drawing_code(case, origins), *notes(case, origins, quiet)),
+        (
+            *first,
+            *more,
+            *drift_note(drift),
+            *odd,
+            *notes_births(case, born),
+            *notes_drawing_code(case, origins),
+            *notes(case, origins, quiet),
+        ),
         pair_rows(case, backward, origins) if every else (),
         first,
         tuple(roads[1:]),
         steps,
+        born,
     )
 
 

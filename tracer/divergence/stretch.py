@@ -26,6 +26,17 @@ def stretch(graph: CallGraph, scope: CallId, point: Point, taker: CallId) -> str
     return _between(graph, graph.before(taker), taker, line) if point.side == "in" else None
 
 
+def lines_before(graph: CallGraph, taker: CallId) -> str | None:
+    """Where the code stands that made something for a call."""
+    line = graph.nodes[taker].call.source
+    return None if line is None else _between(graph, graph.before(taker), taker, line)
+
+
+def lines_after(graph: CallGraph, scope: CallId) -> str | None:
+    """Where the code stands that made last what a call gives."""
+    return _after(graph, graph.nodes[scope].children)
+
+
 def _between(graph: CallGraph, earlier: tuple[CallId, ...], taker: CallId, line: Source) -> str:
     if not earlier:
         return f"the lines up to {line}"

@@ -5,6 +5,7 @@ Keys may be added, none may be renamed or change its type within one version. En
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from tracer import __version__
 
 if TYPE_CHECKING:
     from tracer.divergence.alignment import Alignment, Alone, CallId, Group, Pair
+    from tracer.divergence.births import Birth
     from tracer.divergence.diagnosis import Cause, Coverage, Diagnosis, Origin, PairRow, RoadStep, Spot, TraceSide
     from tracer.divergence.metrics import Difference
     from tracer.divergence.training.steps import StepRow
@@ -46,10 +48,22 @@ def to_json(diagnosis: Diagnosis) -> Json:
     }
     if diagnosis.steps:
         report["steps"] = [_step(step) for step in diagnosis.steps]
+    if any(diagnosis.not_finite):
+        report["not_finite"] = {
+            side: [birth(one) for one in found.births]
+            for side, found in zip(("reference", "candidate"), diagnosis.not_finite, strict=True)
+        }
     if diagnosis.rows:
         report["rows"] = [_row(row) for row in diagnosis.rows]
     clean: Json = finite(report)
     return clean
+
+
+def birth(one: Birth) -> Json:
+    """Where NaN or Inf was born, with its sentence."""
+    from tracer.divergence.births.words import sentence
+
+    return {**dataclasses.asdict(one), "healed": one.healed, "sentence": sentence(one)}
 
 
 def to_text(document: Json) -> str:
