@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from tracer.trace.schema import (
     Place,
     UpdateGradient,
     Updates,
+    Value,
     When,
 )
 from tracer.trace.writer import TraceWriter
@@ -80,7 +81,7 @@ class StepRecorder:
         self._hooks = ExitStack()
         self._began = 0.0
         self._losses: list[float | None] = []
-        self._seen: list[tuple[Any, LossFacts]] = []
+        self._seen: list[_Seen] = []
         self._given: LossFacts | None = None
         self._updates = 0
         self._norm: float | None = None
@@ -147,6 +148,7 @@ class StepRecorder:
                 self._watcher.after_error()
         finally:
             self._hooks.close()
+        self._name_losses()
         self._seen.clear()
         self._given = None
         change = self._changed(kept) if error is None else None
@@ -195,17 +197,16 @@ class StepRecorder:
         """The user names a loss."""
         if self.kept is None:
             return
-        index = len(self._losses)
-        self._losses.append(self._trainer.mean(loss))
         if self.kept == "curve":
+            self._losses.append(self._trainer.mean(loss))
             return
-        facts = self._facts(loss)
-        if targets is not None and not _holds(facts.inputs, targets):
-            facts = replace(facts, inputs=(*facts.inputs, *leaves(targets, "targets")))
-        values, arrays = self._recorder.outside((Leaf("", loss), *facts.inputs))
-        row = Loss(self.number, index, values[0], facts.kind, facts.bases, facts.settings, values[1:], facts.source)
-        self._writer.write(row, arrays)
-        self._recorder.on_loss(loss, lambda gradient: self._sent_back(index, gradient))
+        seen = next((seen for seen in reversed(self._seen) if seen.output is loss), None)
+        if seen is None or (targets is not None and not _holds(seen.facts.inputs, targets)):
+            facts = seen.facts if seen is not None else self._facts(loss)
+            if targets is not None and not _holds(facts.inputs, targets):
+                facts = replace(facts, inputs=(*facts.inputs, *leaves(targets, "targets")))
+            seen = self._taken(loss, facts)
+        self._name(seen)
 
     def given(self, output: Any, targets: Sequence[Any], kind: str) -> None:
         """What the next loss is made of, where the caller knows it."""
@@ -213,11 +214,7 @@ class StepRecorder:
         self._given = LossFacts(kind, inputs=tuple(inputs))
 
     def _facts(self, loss: Any) -> LossFacts:
-        seen: LossFacts | None = next((facts for output, facts in reversed(self._seen) if output is loss), None)
-        made = None if seen is not None else self._trainer.made_by(loss)
-        given = self._given
-        if seen is not None:
-            return seen
+        made, given = self._trainer.made_by(loss), self._given
         if given is None:
             return made or LossFacts("")
         if made is None:
@@ -225,13 +222,57 @@ class StepRecorder:
         return replace(made, inputs=given.inputs)
 
     def _saw(self, output: Any, facts: LossFacts) -> None:
-        self._seen.append((output, facts))
+        """A layer beside the net was called: a loss, if what it got comes from the net."""
+        try:
+            if self._watcher.is_tensor(output):
+                self._seen.append(self._taken(output, facts))
+        except Exception as error:
+            self._recorder.failed(error)
 
-    def _sent_back(self, index: int, gradient: Any) -> None:
-        values, arrays = self._recorder.outside((Leaf("", gradient),))
-        if index == 0:
-            self._scale = self._trainer.mean(gradient)
-        self._writer.write(LossGradient(self.number, index, values[0]), arrays)
+    def _taken(self, loss: Any, facts: LossFacts) -> _Seen:
+        """What there is to say of a loss, copied now; and its gradient is waited for."""
+        values, arrays = self._recorder.outside((Leaf("", loss), *facts.inputs))
+        seen = _Seen(loss, facts, values, arrays, self._trainer.mean(loss))
+        self._recorder.on_loss(loss, lambda gradient: self._sent_back(seen, gradient))
+        return seen
+
+    def _sent_back(self, seen: _Seen, gradient: Any) -> None:
+        (value,), (array,) = self._recorder.outside((Leaf("", gradient),))
+        seen.gradient, seen.scale = (value, array), self._trainer.mean(gradient)
+        if seen.index is not None:
+            self._write_gradient(seen)
+
+    def _name(self, seen: _Seen) -> None:
+        """From now on it is a loss of the step."""
+        if seen.index is not None:
+            return
+        seen.index = len(self._losses)
+        self._losses.append(seen.mean)
+        facts, values = seen.facts, seen.values
+        row = Loss(
+            self.number, seen.index, values[0], facts.kind, facts.bases, facts.settings, values[1:], facts.source
+        )
+        self._writer.write(row, seen.arrays)
+        if seen.gradient is not None:
+            self._write_gradient(seen)
+
+    def _write_gradient(self, seen: _Seen) -> None:
+        if seen.gradient is None or seen.index is None:
+            return
+        if seen.index == 0:
+            self._scale = seen.scale
+        value, array = seen.gradient
+        self._writer.write(LossGradient(self.number, seen.index, value), (array,))
+
+    def _name_losses(self) -> None:
+        """Where the user named none, losses are those layers beside the net that made one number of what it gave; else
+        the last that got something from it."""
+        if self._losses:
+            return
+        of_net = [seen for seen in self._seen if any(value.maker is not None for value in seen.values[1:])]
+        ends = [seen for seen in of_net or self._seen if math.prod(seen.values[0].shape) == 1]
+        for seen in ends or of_net[-1:]:
+            self._name(seen)
 
     # -- updates ---------------------------------------------------------------------------------------------------
 
@@ -309,6 +350,21 @@ class StepRecorder:
                 continue
             (value,), arrays = self._recorder.outside((Leaf(fact.key, fact.value),))
             self._writer.write(OptimizerState(self.number, when, *place, fact.key, value), arrays)
+
+
+@dataclass
+class _Seen:
+    """A loss, or what may be one: its values as they were, and what came back from it. `index` is None until it is named
+    as one."""
+
+    output: Any
+    facts: LossFacts
+    values: tuple[Value, ...]
+    arrays: tuple[Array | None, ...]
+    mean: float | None
+    gradient: tuple[Value, Array | None] | None = None
+    scale: float | None = None
+    index: int | None = None
 
 
 def _optimizer(facts: OptimizerFacts, places: Mapping[int, Place]) -> Optimizer:

@@ -1,7 +1,7 @@
 """The phase `update`: parameters, buffers and what the optimizer remembers, after the step.
 
-Each parameter of the candidate is held against what the reference's rule makes of the candidate's own parameter, gradient
-and state (`updates.py`), so that nothing inherited counts, nor gradients that are rounding.
+Each parameter of the candidate is held against what the reference's rule makes of the candidate's own parameter,
+gradient and state (`updates.py`), so that nothing inherited counts, nor gradients that are rounding.
 """
 
 from __future__ import annotations
@@ -192,10 +192,7 @@ def _origin(
 ) -> Origin:
     first = here[0]
     group = _group(optimizers[0], first.pair.places[0])
-    together = [
-        one for one in judged if group is not None and one.pair.places[0] in optimizers[0].groups[group].parameters
-    ]
-    setting = bool(causes) and all(cause.name not in _OF_ALL for cause in causes)
+    setting = bool(causes) and causes[0].name not in _NO_SETTING
     worst = max(here, key=lambda one: one.finding.relative or 0.0)
     size, allowed = worst.finding.relative, worst.finding.allowed or 0.0
     difference = Difference(1.0 if size is None else size, allowed)
