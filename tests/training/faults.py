@@ -137,9 +137,7 @@ BACKWARD = (
         "attention_gets_no_gradient",
         "vit",
         "stop_gradient in every block, behind the attention; in the backward pass the last block comes first",
-        net=(
-            Edit("x = x + self.attn(self.norm1(x))", "x = x + ops.stop_gradient(self.attn(self.norm1(x)))"),
-        ),
+        net=(Edit("x = x + self.attn(self.norm1(x))", "x = x + ops.stop_gradient(self.attn(self.norm1(x)))"),),
         phase="backward",
         place="between",
         path="blocks.1",
@@ -269,7 +267,8 @@ GRADIENTS = (
         "clipped while the scale is still in them, so they end an eighth as long",
         Edit(
             "            if scaler:\n" + _UNSCALE,
-            "            gradients = ops.clip_by_global_norm(gradients, recipe.clip)\n            if scaler:\n" + _UNSCALE,
+            "            gradients = ops.clip_by_global_norm(gradients, recipe.clip)\n            if scaler:\n"
+            + _UNSCALE,
         ),
     ),
     _of_gradients(
@@ -355,9 +354,7 @@ def _of_update(
     word: str = "",
 ) -> Fault:
     words = (word,) if word else ()
-    return Fault(
-        name, "mlp", why, recipe, loop=loop, phase="update", steps=steps, place=place, path=path, words=words
-    )
+    return Fault(name, "mlp", why, recipe, loop=loop, phase="update", steps=steps, place=place, path=path, words=words)
 
 
 UPDATE = (

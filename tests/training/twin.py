@@ -80,7 +80,12 @@ TRAINED: Mapping[str, Trained] = {
             partial(_classes, (8, 16), 8),
             8,
         ),
-        Trained(TWINS["cnn_training"], partial(_classes, (4, 3, 16, 16), 10), 10, free={"conv1.bias": _ALL, "bn1.running_mean": _ALL}),
+        Trained(
+            TWINS["cnn_training"],
+            partial(_classes, (4, 3, 16, 16), 10),
+            10,
+            free={"conv1.bias": _ALL, "bn1.running_mean": _ALL},
+        ),
         Trained(
             TWINS["vit"],
             partial(_classes, (4, 3, 16, 16), 10),
