@@ -37,6 +37,7 @@ LOSSES = (
         by.SMOOTHED,
         "the reference smooths its labels",
         Edit(_CANDIDATE_LOSS, "logits, labels, weight=weight, ignore_index=recipe.ignored"),
+        twin="vit",
         words=("smoothing",),
     ),
     _of_loss(
@@ -44,6 +45,7 @@ LOSSES = (
         by.WEIGHTED,
         "the reference weighs its classes",
         Edit(_CANDIDATE_LOSS, "logits, labels, ignore_index=recipe.ignored"),
+        twin="cnn_training",
         words=("weight",),
     ),
     _of_loss(
@@ -239,8 +241,15 @@ SCALED_A_LITTLE = Recipe("scaled_a_little", scale=8.0, candidate_scale=8.0)
 CLIPPED_AND_SCALED = Recipe("clipped_and_scaled", clip=0.5, scale=8.0, candidate_scale=8.0)
 
 
-def _of_gradients(name: str, recipe: Recipe, why: str, *loop: Edit, path: str = "fc1.weight", word: str = "") -> Fault:
-    return Fault(name, "mlp", why, recipe, loop=loop, phase="gradients", path=path, words=(word,) if word else ())
+_FIRST = {"mlp": "fc1.weight", "cnn_training": "conv1.weight", "gpt": "transformer.wte.weight", "lstm": "embed.weight"}
+"""The first parameter of a net."""
+
+
+def _of_gradients(
+    name: str, recipe: Recipe, why: str, *loop: Edit, twin: str = "mlp", path: str | None = None, word: str = ""
+) -> Fault:
+    words = (word,) if word else ()
+    return Fault(name, twin, why, recipe, loop=loop, phase="gradients", path=path or _FIRST[twin], words=words)
 
 
 GRADIENTS = (
@@ -249,6 +258,7 @@ GRADIENTS = (
         by.CLIPPED,
         "clipped at five where the reference clips at a half",
         Edit(_CLIP, "gradients = ops.clip_by_global_norm(gradients, 5.0)"),
+        twin="gpt",
         word="clip",
     ),
     _of_gradients(
@@ -283,6 +293,7 @@ GRADIENTS = (
         by.ACCUMULATED,
         "three micro-batches are divided by four",
         Edit(_DIVIDE, "loss = loss / (recipe.micro_batches + 1)"),
+        twin="lstm",
         word="accumul",
     ),
     _of_gradients(
@@ -290,6 +301,7 @@ GRADIENTS = (
         by.ACCUMULATED,
         "only the last of three micro-batches is in the gradient",
         Edit(_ACCUMULATE, "gradients = found"),
+        twin="cnn_training",
         word="accumul",
     ),
     _of_gradients(
@@ -304,6 +316,7 @@ GRADIENTS = (
         SCALED_A_LITTLE,
         "the scale stays in the gradients",
         Edit(_UNSCALE, ""),
+        twin="cnn_training",
         word="scale",
     ),
     Fault(
@@ -348,13 +361,14 @@ def _of_update(
     recipe: Recipe,
     why: str,
     *loop: Edit,
+    twin: str = "mlp",
     steps: tuple[int, ...] = (0,),
     place: str | None = None,
     path: str | None = None,
     word: str = "",
 ) -> Fault:
     words = (word,) if word else ()
-    return Fault(name, "mlp", why, recipe, loop=loop, phase="update", steps=steps, place=place, path=path, words=words)
+    return Fault(name, twin, why, recipe, loop=loop, phase="update", steps=steps, place=place, path=path, words=words)
 
 
 UPDATE = (
@@ -371,6 +385,7 @@ UPDATE = (
         by.ADAM,
         "ten times the rate",
         Edit(_ADAM, _ADAM.replace("lr=recipe", "lr=10 * recipe")),
+        twin="vit",
         place="group",
         word="lr",
     ),
@@ -408,6 +423,7 @@ UPDATE = (
         by.ADAMW,
         "AdamWeightDecay corrects no moment",
         Edit(_ADAMW, f"return nn.AdamWeightDecay({_ALL}, eps=recipe.eps, weight_decay=recipe.decay)"),
+        twin="gpt",
         word="bias correction",
     ),
     _of_update(
@@ -430,6 +446,7 @@ UPDATE = (
         by.GROUPED,
         "the group that the reference spares decays as well",
         Edit('"params": spared, "weight_decay": 0.0', '"params": spared, "weight_decay": recipe.decay'),
+        twin="cnn_training",
         place="group",
         word="decay",
     ),
@@ -453,6 +470,7 @@ UPDATE = (
         by.MOMENTUM,
         "the first update is the same, the settings and the state are not",
         Edit(_MOMENTUM, _MOMENTUM.replace("0.9", "0.0")),
+        twin="lstm",
         steps=(0, 1),
         place="group",
         word="momentum",
