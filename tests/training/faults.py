@@ -484,9 +484,9 @@ UPDATE = (
         word="nesterov",
     ),
     _of_update(
-        "nesterov_of_another_kind",
+        "nesterov_that_does_nothing",
         by.NESTEROV,
-        "nn.Momentum has another rule for it",
+        "nn.Momentum says use_nesterov and on a CPU makes plain momentum of it, to the bit",
         Edit(_NESTEROV, f"return nn.Momentum({_ALL}, momentum=0.9, use_nesterov=True)"),
         word="nesterov",
     ),
