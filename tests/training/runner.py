@@ -1,4 +1,4 @@
-"""Runs what the tests look at, once: torch in this process, MindSpore in one process for each twin.
+"""Runs what the tests look at, once: torch in this process, MindSpore in processes of some jobs each.
 
 MindSpore's processes start with the first test and go on beside the tests.
 """
@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
-from itertools import groupby
 from pathlib import Path
 
 from tests.training import torch_side
@@ -21,6 +20,10 @@ from tests.training.fault import Fault
 from tests.training.job import Job, Left
 
 ROOT = Path(__file__).parents[2]
+AT_ONCE = 16
+"""Jobs of one MindSpore process: enough to make up for its start, few enough to keep two cores busy."""
+STEPS_OF_A_FAULT = 3
+"""The latest slip shows in the third step."""
 
 
 class MindSporeFailed(AssertionError):
@@ -29,7 +32,7 @@ class MindSporeFailed(AssertionError):
 
 def job_of(fault: Fault) -> Job:
     """The training that a fault is planted in."""
-    return Job(fault.twin, fault.recipe, fault.name)
+    return Job(fault.twin, fault.recipe, fault.name, count=STEPS_OF_A_FAULT)
 
 
 def reference_of(job: Job, fault: Fault | None = None) -> Job:
@@ -45,10 +48,11 @@ class Runner:
         self._pool = ThreadPoolExecutor(max_workers=2)
         self._torch = threading.Lock()
         self._ran: dict[str, Future[dict[str, str]]] = {}
+        # Jobs of one twin are run together: MindSpore compiles some things once for each shape.
         ordered = sorted(dict.fromkeys(jobs), key=lambda job: job.twin)
-        for twin, group in groupby(ordered, key=lambda job: job.twin):
-            members = list(group)
-            ran = self._pool.submit(self._run, f"{twin}.{len(members)}", members)
+        for first in range(0, len(ordered), AT_ONCE):
+            members = ordered[first : first + AT_ONCE]
+            ran = self._pool.submit(self._run, str(first), members)
             self._ran.update((job.name, ran) for job in members)
 
     def close(self) -> None:

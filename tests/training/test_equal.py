@@ -23,7 +23,11 @@ STYLES = {
     "Model.train": Job("mlp", by.MODEL_TRAIN, count=STEPS),
     "batch norm": Job("cnn_training", by.MOMENTUM, count=STEPS),
 }
-PAIRS = [pytest.param(job, replace(job, watched=False), id=style) for style, job in STYLES.items()]
+SLOW = {"accumulated", "batch norm"}
+PAIRS = [
+    pytest.param(job, replace(job, watched=False), id=style, marks=[pytest.mark.slow] if style in SLOW else [])
+    for style, job in STYLES.items()
+]
 
 
 def differing(runner: Runner, watched: Job, plain: Job, side: str) -> list[str]:
