@@ -1,0 +1,1 @@
+"""Nets of the training twins that the twins of single calls lack."""

@@ -1,0 +1,42 @@
+"""What is trained in every run of the tests, and what only before a release, because MindSpore takes its time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.training import recipe as by
+from tests.training.fault import Fault
+from tests.training.faults import FAULTS
+from tests.training.job import Job
+from tests.training.recipe import Recipe
+from tests.training.twin import TRAINED
+
+_OFTEN = {
+    "mlp": (*by.OPTIMIZERS, *by.OPTIONS),
+    "cnn_training": (by.MOMENTUM, by.ADAMW),
+    "vit": (by.ADAMW,),
+    "gpt": (by.MOMENTUM,),
+    "lstm": (by.ADAMW,),
+}
+
+
+def _jobs(recipes: dict[str, tuple[Recipe, ...]]) -> list[Job]:
+    return [Job(twin, recipe) for twin, some in recipes.items() for recipe in some]
+
+
+OFTEN = _jobs(_OFTEN)
+SELDOM = [job for job in _jobs(dict.fromkeys(TRAINED, (*by.OPTIMIZERS, *by.OPTIONS))) if job not in OFTEN]
+
+
+_SLOW_TO_TRAIN = {"vit", "gpt", "lstm"}
+
+
+def parameters(*faults: Fault) -> list[object]:
+    """Faults for a test: those in the larger nets are slow."""
+    return [
+        pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.twin in _SLOW_TO_TRAIN else [])
+        for fault in faults
+    ]
+
+
+ALL_FAULTS = parameters(*FAULTS.values())
