@@ -23,24 +23,27 @@ def mindspore(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Taken
     """Steps by the name of a job; those that begin with "port " got gradients that differ by rounding."""
     pytest.importorskip("mindspore")
     folder = tmp_path_factory.mktemp("rules")
-    arrays: dict[str, np.ndarray] = {}
-    for prefix, wanted, given in (("", jobs.MINDSPORE, drawn()), ("port ", jobs.PORTS, nearly(drawn()))):
-        named = [{**job, "name": prefix + job["name"]} for job in wanted]
-        (folder / "jobs.json").write_text(json.dumps(named), encoding="utf-8")
-        np.savez(folder / "given.npz", **given)
-        command = [sys.executable, "-m", "tests.training_rules.mindspore_steps"]
-        run = subprocess.run(
-            [*command, *(str(folder / name) for name in ("jobs.json", "given.npz", "out.npz"))],
-            cwd=ROOT,
-            env={**os.environ, "GLOG_v": "3", "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr[-2000:]
-        with np.load(folder / "out.npz") as file:
-            arrays.update({name: file[name] for name in file.files})
+    named = [*jobs.MINDSPORE, *({**job, "name": f"port {job['name']}", "given": "port "} for job in jobs.PORTS)]
+    (folder / "jobs.json").write_text(json.dumps(named), encoding="utf-8")
+    ports = {f"port {key}": value for key, value in nearly(drawn()).items()}
+    np.savez(folder / "given.npz", **drawn(), **ports)
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.training_rules.mindspore_steps",
+            *(str(folder / name) for name in ("jobs.json", "given.npz", "out.npz")),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "GLOG_v": "3", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    with np.load(folder / "out.npz") as file:
+        arrays = {name: file[name] for name in file.files}
 
     def taken(name: str) -> Taken:
         assert f"{name}|error" not in arrays, str(arrays.get(f"{name}|error"))

@@ -31,6 +31,8 @@ def _steps(job: dict[str, Any], given: dict[str, np.ndarray]) -> dict[str, Any]:
     import mindspore
     from mindspore import Parameter, Tensor
 
+    begin = job.get("given", "")
+    given = {key[len(begin) :]: value for key, value in given.items() if key.startswith(begin)}
     names = [key[6:] for key in given if key.startswith("start.")]
     parameters = [Parameter(Tensor(given[f"start.{name}"]), name=name) for name in names]
     made = mindspore

@@ -56,6 +56,12 @@ class Taken:
         )
         return Optimizer(facts["kind"], tuple(facts["bases"]), facts["settings"], groups)
 
+    def saying(self, **settings: Any) -> Taken:
+        """The same steps of an optimizer that says other things of itself."""
+        raw = self.arrays["facts"]
+        groups = [{**group, "arguments": {**group["arguments"], **settings}} for group in raw["groups"]]
+        return Taken(self.framework, {**self.arrays, "facts": {**raw, "groups": groups}})
+
     def rule(self, name: str) -> RuleMeaning:
         """The meaning of the group that holds a parameter."""
         place = tuple(name.split("."))

@@ -28,6 +28,10 @@ def take(job: dict[str, Any], given: dict[str, np.ndarray]) -> dict[str, Any]:
         }
     }
     for step in range(job.get("steps", 5)):
+        for group in optimizer.param_groups:
+            group["lr"] = job.get("rates", {}).get(step, group["lr"])
+        if step == job.get("forgets"):
+            optimizer.state.clear()
         _state(out, optimizer, parameters, f"{step}.before")
         for name, parameter in parameters.items():
             gradient = (given[f"gradient.{step}.{name}"] * job.get("scale", 1)).astype(np.float32)
