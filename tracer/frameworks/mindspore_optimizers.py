@@ -33,8 +33,8 @@ _NN_COMMON = {"lr": _LR, "weight_decay": "weight_decay", "loss_scale": "loss_sca
 _NN_DEFAULTS: dict[str, Plain] = {"weight_decay": 0.0, "loss_scale": 1.0}
 
 _EPS_NOTE = (
-    "{kind} adds eps to the root of the second moment before its bias correction, PyTorch's Adam after it: in the first "
-    "steps its eps acts as one that is larger (31 times at the first step with beta2=0.999)"
+    "{kind} adds eps to the root of the second moment before its bias correction, PyTorch's Adam after it: in the "
+    "first steps its eps acts as one that is larger (31 times at the first step with beta2=0.999)"
 )
 _ADAM_NOTES = {"eps_placement": _EPS_NOTE}
 _DECAY_NOTE = (
@@ -139,8 +139,8 @@ _NN_RMSPROP = OptimizerRule(
             "much smaller"
         ),
         "eps_placement": (
-            "nn.RMSProp adds epsilon inside the root with centered=True, and else (on CPU) beside it in whole blocks of "
-            "elements and inside in the rest; PyTorch's RMSprop adds it beside the root"
+            "nn.RMSProp adds epsilon inside the root with centered=True, and else (on CPU) beside it in whole blocks "
+            "of elements and inside in the rest; PyTorch's RMSprop adds it beside the root"
         ),
         "skips_gamma_beta": _DECAY_NOTE,
     },
@@ -347,7 +347,8 @@ _EXPERIMENTAL_OTHERS = (
 _MINT = {"in_place": False}
 _MINT_NOTES = {
     "in_place": (
-        "mindspore.mint.optim updates by in-place calls, which on CPU only return their result: no parameter ever changes"
+        "mindspore.mint.optim updates by in-place calls, which on CPU only return their result: no parameter "
+        "ever changes"
     )
 }
 

@@ -1,4 +1,4 @@
-"""What a row of a framework's table of optimizers says. The tables are `torch_optimizers.py`, `mindspore_optimizers.py`."""
+"""What a row of a framework's table of optimizers says: `torch_optimizers.py`, `mindspore_optimizers.py`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ class OptimizerRule:
 
     `rule` is a function's name in `divergence/training/update_rules.py`. `settings` gives for each common word (torch's
     name, with betas, etas and step_sizes taken apart: "beta1", "step_size_max") what the class calls it; several
-    spellings are parted by "|", and "betas.0" is the first of a pair. `defaults` are those of the constructor, in common
-    words; a word that is missing must be given, unless `fixed` has it: numbers that the class has and no argument sets. `states` gives for each common word of a state what the class calls it.
-    `quirks` is what the class does and no setting says (see `QUIRKS`).
-    `notes` are sentences for a reader, by the common word of the setting or quirk that they explain.
+    spellings are parted by "|", and "betas.0" is the first of a pair. `defaults` are those of the constructor, in
+    common words; a word that is missing must be given, unless `fixed` has it: numbers that the class has and no
+    argument sets. `states` gives for each common word of a state what the class calls it. `quirks` is what the class
+    does and no setting says (see `QUIRKS`). `notes` are sentences for a reader, by the common word of the setting or
+    quirk that they explain.
     """
 
     kinds: tuple[str, ...]
@@ -46,7 +47,8 @@ QUIRKS: Mapping[str, Plain] = {
 
 - `eps_placement`: where eps stands in Adam and its kin: "corrected" beside the root of the corrected second moment
   (torch), "plain" beside the root of the raw one, so that the bias correction does not scale it; in others "outside"
-  or "inside" the root, or "mixed" where the kernel does now one, now the other; in Adamax "maximum" (inside the running maximum) or "outside".
+  or "inside" the root, or "mixed" where the kernel does now one, now the other; in Adamax "maximum" (inside the
+  running maximum) or "outside".
 - `eps_placement_centered`: the same where RMSprop is centered, if it is another one.
 - `ignores_amsgrad`: is the setting taken and never used?
 - `bias_correction`: are the moments of Adam corrected for their start at zero?

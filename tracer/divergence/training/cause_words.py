@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tracer.divergence.training.rule_meanings import RuleMeaning
 from tracer.divergence.training.updates import ParameterUpdate
-
-if TYPE_CHECKING:
-    from tracer.divergence.training.update_causes import Schedule
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,14 @@ class UpdateCause:
     sentence: str
     edit_hint: str = ""
     parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rates of one side by step, as far as they were recorded: to tell a schedule that is a step off."""
+
+    previous: float | None = None
+    coming: float | None = None
 
 
 _ALIGNED = {
@@ -74,8 +78,8 @@ _TRUTHS = {
 
 
 _DECAY = (
-    "the reference takes weight decay off the parameter (decoupled, as AdamW), the candidate adds it to the gradient (L2, "
-    "as Adam)"
+    "the reference takes weight decay off the parameter (decoupled, as AdamW), the candidate adds it to the gradient "
+    "(L2, as Adam)"
 )
 
 
@@ -113,7 +117,7 @@ def shown(rule: RuleMeaning, word: str) -> str:
 
 
 def _default(rule: RuleMeaning, word: str) -> str:
-    """ ", which is its default" where the value is that of the constructor."""
+    """Says so where the value is that of the constructor."""
     value = rule.defaults.get(word)
     same = isinstance(value, int | float) and abs(float(value) - rule.hyper.get(word, 0.0)) <= 1e-6 * abs(float(value))
     return f", the default of {rule.call}" if same and word in rule.hyper else ""
@@ -224,8 +228,8 @@ def not_moved(pairs: Sequence[ParameterUpdate], *, whole: bool) -> UpdateCause:
 def moved_without_gradient(pairs: Sequence[ParameterUpdate]) -> UpdateCause:
     """Weight decay or momentum moves what the reference passes over."""
     said = (
-        "the reference's optimizer passes over parameters without a gradient, the candidate's gets zeros and moves them "
-        "by weight decay or momentum"
+        "the reference's optimizer passes over parameters without a gradient, the candidate's gets zeros and moves "
+        "them by weight decay or momentum"
     )
     hint = "give the candidate's optimizer only the parameters that are trained"
     return UpdateCause("frozen", "passed over", "moved", said, hint, _names(pairs))
@@ -296,14 +300,9 @@ def other_rate(
 ) -> UpdateCause:
     """The candidate's steps are a factor larger than its rule makes them."""
     rate, own = base.number("lr") * factor, reference.number("lr")
-    for schedule in schedules:
-        for which, value in (("the step before", schedule.previous), ("the step behind", schedule.coming)):
-            if value is not None and value > 0 and abs(rate / value - 1) < 1e-4:
-                said = (
-                    f"the candidate updates with {rate:.6g}, the learning rate of {which}: its schedule is a step off"
-                )
-                hint = "step the schedule where the reference does: behind the optimizer's step, or before it"
-                return UpdateCause("schedule", f"{own:g}", f"{rate:.6g}", said, hint, _names(pairs))
+    off_by_one = schedule(reference, candidate.with_words(lr=rate), schedules, pairs)
+    if off_by_one is not None:
+        return off_by_one
     if factor < 0:
         said = f"the candidate steps the other way, {abs(factor):.6g} times as far"
         return UpdateCause("maximize", f"{own:g}", f"{rate:.6g}", said, "", _names(pairs))
@@ -336,4 +335,7 @@ def unknown_rule(reference: RuleMeaning, candidate: RuleMeaning) -> str:
 def unexplained(candidate: RuleMeaning, pairs: Sequence[ParameterUpdate]) -> str:
     """Said where nothing that is tried makes the numbers."""
     first = ", ".join(pair.name for pair in pairs[:3])
-    return f"the candidate's update is neither that of {candidate.kind} with its settings, nor any that was tried ({first})"
+    return (
+        f"the candidate's update is neither that of {candidate.kind} with its settings, nor any that was tried "
+        f"({first})"
+    )

@@ -20,9 +20,9 @@ TABLES: Mapping[str, tuple[OptimizerRule, ...]] = {"torch": TORCH_OPTIMIZERS, "m
 class RuleMeaning:
     """How one group of an optimizer updates its parameters.
 
-    `rule` is "" of a class that no table knows. `hyper` are its settings in common words ("lr", "beta1", "weight_decay"),
-    all of them numbers or truths; `quirks` what the class does and no setting says. `kind` is the class, `call` the name
-    under which a user imports it, `own_words` what the class calls each setting, `defaults` what its constructor takes.
+    `rule` is "" of a class that no table knows. `hyper` are its settings in common words ("lr", "beta1", ...), all of
+    them numbers or truths; `quirks` what the class does and no setting says. `kind` is the class, `call` the name under
+    which a user imports it, `own_words` what the class calls each setting, `defaults` what its constructor takes.
     `missing` are settings that were not recorded and have no default. `parameters` are those of the group.
     """
 

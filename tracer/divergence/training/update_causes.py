@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tracer.divergence.training import cause_words
-from tracer.divergence.training.cause_words import UpdateCause
+from tracer.divergence.training.cause_words import Schedule, UpdateCause
 from tracer.divergence.training.rule_meanings import RuleMeaning
 from tracer.divergence.training.update_rules import Array, Updated, states_in_common_words
 from tracer.divergence.training.updates import (
@@ -26,6 +26,8 @@ from tracer.divergence.training.updates import (
 )
 from tracer.trace.schema import Plain
 
+__all__ = ["Explanation", "Schedule", "UpdateCause", "explain", "some_elements", "words_apart"]
+
 _ELEMENTS = 4096
 """How many elements of a parameter a hypothesis is tried on."""
 
@@ -40,14 +42,6 @@ class Explanation:
 
     causes: tuple[UpdateCause, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Learning rates of one side by step, as far as they were recorded: to tell a schedule that is a step off."""
-
-    previous: float | None = None
-    coming: float | None = None
 
 
 def explain(

@@ -1,4 +1,4 @@
-"""Optimizers by the textbook, in float64: what a rule makes of a parameter, its gradient and what is remembered of it."""
+"""Optimizers by the textbook, in float64: what a rule makes of a parameter, its gradient and its state."""
 
 from __future__ import annotations
 

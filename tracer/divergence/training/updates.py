@@ -34,9 +34,9 @@ _SCALARS = ("step", "mu_product", "eta", "mu", "fresh")
 class SideUpdate:
     """What one side's optimizer had of a parameter, and what it made of it. None is what was not recorded.
 
-    `gradient` is as the optimizer got it. The states are by the optimizer's own names, those that belong to no parameter
-    (a step count) included. `resolution` is the relative rounding of the parameter's dtype, where the arrays hold it in
-    a wider one (bfloat16: 2 ** -8).
+    `gradient` is as the optimizer got it. The states are by the optimizer's own names, those that belong to no
+    parameter (a step count) included. `resolution` is the relative rounding of the parameter's dtype, where the arrays
+    hold it in a wider one (bfloat16: 2 ** -8).
     """
 
     before: Recorded | None = None
@@ -283,10 +283,10 @@ def _without_gradient(pair: ParameterUpdate) -> UpdateFinding:
     reference, candidate = pair.reference, pair.candidate
     if not reference.moved and not candidate.moved:
         return UpdateFinding("agree", "updates", 0.0, 0.0, "neither side changed it: one of them had no gradient")
-    if reference.gradient is None and candidate.gradient is not None and not np.any(candidate.gradient):
-        if candidate.moved and not reference.moved:
-            reason = "the reference's optimizer passed over it (no gradient), the candidate's moved it by zeros"
-            return UpdateFinding("differ", "updates", None, 0.0, reason)
+    zeros = reference.gradient is None and candidate.gradient is not None and not np.any(candidate.gradient)
+    if zeros and candidate.moved and not reference.moved:
+        reason = "the reference's optimizer passed over it (no gradient), the candidate's moved it by zeros"
+        return UpdateFinding("differ", "updates", None, 0.0, reason)
     if candidate.gradient is None and reference.gradient is not None and reference.moved and not candidate.moved:
         return UpdateFinding("differ", "updates", 1.0, 0.0, "the candidate's optimizer got no gradient")
     return UpdateFinding("cannot tell", reason="one side's optimizer got no gradient of it")
