@@ -378,7 +378,7 @@ UPDATE = (
         "MindSpore's SGD has a learning rate of its own, 0.1",
         Edit(_SGD, "return nn.SGD(net.trainable_params())"),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "rate_ten_times",
@@ -387,7 +387,7 @@ UPDATE = (
         Edit(_ADAM, _ADAM.replace("lr=recipe", "lr=10 * recipe")),
         twin="vit",
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "maximizes",
@@ -506,7 +506,7 @@ UPDATE = (
         Edit(_LAST, "            if scheduler:\n                scheduler.step()\n            optimizer(gradients)"),
         steps=(1,),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "schedule_never_steps",
@@ -515,7 +515,7 @@ UPDATE = (
         Edit(_LAST, "            optimizer(gradients)"),
         steps=(2,),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "schedule_of_another_factor",
@@ -524,7 +524,7 @@ UPDATE = (
         Edit("step_size=2, gamma=0.5", "step_size=2, gamma=0.2"),
         steps=(2,),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "updates_that_never_happen",
