@@ -366,9 +366,22 @@ def _of_update(
     place: str | None = None,
     path: str | None = None,
     word: str = "",
+    or_phase: str | None = None,
 ) -> Fault:
     words = (word,) if word else ()
-    return Fault(name, twin, why, recipe, loop=loop, phase="update", steps=steps, place=place, path=path, words=words)
+    return Fault(
+        name,
+        twin,
+        why,
+        recipe,
+        loop=loop,
+        phase="update",
+        or_phase=or_phase,
+        steps=steps,
+        place=place,
+        path=path,
+        words=words,
+    )
 
 
 UPDATE = (
@@ -537,19 +550,19 @@ UPDATE = (
     _of_update(
         "copies_are_trained",
         by.SGD,
-        "the optimizer has copies of the parameters; the net's own never change",
+        "the optimizer has copies of the parameters; the net's own are in no group and never change",
         Edit(
             _TRAINABLE,
             "    trained = [ms.Parameter(ms.Tensor(p.asnumpy()), name=p.name) for p in net.trainable_params()]\n    if not",
         ),
         Edit("trained = list(optimizer.parameters)", "trained = net.trainable_params()"),
+        or_phase="gradients",
     ),
     _of_update(
         "updated_twice",
         by.SGD,
         "every step is made twice",
         Edit("            optimizer(gradients)", "            optimizer(gradients)\n            optimizer(gradients)"),
-        path="fc1.weight",
     ),
     Fault(
         "batch_norm_momentum_copied",
