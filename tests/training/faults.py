@@ -280,6 +280,7 @@ GRADIENTS = (
             "            gradients = ops.clip_by_global_norm(gradients, recipe.clip)\n            if scaler:\n"
             + _UNSCALE,
         ),
+        word="clip",
     ),
     _of_gradients(
         "divisor_missing",
