@@ -280,6 +280,7 @@ GRADIENTS = (
             "            gradients = ops.clip_by_global_norm(gradients, recipe.clip)\n            if scaler:\n"
             + _UNSCALE,
         ),
+        word="clip",
     ),
     _of_gradients(
         "divisor_missing",
@@ -366,9 +367,22 @@ def _of_update(
     place: str | None = None,
     path: str | None = None,
     word: str = "",
+    or_phase: str | None = None,
 ) -> Fault:
     words = (word,) if word else ()
-    return Fault(name, twin, why, recipe, loop=loop, phase="update", steps=steps, place=place, path=path, words=words)
+    return Fault(
+        name,
+        twin,
+        why,
+        recipe,
+        loop=loop,
+        phase="update",
+        or_phase=or_phase,
+        steps=steps,
+        place=place,
+        path=path,
+        words=words,
+    )
 
 
 UPDATE = (
@@ -378,7 +392,7 @@ UPDATE = (
         "MindSpore's SGD has a learning rate of its own, 0.1",
         Edit(_SGD, "return nn.SGD(net.trainable_params())"),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "rate_ten_times",
@@ -387,7 +401,7 @@ UPDATE = (
         Edit(_ADAM, _ADAM.replace("lr=recipe", "lr=10 * recipe")),
         twin="vit",
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "maximizes",
@@ -506,7 +520,7 @@ UPDATE = (
         Edit(_LAST, "            if scheduler:\n                scheduler.step()\n            optimizer(gradients)"),
         steps=(1,),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "schedule_never_steps",
@@ -515,7 +529,7 @@ UPDATE = (
         Edit(_LAST, "            optimizer(gradients)"),
         steps=(2,),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "schedule_of_another_factor",
@@ -524,7 +538,7 @@ UPDATE = (
         Edit("step_size=2, gamma=0.5", "step_size=2, gamma=0.2"),
         steps=(2,),
         place="group",
-        word="lr",
+        word="learning rate",
     ),
     _of_update(
         "updates_that_never_happen",
@@ -537,19 +551,19 @@ UPDATE = (
     _of_update(
         "copies_are_trained",
         by.SGD,
-        "the optimizer has copies of the parameters; the net's own never change",
+        "the optimizer has copies of the parameters; the net's own are in no group and never change",
         Edit(
             _TRAINABLE,
             "    trained = [ms.Parameter(ms.Tensor(p.asnumpy()), name=p.name) for p in net.trainable_params()]\n    if not",
         ),
         Edit("trained = list(optimizer.parameters)", "trained = net.trainable_params()"),
+        or_phase="gradients",
     ),
     _of_update(
         "updated_twice",
         by.SGD,
         "every step is made twice",
         Edit("            optimizer(gradients)", "            optimizer(gradients)\n            optimizer(gradients)"),
-        path="fc1.weight",
     ),
     Fault(
         "batch_norm_momentum_copied",

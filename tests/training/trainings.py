@@ -28,14 +28,14 @@ OFTEN = _jobs(_OFTEN)
 SELDOM = [job for job in _jobs(dict.fromkeys(TRAINED, (*by.OPTIMIZERS, *by.OPTIONS))) if job not in OFTEN]
 
 
-_SLOW_TO_TRAIN = {"vit", "gpt", "lstm"}
+_OF_BATCH_NORM = {"not_in_training_mode", "batch_norm_momentum_copied"}
 
 
 def parameters(*faults: Fault) -> list[object]:
-    """Faults for a test: those in the larger nets are slow."""
+    """Faults for a test: those in the larger nets are slow, but for what no other net can show."""
+    slow = {fault.name for fault in faults if fault.twin != "mlp"} - _OF_BATCH_NORM
     return [
-        pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.twin in _SLOW_TO_TRAIN else [])
-        for fault in faults
+        pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.name in slow else []) for fault in faults
     ]
 
 
