@@ -661,7 +661,8 @@ def _values(bank: Bank, id_: CallId, side: str) -> tuple[Value, ...]:
     if side == "grad_out":
         return tuple(v for v in node.call.grad_outputs if v.kind == "tensor")
     if side == "grad_in":
-        return tuple(v for v in node.call.grad_inputs if v.kind == "tensor")
+        back = node.call.grad_inputs or (node.call.grad_outputs if node.meaning.op == "identity" else ())
+        return tuple(v for v in back if v.kind == "tensor")
     return tuple(_gradients(bank, id_.path).values())
 
 

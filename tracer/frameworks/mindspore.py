@@ -632,8 +632,11 @@ def _children(cell: Any) -> list[tuple[str, Any]]:
 
 
 def _reads_once(cell: Any) -> bool:
-    """Is it one of MindSpore's own `READS_ONCE` layers? A class of the user's may do anything."""
+    """Is it one of MindSpore's own `READS_ONCE` layers? A class of the user's may do anything, but for one with a
+    `bprop` of its own, which is one operation to whoever goes backward."""
     kind = type(cell)
+    if getattr(cell, "has_bprop", False):
+        return True
     return kind.__name__ in READS_ONCE and kind.__module__.startswith("mindspore.")
 
 

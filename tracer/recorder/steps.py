@@ -354,8 +354,8 @@ class StepRecorder:
 
 @dataclass
 class _Seen:
-    """A loss, or what may be one: its values as they were, and what came back from it. `index` is None until it is named
-    as one."""
+    """A loss, or what may be one: its values as they were, and what came back from it. `index` is None until it is
+    named as one."""
 
     output: Any
     facts: LossFacts

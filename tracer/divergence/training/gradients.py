@@ -178,15 +178,22 @@ def _uniform(
             by = [f"{1 / f:.4g}" if f else "0" for f in (ours, theirs)]
             said = f"of {count} backward passes the reference divides the sum by {by[0]}, the candidate by {by[1]}"
             return GradientCause("accumulation", ours, theirs, said)
+    early = _clipped_too_early(norms, clipped, scales)
+    if early is not None:
+        return early
     for side, (factor, scale) in enumerate(zip((ours, theirs), scales, strict=True)):
         other = (ours, theirs)[1 - side]
-        if abs(scale) not in (0.0, 1.0) and same(factor / other, scale, 2e-3):
+        if abs(scale) not in (0.0, 1.0) and not clipped[side] and same(factor / other, scale, 2e-3):
             word = ("reference", "candidate")[side]
             said = f"the loss of the {word} was scaled by {scale:.6g}, and its gradients were never divided by that"
             return GradientCause("loss_scale", ours, theirs, said)
     if any(clipped):
         said = f"the gradients of the reference are {words[0]}, those of the candidate {words[1]}"
         return GradientCause("clip_grad_norm", clipped[0], clipped[1], said)
+    if max(counts) > 1 and ratio not in (0.0, math.inf):
+        by = [f"{1 / f:.4g}" if f else "0" for f in (ours, theirs)]
+        said = f"the reference divides the sum of {counts[0]} backward passes by {by[0]}, the candidate that of {counts[1]}"
+        return GradientCause("accumulation", ours, theirs, f"{said} by {by[1]}")
     if ratio == 0.0 or ours == 0.0:
         word = "candidate" if ratio == 0.0 else "reference"
         return GradientCause("lost", ours, theirs, f"the optimizer of the {word} gets zeros")
@@ -194,6 +201,24 @@ def _uniform(
     if same(ratio, -1.0):
         said = "the candidate's optimizer gets its gradients negated"
     return GradientCause("scale", ours, theirs, said)
+
+
+def _clipped_too_early(
+    norms: tuple[float, float], clipped: Sequence[float | None], scales: tuple[float, float]
+) -> GradientCause | None:
+    """Gradients that were clipped while the loss's scale was still on them: their norm is the limit over the scale."""
+    for side, word in enumerate(("reference", "candidate")):
+        limit = norms[side] * abs(scales[side])
+        if abs(scales[side]) in (0.0, 1.0) or clipped[side] or not clipped[1 - side] or not _plain(limit):
+            continue
+        said = (
+            f"the {word}'s gradients were clipped to the norm {limit:.4g} while the loss's scale {scales[side]:g} was "
+            f"still on them, and divided by it afterwards: their norm is {norms[side]:.4g}, that of the other side "
+            f"{norms[1 - side]:.4g}"
+        )
+        own, others = (limit, clipped[1]) if side == 0 else (clipped[0], limit)
+        return GradientCause("clip_grad_norm", own, others, said)
+    return None
 
 
 def _lost(ours: tuple[float, ...] | None, theirs: tuple[float, ...] | None) -> GradientCause | None:

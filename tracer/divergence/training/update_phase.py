@@ -14,6 +14,7 @@ import numpy as np
 
 from tracer.divergence.case import SIDES, Case
 from tracer.divergence.causes import Cause, setting_causes
+from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import Array, Difference, rounding
 from tracer.divergence.places import Origin, Spot, spot
@@ -28,6 +29,9 @@ from tracer.trace.schema import Optimizer, Place, Step, Value
 
 _NO_SETTING = frozenset({"in_place", "frozen", "groups", "state", "kind of gradient"})
 """Causes that are no setting of an optimizer's: they are told at the first parameter, not at its group."""
+
+_OF_EPS = 0.02
+"""Relative L2 of updates up to which the place of eps is no fault (1e-8 in both frameworks: 1e-3 to 1e-2)."""
 
 _MOVED_ALIKE = 2e-3
 """Relative difference of two changes of a buffer that is none: moving statistics of equal inputs."""
@@ -92,6 +96,12 @@ def judge_update(
     wrong = [one for one in judged if one.finding.verdict == "differ"]
     told = explain([one.update for one in judged], *(_schedule(n, before, behind) for n in (0, 1)))
     notes = (*_free(case, traces, judged), *told.notes, *_unjudged(judged))
+    if wrong and _only_eps(wrong, told.causes):
+        notes = (
+            *(f"{cause.sentence}: a difference of {_worst(wrong):.1e} in these updates" for cause in told.causes),
+            *notes,
+        )
+        wrong = []
     if wrong:
         origins = _origins(case, judged, wrong, told.causes, (optimizers[0], optimizers[1]))
         return UpdatePhase(PhaseRow("diverged", apart), (*origins, *statistics), notes)
@@ -99,6 +109,24 @@ def judge_update(
         return UpdatePhase(PhaseRow("diverged", apart), statistics, notes)
     known = any(one.finding.verdict == "agree" for one in judged)
     return UpdatePhase(PhaseRow("agree" if known else "not judged", apart, "" if known else _why(judged)), (), notes)
+
+
+def _only_eps(wrong: Sequence[_Judged], causes: Sequence[UpdateCause]) -> bool:
+    """Is the place of a small eps all that differs? Both frameworks have their own, nobody can write it otherwise, and
+    with the usual eps it shows only where gradients are small."""
+    return bool(causes) and all(cause.name == "eps_placement" for cause in causes) and _worst(wrong) <= _OF_EPS
+
+
+def _worst(wrong: Sequence[_Judged]) -> float:
+    """How far all these updates together are off, relative to their size."""
+    squares = error = 0.0
+    for one in wrong:
+        side = one.update.candidate
+        if side.before is None or side.after is None or one.finding.relative is None:
+            continue
+        size = float(np.sum((side.after.astype(np.float64) - side.before) ** 2))
+        squares, error = squares + size, error + size * one.finding.relative**2
+    return math.sqrt(error / squares) if squares else 1.0
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -309,7 +337,7 @@ def _moving_statistics(
         size = max(float(np.linalg.norm(ours)), float(np.linalg.norm(theirs)))
         off = float(np.linalg.norm(theirs - ours))
         inherited = float(np.linalg.norm(np.ravel(c0).astype(np.float64) - np.ravel(r0)))
-        floor = 8 * rounding(str(r0.dtype)) * float(np.linalg.norm(r1))
+        floor = 8 * rounding(str(r0.dtype)) * float(np.linalg.norm(r1)) + _by_input(case, pair.layers, r0.size)
         if not size or off <= max(_MOVED_ALIKE * size, 3 * inherited, floor) or pair.layers[0] in found:
             continue
         nodes = case.graphs[0].nodes.get(pair.layers[0]), case.graphs[1].nodes.get(pair.layers[1])
@@ -327,6 +355,23 @@ def _moving_statistics(
         difference = Difference(off / max(float(np.linalg.norm(ours)), 1e-300), _MOVED_ALIKE)
         found[pair.layers[0]] = Origin("update", "layer", *spots, difference, None, tuple(causes), sentence=said)
     return tuple(found.values())
+
+
+def _by_input(case: Case, layers: tuple[CallId, CallId], count: int) -> float:
+    """The L2 by which statistics of what came into a layer may differ, as that itself does: by its error in the mean,
+    by twice its spread times its error in the variance."""
+    most = 0.0
+    for node_id, partner in case.alignment.candidate_of.items():
+        if node_id.path != layers[0].path or node_id not in case.graphs[0].nodes:
+            continue
+        point = Point(node_id, partner, "in")
+        difference = case.comparison.judge(point) if point in case.flow.graph else None
+        given = next((v.statistics for v in case.graphs[0].nodes[node_id].inputs if v.statistics), None)
+        if difference is None or difference.rms_error is None or given is None or not given.count:
+            continue
+        spread = (given.l2 or 0.0) / math.sqrt(given.count)
+        most = max(most, difference.rms_error * max(1.0, 2 * spread) * math.sqrt(count))
+    return most
 
 
 def _apart(traces: tuple[StepTrace, StepTrace], pairs: Sequence[PairedParameter]) -> float | None:
