@@ -41,7 +41,8 @@ def measure_of(name: str) -> str:
 
 
 def assigned(names: Mapping[str, int], chosen: Mapping[str, str]) -> dict[str, str]:
-    """The measure of each name. Where several names mean one, that with the most points is it; others keep their name.
+    """The measure of each name. Where several names mean one, it is the one that is called so, else that with the most
+    points; others keep their name.
 
     Args:
         names: how many points each has.
@@ -49,11 +50,11 @@ def assigned(names: Mapping[str, int], chosen: Mapping[str, str]) -> dict[str, s
     """
     found: dict[str, str] = {name: measure for measure, name in chosen.items() if name in names}
     taken = set(found.values())
-    for name in sorted(names, key=lambda one: (-names[one], len(one), one)):
+    for name in sorted(names, key=lambda one: (one not in KNOWN, -names[one], len(one), one)):
         measure = measure_of(name)
         if name not in found:
-            found[name] = name if measure in taken else measure
-            taken.add(measure)
+            found[name] = measure if measure not in taken else name if name not in taken else f"{name} (other)"
+            taken.add(found[name])
     return found
 
 

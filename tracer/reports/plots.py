@@ -19,6 +19,9 @@ _REFERENCE, _CANDIDATE, _DIFFERENCE, _NOISE, _PARTED = "#1f77b4", "#d62728", "#3
 _MOST = 12
 """Measures in a picture; what is more is named in the report."""
 
+_END = 1e100
+"""Numbers beyond which matplotlib cannot place an axis."""
+
 _FEW = 40
 """Points below which each is marked."""
 
@@ -80,14 +83,14 @@ def _difference(axes: Any, parting: Parting) -> None:
     """|reference - candidate|; equal points have no place on a log scale and stand at its foot."""
     apart = [abs(a - b) for a, b in zip(parting.reference, parting.candidate, strict=True)]
     shown = [(s, d) for s, d in zip(parting.steps, apart, strict=True) if math.isfinite(d)]
-    above = [d for _, d in shown if d > 0]
+    above = [d for _, d in shown if d > 1 / _END]
     foot = min(above) / 3 if above else 0.0
     if above:
         axes.set_yscale("log")
-    steps, drawn = [s for s, _ in shown], [max(d, foot) for _, d in shown]
+    steps, drawn = [s for s, _ in shown], [min(max(d, foot), _END) for _, d in shown]
     mark = {"marker": "o", "markersize": 3} if len(parting.steps) < _FEW else {}
     axes.plot(steps, drawn, color=_DIFFERENCE, linewidth=1.0, label="|difference|", **mark)
-    noise = [(s, n) for s, n in zip(parting.steps, parting.noise, strict=False) if n > 0]
+    noise = [(s, n) for s, n in zip(parting.steps, parting.noise, strict=False) if 1 / _END < n < _END]
     if noise and above:
         axes.plot(*zip(*noise, strict=True), color=_NOISE, linewidth=1.2, linestyle="-.", label="noise of both")
     _mark(axes, parting)
@@ -110,14 +113,14 @@ def _mark(axes: Any, parting: Parting) -> None:
 
 
 def _drawn(values: Sequence[float]) -> list[float]:
-    """NaN where there is nothing to draw."""
-    return [value if math.isfinite(value) else math.nan for value in values]
+    """NaN where there is nothing to draw; what is beyond all axes at their end."""
+    return [min(max(value, -_END), _END) if math.isfinite(value) else math.nan for value in values]
 
 
 def _wants_log(parting: Parting) -> bool:
     """Curves that fall or rise over several powers of ten, and stay above zero."""
     values = [v for v in (*parting.reference, *parting.candidate) if math.isfinite(v)]
-    return bool(values) and min(values) > 0 and max(values) > 300 * min(values)
+    return bool(values) and min(values) > 1 / _END and max(values) > 300 * min(values)
 
 
 def _short(source: str, width: int = 60) -> str:

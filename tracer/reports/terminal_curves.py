@@ -53,12 +53,14 @@ def _table(both: Beside, page: Page) -> list[Text]:
     wide = max(len(page.fit(words.label(p.measure), 24)) for p in both.partings)
     for parting in both.partings:
         name = page.fit(words.label(parting.measure), 24)
-        indent = " " * (wide + 4)
+        beside = wide + 4 <= page.width // 2
+        indent = " " * (wide + 4 if beside else 4)
         counts = parting.measure in both.counting
         said = words.sentence(parting) + ("" if counts else " (shown only: --only counts it)")
         lines = _wrapped(said, page, indent, _STATE[parting.state] if counts else "dim")
-        lines[0] = Text.assemble(f"  {name:<{wide}}  ", lines[0][len(indent) :])
-        out += lines
+        if beside:
+            lines[0] = Text.assemble(f"  {name:<{wide}}  ", lines[0][len(indent) :])
+        out += lines if beside else [Text(f"  {name}"), *lines]
     return out
 
 
@@ -93,6 +95,8 @@ def _title(parting: Parting, page: Page) -> Text:
         title.append(sign, _STYLES[sign])
         title.append(f" {word}   ")
     title.rstrip()
+    if len(title) > page.width:
+        title = Text(page.fit(words.label(parting.measure), page.width), "bold")
     return title
 
 
