@@ -37,7 +37,7 @@ def chaos(loss: np.ndarray, seed: int, *, growth: float = 1.08, most: float = 0.
 
 def trace(path: Path, measures: list[Measures], numbers: list[int] | None = None) -> Path:
     """A trace of training steps that knows nothing but what they measured."""
-    writer = TraceWriter(path, Header("torch", "2.13.0", "Net", training=True))
+    writer = TraceWriter(path, Header("torch", "2.13.0", "Net"))
     writer.layers([Layer(ROOT, "Net")], [])
     for number, measured in zip(numbers or range(len(measures)), measures, strict=True):
         writer.write(Began(number, "curve"), [])
