@@ -40,7 +40,7 @@ PER_STEP = 1.5
 """How much more for each further step between two points that were kept."""
 
 SURE = 1e-3
-"""Part of the curves' size below which a jump is told, and not taken for proof: unstable training gave one of 6e-4."""
+"""Part of the curves' size that a difference reaches after a jump, or the jump is told and not taken for proof."""
 
 STAYS = 5
 REMEMBERED = 50
