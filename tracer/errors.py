@@ -54,3 +54,7 @@ class FrameworkMissing(TracerError):  # noqa: N818 (it says what is the matter, 
 
 class RuleError(TracerError):
     """A user's rule, pin or filter that does not hold."""
+
+
+class CurveError(TracerError):
+    """A log, table or event file without curves that can be read, or curves that have nothing in common."""

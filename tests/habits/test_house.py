@@ -11,7 +11,7 @@ FLOORS = [
     {"errors"},
     {"trace", "frameworks"},
     {"recorder", "divergence"},
-    {"starting_point"},
+    {"starting_point", "curves"},
     {"reports"},
     {"api"},
     {"face"},
@@ -30,13 +30,19 @@ DOORS = {
     "h5py": {"tracer.trace"},
     "networkx": {"tracer.divergence"},
     "scipy": {"tracer.divergence", "tracer.starting_point"},
-    "rich": {"tracer.cli", "tracer.reports.terminal", "tracer.reports.terminal_trees"},
+    "rich": {
+        "tracer.cli",
+        "tracer.reports.terminal",
+        "tracer.reports.terminal_trees",
+        "tracer.reports.terminal_curves",
+    },
+    "matplotlib": {"tracer.reports.plots"},
     "click": {"tracer.cli", "tracer.reports.terminal"},
 }
 """Where each foreign library may be imported: these modules, or what lies below them."""
 
 DRAWERS = {"utils", "util", "common", "core", "helpers", "helper", "misc", "types", "tools", "base_utils", "shared"}
-VERBS = {"record", "recording", "diff", "show", "compare", "structure"}
+VERBS = {"record", "recording", "diff", "show", "compare", "structure", "curve"}
 
 MODULES = list(modules())
 

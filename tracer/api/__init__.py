@@ -1,5 +1,6 @@
 """The verbs in Python, each a short recipe."""
 
+from tracer.api.curves import curve
 from tracer.api.not_finite import find_nan
 from tracer.api.recordings import record, recording
 from tracer.api.samples import compare_init, fix_random, inputs, load_samples, save_samples
@@ -12,6 +13,7 @@ __all__ = [
     "compare_init",
     "compare_weights",
     "convert_weights",
+    "curve",
     "diff",
     "find_nan",
     "fix_random",

@@ -23,7 +23,7 @@ def print_out(lines: Iterable[Text], *, color: bool) -> None:
         print_lines(lines, sys.stdout, color=color)
 
 
-def write_out(name: str, text: str, inputs: Iterable[str]) -> None:
+def write_out(name: str, text: str | bytes, inputs: Iterable[str]) -> None:
     """To a file, whole or not at all; "-" is the standard output, in UTF-8 whatever the terminal speaks."""
     from tracer.reports.report import write_whole
 
@@ -33,7 +33,7 @@ def write_out(name: str, text: str, inputs: Iterable[str]) -> None:
         return
     with printing():
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text)
         sys.stdout.buffer.flush()
 
 

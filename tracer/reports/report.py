@@ -105,7 +105,7 @@ class Report:
         return html.fragment(self.diagnosis)
 
 
-def saved(path: str | os.PathLike[str], what: str, makers: Mapping[str, Callable[[], str]]) -> Path:
+def saved(path: str | os.PathLike[str], what: str, makers: Mapping[str, Callable[[], str | bytes]]) -> Path:
     """Write what the maker of the path's suffix gives, whole or not at all; the path.
 
     Raises:
@@ -123,15 +123,15 @@ def saved(path: str | os.PathLike[str], what: str, makers: Mapping[str, Callable
     return path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Put a text into a file so that a reader sees the old one or the new one, never half of it.
+def write_whole(path: Path, text: str | bytes) -> None:
+    """Put a text, or a picture, into a file so that a reader sees the old one or the new one, never half of it.
 
     What is no ordinary file (a pipe, /dev/stdout) is written to directly.
 
     Raises:
         TracerError: it cannot be written.
     """
-    data = text.encode("utf-8", "backslashreplace")
+    data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
     device = path.parts[:2] in {("/", "dev"), ("/", "proc")} or (path.exists() and not path.is_file())
     target = Path(os.path.realpath(path))  # a link stays a link
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")

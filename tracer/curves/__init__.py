@@ -1,0 +1,1 @@
+"""Curves of training: read from traces, logs, tables and event files, and held against each other."""
