@@ -192,7 +192,10 @@ def _uniform(
         return GradientCause("clip_grad_norm", clipped[0], clipped[1], said)
     if max(counts) > 1 and ratio not in (0.0, math.inf):
         by = [f"{1 / f:.4g}" if f else "0" for f in (ours, theirs)]
-        said = f"the reference divides the sum of {counts[0]} passes by {by[0]}, the candidate that of {counts[1]} by {by[1]}"
+        said = (
+            f"the reference divides the sum of {counts[0]} backward passes by {by[0]}, "
+            f"the candidate that of {counts[1]} by {by[1]}"
+        )
         return GradientCause("accumulation", ours, theirs, said)
     if ratio == 0.0 or ours == 0.0:
         word = "candidate" if ratio == 0.0 else "reference"

@@ -8,9 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from tracer.frameworks.mindspore_optimizers import MINDSPORE_OPTIMIZERS
-from tracer.frameworks.optimizers import QUIRKS, OptimizerRule
-from tracer.frameworks.torch_optimizers import TORCH_OPTIMIZERS
+from tracer.frameworks.mindspore_optimizer_rules import MINDSPORE_OPTIMIZERS
+from tracer.frameworks.optimizer_rules import QUIRKS, OptimizerRule
+from tracer.frameworks.torch_optimizer_rules import TORCH_OPTIMIZERS
 from tracer.trace.schema import Optimizer, Place, Plain
 
 TABLES: Mapping[str, tuple[OptimizerRule, ...]] = {"torch": TORCH_OPTIMIZERS, "mindspore": MINDSPORE_OPTIMIZERS}

@@ -5,7 +5,7 @@ Pure data, in torch's words. What a class does and no setting says was measured 
 
 from __future__ import annotations
 
-from tracer.frameworks.optimizers import OptimizerRule
+from tracer.frameworks.optimizer_rules import OptimizerRule
 from tracer.trace.schema import Plain
 
 

@@ -5,7 +5,7 @@ Pure data. torch's words are the common words, so most rows say only which of th
 
 from __future__ import annotations
 
-from tracer.frameworks.optimizers import OptimizerRule
+from tracer.frameworks.optimizer_rules import OptimizerRule
 from tracer.trace.schema import Plain
 
 

@@ -1,4 +1,4 @@
-"""What a row of a framework's table of optimizers says: `torch_optimizers.py`, `mindspore_optimizers.py`."""
+"""What a row of a framework's table of optimizers says: `torch_optimizer_rules.py`, `mindspore_optimizer_rules.py`."""
 
 from __future__ import annotations
 
