@@ -13,6 +13,8 @@ from tracer.divergence.training.losses.terms import Array, Arrays, Terms
 
 _REDUCTIONS = ("mean", "sum", "batchmean", "mean of all", "mean of valid", "none")
 _MOST_LABELS = 512
+_LARGE = 1 << 24
+"""More predictions than this are not gone through for each thing that might be: a second and 400 MB for each."""
 _MOST_WHOLE = 64
 
 
@@ -103,8 +105,9 @@ def variants(start: Recipe, value: Array, arrays: Arrays, eps: float) -> Iterato
     yield from _other_weights(start, arrays)
     if start.op in ("cross_entropy", "nll_loss"):
         yield from _other_classification(start, value, arrays, eps)
-    yield from _other_numbers(start, value, arrays)
-    yield from _other_ops(start)
+    if max(array.size for array in arrays.values()) <= _LARGE:
+        yield from _other_numbers(start, value, arrays)
+        yield from _other_ops(start)
 
 
 def _other_weights(start: Recipe, arrays: Arrays) -> Iterator[Recipe]:
@@ -117,8 +120,8 @@ def _other_weights(start: Recipe, arrays: Arrays) -> Iterator[Recipe]:
 def _other_classification(start: Recipe, value: Array, arrays: Arrays, eps: float) -> Iterator[Recipe]:
     if start.settings.get("label_smoothing"):
         yield start.having(label_smoothing=0.0)
-    for how in ("softmax", "log_softmax"):
-        yield replace(start, prepared=how)
+    if arrays["input"].size <= _LARGE:
+        yield from (replace(start, prepared=how) for how in ("softmax", "log_softmax"))
     yield from (replace(start, shift=shift) for shift in (1, -1) if start.shift == 0)
     yield from (replace(start, classes=by) for by in (1, -1))
     yield start.having(ignore_index=None)
