@@ -77,10 +77,14 @@ def explain_loss(
     arrays = means[0].arrays, {**_weights(means[0].arrays), **means[1].arrays}
     counted = counts or {}
     ours = recipe_for(reference.value, arrays[0], _starts(means[0], arrays[0], means[1], []), counted)
-    ours = ours or recipe_for(reference.value, arrays[0], _guesses(means[0], arrays[0], means[1]), counted)
+    ours = ours or recipe_for(
+        reference.value, arrays[0], _guesses(means[0], arrays[0], means[1]), counted, guessed=True
+    )
     after = [] if ours is None else [ours.recipe]
     theirs = recipe_for(candidate.value, arrays[1], _starts(means[1], arrays[1], means[0], after), counted)
-    theirs = theirs or recipe_for(candidate.value, arrays[1], _guesses(means[1], arrays[1], means[0]), counted)
+    theirs = theirs or recipe_for(
+        candidate.value, arrays[1], _guesses(means[1], arrays[1], means[0]), counted, guessed=True
+    )
     if ours is None or theirs is None:
         causes = (
             *setting_causes(means, candidate),

@@ -13,6 +13,8 @@ from tracer.divergence.training.losses.terms import Array, Arrays, Terms
 
 _REDUCTIONS = ("mean", "sum", "batchmean", "mean of all", "mean of valid", "none")
 _MOST_LABELS = 512
+_TELLING = 10
+"""How many times the rounding a difference must be, so that what makes it can be told."""
 _LARGE = 1 << 24
 """More predictions than this are not gone through for each thing that might be: a second and 400 MB for each."""
 _MOST_WHOLE = 64
@@ -21,41 +23,58 @@ _MOST_WHOLE = 64
 @dataclass(frozen=True)
 class Found:
     """A recipe that makes the number, how many changes of the one it was looked for from it takes, and the relative
-    tolerance within which it makes it."""
+    tolerance within which it makes it; `close` that it makes it ten times nearer than that."""
 
     recipe: Recipe
     changes: int
     within: float
+    close: bool
 
 
 def recipe_for(
-    value: Array, arrays: Arrays, starts: Sequence[Recipe], counts: Mapping[str, int] | None = None
+    value: Array,
+    arrays: Arrays,
+    starts: Sequence[Recipe],
+    counts: Mapping[str, int] | None = None,
+    *,
+    guessed: bool = False,
 ) -> Found | None:
     """The recipe that makes a loss out of what it was given, with the fewest changes of one of `starts`; of equally
-    many, the first. None where none of those that are known does."""
+    many one that comes `close`, else the first. None where none of those that are known does. Of starts that are `guessed`
+    no two things are changed besides: among so many numbers one fits by chance."""
     eps = coarsest(value, *(arrays[name] for name in ("input", "input1", "anchor") if name in arrays))
     wide = with_logs(arrays)
-    for look in (_plain, _once, _scaled, _twice):
-        for start in starts:
-            found = next(iter(look(start, value, wide, eps, counts or {})), None)
-            if found is not None:
+    for look in (_plain, _once, _scaled) if guessed else (_plain, _once, _scaled, _twice):
+        fair = None
+        for found in (f for start in starts for f in look(start, value, wide, eps, counts or {})):
+            if found.close:
                 return found
+            fair = fair or found
+        if fair is not None:
+            return fair
     return None
 
 
 def _fits(recipe: Recipe, terms: Terms | None, value: Array, eps: float, changes: int) -> Iterator[Found]:
     if terms is not None:
-        within = rounding(terms, eps)
-        if near(value, finish(recipe, terms), within):
-            yield Found(recipe, changes, within)
+        within, number = rounding(terms, eps), finish(recipe, terms)
+        if near(value, number, within):
+            yield Found(recipe, changes, within, near(value, number, within / 10))
 
 
 def _plain(start: Recipe, value: Array, arrays: Arrays, eps: float, _: Mapping[str, int]) -> Iterator[Found]:
     yield from _fits(start, terms_of(start, arrays), value, eps, 0)
 
 
+def _too_near(start: Recipe, terms: Terms | None, value: Array, eps: float) -> bool:
+    """Is the value so near to what the start makes that many a small change would do within rounding?"""
+    return terms is not None and near(value, finish(start, terms), _TELLING * rounding(terms, eps))
+
+
 def _once(start: Recipe, value: Array, arrays: Arrays, eps: float, _: Mapping[str, int]) -> Iterator[Found]:
     terms = terms_of(start, arrays)
+    if _too_near(start, terms, value, eps):
+        return
     for reduction in _REDUCTIONS:
         yield from _fits(start.having(reduction=reduction), terms, value, eps, 1)
     for recipe in variants(start, value, arrays, eps):
@@ -64,6 +83,8 @@ def _once(start: Recipe, value: Array, arrays: Arrays, eps: float, _: Mapping[st
 
 def _twice(start: Recipe, value: Array, arrays: Arrays, eps: float, _: Mapping[str, int]) -> Iterator[Found]:
     """Another reduction, and one more thing. Terms are made once for all reductions: predictions may be large."""
+    if _too_near(start, terms_of(start, arrays), value, eps):
+        return
     known: dict[str, Terms | None] = {}
     for reduction in _REDUCTIONS:
         if reduction != start.reduction:
@@ -106,7 +127,7 @@ def variants(start: Recipe, value: Array, arrays: Arrays, eps: float) -> Iterato
     if start.op in ("cross_entropy", "nll_loss"):
         yield from _other_classification(start, value, arrays, eps)
     if max(array.size for array in arrays.values()) <= _LARGE:
-        yield from _other_numbers(start, value, arrays)
+        yield from _other_numbers(start, value, arrays, eps)
         yield from _other_ops(start)
 
 
@@ -173,14 +194,14 @@ def _smoothings(start: Recipe, value: Array, arrays: Arrays, eps: float) -> Iter
             yield start.having(label_smoothing=round(round(solved / step) * step, 2))
 
 
-def _other_numbers(start: Recipe, value: Array, arrays: Arrays) -> Iterator[Recipe]:
+def _other_numbers(start: Recipe, value: Array, arrays: Arrays, eps: float) -> Iterator[Recipe]:
     if start.op == "kl_div":
         yield start.having(log_target=not start.settings.get("log_target"))
         yield from (replace(start, prepared=how) for how in ("log", "log_softmax", "softmax"))
         yield replace(start, swapped=not start.swapped)
     name = {"smooth_l1_loss": "beta", "huber_loss": "delta"}.get(start.op)
     if name:
-        yield from _thresholds(start, name, value, arrays)
+        yield from _thresholds(start, name, value, arrays, eps)
     if "margin" in start.op or "margin" in start.settings:
         yield from (start.having(margin=m) for m in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0))
     if start.op.startswith("binary_cross_entropy"):
@@ -191,7 +212,7 @@ def _other_numbers(start: Recipe, value: Array, arrays: Arrays) -> Iterator[Reci
         yield start.having(full=not start.settings.get("full"))
 
 
-def _thresholds(start: Recipe, name: str, value: Array, arrays: Arrays) -> Iterator[Recipe]:
+def _thresholds(start: Recipe, name: str, value: Array, arrays: Arrays, eps: float) -> Iterator[Recipe]:
     """The loss falls as beta grows and grows with delta: the threshold is found by halving; a round one is offered."""
     yield from (start.having(**{name: t}) for t in (1.0, 0.5, 0.1, 1 / 9, 2.0, 0.0))
     if value.size != 1 or "input" not in arrays or "target" not in arrays:
@@ -205,7 +226,13 @@ def _thresholds(start: Recipe, name: str, value: Array, arrays: Arrays) -> Itera
             return
         larger = (float(number) > wanted) if falls else (float(number) < wanted)
         low, high = (middle, high) if larger else (low, middle)
-    yield from (start.having(**{name: round(low, n)}) for n in (0, 1, 2) if round(low, n) > 0)
+    terms, beside = terms_of(start, arrays), made(start.having(**{name: low * 1.01 + 1e-9}), arrays)
+    if terms is None or beside is None or float(beside) == wanted:
+        return
+    unsure = rounding(terms, eps) * abs(wanted) * 0.01 * low / abs(float(beside) - wanted)
+    yield from (
+        start.having(**{name: round(low, n)}) for n in (0, 1, 2) if unsure <= 0.02 * 10**-n and round(low, n) > 0
+    )
 
 
 _SAME_SHAPE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "rmse_loss")
