@@ -40,8 +40,8 @@ def recipe_for(
     guessed: bool = False,
 ) -> Found | None:
     """The recipe that makes a loss out of what it was given, with the fewest changes of one of `starts`; of equally
-    many one that comes `close`, else the first. None where none of those that are known does. Of starts that are `guessed`
-    no two things are changed besides: among so many numbers one fits by chance."""
+    many one that comes `close`, else the first. None where none of those that are known does. Of starts that
+    are `guessed` no two things are changed besides: among so many numbers one fits by chance."""
     eps = coarsest(value, *(arrays[name] for name in ("input", "input1", "anchor") if name in arrays))
     wide = with_logs(arrays)
     for look in (_plain, _once, _scaled) if guessed else (_plain, _once, _scaled, _twice):
