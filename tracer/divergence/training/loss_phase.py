@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from tracer.divergence.case import Case
 from tracer.divergence.causes import Cause
-from tracer.divergence.metrics import MARGIN, Difference
+from tracer.divergence.metrics import MARGIN, Array, Difference, rounding
 from tracer.divergence.phases import Phase
 from tracer.divergence.places import Origin
+from tracer.divergence.training.losses import LossCause, LossFinding, LossSide, explain_loss, side_of
 from tracer.divergence.training.start import loss_spot
+from tracer.divergence.training.step_trace import StepTrace
 from tracer.divergence.training.steps import PhaseRow
-from tracer.trace.schema import LossTaken, Step
+from tracer.divergence.training.targets import targets_of
+from tracer.trace.schema import LossTaken, Step, Value
 
 _LEAST = 1e-5
 """Relative difference of two losses that rounding alone may make: logarithms and sums in two orders."""
@@ -25,41 +31,113 @@ class LossPhase:
     notes: tuple[str, ...] = ()
 
 
-def judge_losses(steps: tuple[Step, Step], forward: float, *, fresh: bool) -> LossPhase:
-    """Compare the losses of a step. `forward` is how far the outputs are apart (relative L2)."""
-    ours, theirs = steps[0].losses, steps[1].losses
+def judge_losses(case: Case, traces: tuple[StepTrace, StepTrace], forward: float, *, fresh: bool) -> LossPhase:
+    """Compare the losses of a step.
+
+    Args:
+        case: both sides, aligned.
+        traces: the step of each side.
+        forward: how far the outputs are apart (relative L2).
+        fresh: does the step begin from the same weights? Else what nobody can explain is taken for drift.
+    """
+    ours, theirs = (trace.step.losses for trace in traces)
     if not ours or not theirs:
         lone = "" if not ours and not theirs else f" in the {'reference' if not ours else 'candidate'}"
         return LossPhase(PhaseRow("not judged", None, f"no loss was named{lone}"))
     worst = 0.0
     notes: tuple[str, ...] = ()
     if len(ours) != len(theirs):
-        notes = (f"the reference names {len(ours)} losses in step {steps[0].number}, the candidate {len(theirs)}",)
-    for r, c in zip(ours, theirs, strict=False):
+        step = traces[0].step.number
+        notes = (f"the reference names {len(ours)} losses in step {step}, the candidate {len(theirs)}",)
+    for n, (r, c) in enumerate(zip(ours, theirs, strict=False)):
         found = _difference(r, c, max(_LEAST, MARGIN * forward))
         if found is None:
             continue
         worst = max(worst, found.size)
-        if found.diverged and (fresh or found.size > 0.5):
-            cause = Cause("loss", "value", _mean(r), _mean(c), sentence=f"the losses are {_mean(r)} and {_mean(c)}")
-            origin = Origin("loss", "loss", loss_spot(r), loss_spot(c), found, forward, (cause,))
-            return LossPhase(PhaseRow("diverged", found.size), (origin,), notes)
+        if not found.diverged:
+            continue
+        told = _explained(case, traces, n, (r, c), found.tolerance, max(len(ours), len(theirs)))
+        if told is not None and told.inherited:
+            continue
+        if not fresh and (told is None or not told.causes):
+            continue
+        causes = tuple(map(_cause, told.causes)) if told is not None else ()
+        causes = causes or (Cause("loss", "value", _mean(r), _mean(c), sentence=_values(r, c)),)
+        origin = Origin("loss", "loss", loss_spot(r), loss_spot(c), found, forward, causes, sentence=_values(r, c))
+        return LossPhase(PhaseRow("diverged", found.size), (origin,), notes)
     return LossPhase(PhaseRow("agree", worst), (), notes)
+
+
+def _explained(
+    case: Case,
+    traces: tuple[StepTrace, StepTrace],
+    number: int,
+    losses: tuple[LossTaken, LossTaken],
+    tolerance: float,
+    passes: int,
+) -> LossFinding | None:
+    """What makes the candidate's number, from both sides' predictions and targets. Targets that only one side shows are
+    taken to be those of the other, since the samples are the same."""
+    sides: list[LossSide] = []
+    targets = [_read(trace, targets_of(loss)) for trace, loss in zip(traces, losses, strict=True)]
+    for n, (trace, loss) in enumerate(zip(traces, losses, strict=True)):
+        side = side_of(loss, case.graphs[n].framework, lambda value, trace=trace: _read(trace, value))  # type: ignore[misc]
+        if side is None:
+            return None
+        own = targets[n] if targets[n] is not None else targets[1 - n]
+        sides.append(replace(side, predictions=_predictions(case, trace, n, number), targets=own))
+    counts = {"backward passes": passes} if passes > 1 else {}
+    return explain_loss(sides[0], sides[1], counts=counts, tolerance=tolerance)
+
+
+def _predictions(case: Case, trace: StepTrace, side: int, number: int) -> Array | None:
+    """What the net returned in this part of the step, where that is one float tensor."""
+    roots = case.graphs[side].roots
+    if not roots:
+        return None
+    node = case.graphs[side].nodes[roots[min(number, len(roots) - 1)]]
+    floats = [value for value in node.outputs if rounding(value.dtype)]
+    return _read(trace, floats[0]) if len(floats) == 1 else None
+
+
+def _read(trace: StepTrace, value: Value | None) -> Array | None:
+    if value is None or value.stored is None:
+        return None
+    array = trace.recorded(value)
+    return array.astype(np.float32) if array.dtype.itemsize < 4 and array.dtype.kind not in "iub" else array
+
+
+def _cause(found: LossCause) -> Cause:
+    return Cause(
+        "loss",
+        found.name,
+        _said(found.reference),
+        _said(found.candidate),
+        proven=found.proven,
+        edit=found.edit_hint,
+        sentence=found.sentence,
+    )
+
+
+def _said(value: object) -> str | float | int | bool | None:
+    return value if value is None or isinstance(value, str | float | int | bool) else str(value)
 
 
 def _mean(loss: LossTaken) -> float | None:
     return loss.value.statistics.mean if loss.value.statistics is not None else None
 
 
+def _values(r: LossTaken, c: LossTaken) -> str:
+    a, b = _mean(r), _mean(c)
+    return f"the losses are {a:.6g} and {b:.6g}" if a is not None and b is not None else "the losses differ"
+
+
 def _difference(r: LossTaken, c: LossTaken, allowed: float) -> Difference | None:
     a, b = _mean(r), _mean(c)
     if a is None or b is None:
         return None
-    problem = (
-        "shape"
-        if r.value.statistics and c.value.statistics and r.value.statistics.count != c.value.statistics.count
-        else ""
-    )
+    counts = [loss.value.statistics.count for loss in (r, c) if loss.value.statistics is not None]
+    problem = "shape" if len(set(counts)) > 1 else ""
     size = abs(b - a) / max(abs(a), 1e-30)
     return Difference(size, allowed, abs(b - a), problem=problem, shapes=(r.value.shape, c.value.shape))
 

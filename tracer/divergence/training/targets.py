@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracer.divergence.comparison import ArrayReader
-from tracer.divergence.metrics import Difference, rounding
+from tracer.divergence.metrics import Array, Difference
+from tracer.divergence.training.losses import same_targets
 from tracer.trace.schema import LossTaken, Value
+
+_WORDS = ("targets", "target", "labels", "label", "y", "1")
 
 
 @dataclass(frozen=True)
@@ -21,35 +24,26 @@ class Targets:
 
 
 def targets_of(loss: LossTaken) -> Value | None:
-    """What the loss was held against: the tensor that is no output of the net."""
-    tensors = [v for v in loss.inputs if v.kind == "tensor" and 0 not in v.shape]
-    named = [v for v in tensors if v.leaf.split(".")[0] in ("targets", "target", "labels", "label", "1")]
-    return next(iter(named), None)
+    """What a loss was held against, by its name or as the second argument; None where nobody saw it."""
+    tensors = [v for v in loss.inputs if v.kind == "tensor" and v.stored and 0 not in v.shape]
+    return next((v for word in _WORDS for v in tensors if v.leaf.partition(".")[0] == word), None)
 
 
 def differing_targets(ours: LossTaken, theirs: LossTaken, here: ArrayReader, there: ArrayReader) -> Targets | None:
     """How the labels differ; None where they are the same, or nobody saw them."""
     r, c = targets_of(ours), targets_of(theirs)
-    if r is None or c is None or not (r.stored and c.stored) or r.digest == c.digest:
+    if r is None or c is None or (r.digest is not None and r.digest == c.digest and r.shape == c.shape):
         return None
-    a, b = here.array(r), there.array(c)
-    if a.shape != b.shape:
-        if a.size != b.size:
-            said = f"the labels have shapes {a.shape} and {b.shape}"
-            return Targets(False, said, Difference(None, 0.0, problem="shape", shapes=(a.shape, b.shape)))
-        b = b.reshape(a.shape)
-    wide = a.astype(np.float64), b.astype(np.float64)
-    size = float(np.linalg.norm(wide[1] - wide[0])) / max(float(np.linalg.norm(wide[0])), 1e-300)
-    if size <= 4 * max(rounding(r.dtype), rounding(c.dtype)):
-        return None
-    said = f"the labels differ in {np.count_nonzero(wide[0] != wide[1])} of {a.size} places"
-    step = wide[1] - wide[0]
-    if rounding(r.dtype) == 0 and np.all(step == step.flat[0]):
-        sign = "plus" if step.flat[0] > 0 else "minus"
-        said = f"the candidate's labels are the reference's {sign} {abs(step.flat[0]):g}"
-    else:
-        for axis in range(a.ndim):
-            for by in (1, -1):
-                if np.array_equal(np.roll(wide[0], by, axis), wide[1]):
-                    said = f"the candidate's labels are the reference's, shifted by one along axis {axis}"
-    return Targets(False, said, Difference(size, 0.0, float(np.abs(step).max())))
+    found = same_targets(here.array(r), there.array(c))
+    if found.same:
+        said = found.sentence if found.kind in {"one-hot", "shape", "order"} else ""
+        return Targets(True, said, Difference(0.0, 0.0)) if said else None
+    return Targets(False, found.sentence, _difference(here.array(r), there.array(c)))
+
+
+def _difference(r: Array, c: Array) -> Difference:
+    if r.size != c.size:
+        return Difference(None, 0.0, problem="shape", shapes=(r.shape, c.shape))
+    a, b = np.ravel(r).astype(np.float64), np.ravel(c).astype(np.float64)
+    size = float(np.linalg.norm(b - a)) / max(float(np.linalg.norm(a)), 1e-300)
+    return Difference(size, 0.0, float(np.abs(b - a).max()), shapes=(r.shape, c.shape))

@@ -218,7 +218,7 @@ class _Training:
             return replace(judged, row=row, origins=_at(origins, number), unsure=why if random else "")
         if nothing_finite(case, sinks):
             return replace(judged, row=_row(number, phases, f"not judged: {NOTHING_FINITE}"), unsure=NOTHING_FINITE)
-        losses: LossPhase = judge_losses(pair, max(sizes, default=0.0), fresh=fresh)
+        losses: LossPhase = judge_losses(case, views, max(sizes, default=0.0), fresh=fresh)
         phases["loss"] = losses.row
         if losses.origins:
             phases |= {n: r for n, r in _measured(case, pair, apart).items() if n not in phases}
