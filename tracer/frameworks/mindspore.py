@@ -47,9 +47,12 @@ from tracer.frameworks.base import (
 from tracer.frameworks.making import Makers
 from tracer.frameworks.mindspore_settings import settings
 from tracer.frameworks.mindspore_state import KeptNet
+from tracer.frameworks.mindspore_training import Hands as TrainingHands
+from tracer.frameworks.mindspore_training import MindSporeTrainer
 from tracer.frameworks.replaying import Done, Hands, Replays, standing_in
 from tracer.frameworks.source import class_source
 from tracer.frameworks.store import Contents
+from tracer.frameworks.training import Trainer
 from tracer.trace.schema import ROOT, Plain
 
 RECOMPUTE = "_recompute_cell"
@@ -103,6 +106,7 @@ class MindSporeWatcher:
         self._alters_tensors = False
         self._failures: list[Exception] = []
         self._late: Exception | None = None
+        self._jit_off: contextlib.ExitStack | None = None
 
     # ---------------------------------------------------------------------------------------------- what there is
 
@@ -426,7 +430,9 @@ class MindSporeWatcher:
                 mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
                 stack.callback(mindspore.set_context, mode=mindspore.GRAPH_MODE)
                 done.append("graph mode was left: the net ran eagerly for the trace")
-            _switch_off_jit(stack)
+            self._jit_off = stack.enter_context(contextlib.ExitStack())
+            stack.callback(setattr, self, "_jit_off", None)
+            _switch_off_jit(self._jit_off)
             if net is not cell:
                 done.append("the net was compiled by jit: the cell behind it ran eagerly for the trace")
             for path, layer, _ in self.layers(net):
@@ -446,6 +452,19 @@ class MindSporeWatcher:
                     then="run the net while it is recorded; build the gradient function or the jit function inside "
                     "the recording, or use tracer.record: what was compiled in graph mode before stays compiled",
                 )
+
+    @contextlib.contextmanager
+    def _compiled(self) -> Iterator[None]:
+        """Inside `eager`: jit does what it does for the user, for what is not watched."""
+        off = self._jit_off
+        if off is None:
+            yield
+            return
+        off.close()
+        try:
+            yield
+        finally:
+            _switch_off_jit(off)
 
     def replacing(self, net: Any, replays: Replays) -> contextlib.AbstractContextManager[Done]:
         """The cells' `construct` is replaced on the instance. Cells with a `bprop` of their own, or recomputed by
@@ -576,6 +595,23 @@ class MindSporeWatcher:
         output = cell(*args, **kwargs)
         _wait()
         return output
+
+    def trainer(self) -> Trainer:
+        """For the optimizers of `nn`, `experimental.optim` and `mint.optim`."""
+        import mindspore
+
+        hands = TrainingHands(
+            read=self.array,
+            write=_write,
+            wait=_wait,
+            compiled=self._compiled,
+            in_backward=self.in_backward,
+            after_error=self.after_error,
+            inside=_cell,
+            every_cell=_attributes_of_every_cell(),
+            bookkeeping=_bookkeeping(),
+        )
+        return MindSporeTrainer(mindspore, hands)
 
     def uncaptured(self, net: Any, silent: Sequence[str]) -> dict[str, str]:
         """Why cells of the net never fired, where that can be told from its structure and code."""

@@ -59,7 +59,7 @@ def settings(cell: Any, ignored: frozenset[str]) -> Settings:
     for base in kind.__mro__:
         if _is_nn(base) and base.__name__ in _ADDED:
             found = {**_added(cell, found, _ADDED[base.__name__]), **found}
-    for name in _constructor_arguments(kind):
+    for name in constructor_arguments(kind):
         if name not in found:
             with contextlib.suppress(Exception):  # objects of the user's answer what they like
                 found.update(_dug_up(cell, name))
@@ -103,7 +103,7 @@ def _of_primitives(cell: Any) -> Settings:
 
 
 @lru_cache(maxsize=4096)
-def _constructor_arguments(kind: type) -> tuple[str, ...]:
+def constructor_arguments(kind: type) -> tuple[str, ...]:
     """Names of the constructor's arguments, those of the nearest class first."""
     names: list[str] = []
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
