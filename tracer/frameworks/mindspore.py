@@ -45,6 +45,7 @@ from tracer.frameworks.base import (
     rebuild,
 )
 from tracer.frameworks.making import Makers
+from tracer.frameworks.mindspore_calls import optimizers_compiled
 from tracer.frameworks.mindspore_settings import settings
 from tracer.frameworks.mindspore_state import KeptNet
 from tracer.frameworks.mindspore_training import Hands as TrainingHands
@@ -433,6 +434,7 @@ class MindSporeWatcher:
             self._jit_off = stack.enter_context(contextlib.ExitStack())
             stack.callback(setattr, self, "_jit_off", None)
             _switch_off_jit(self._jit_off)
+            stack.enter_context(optimizers_compiled(mindspore.nn.Cell, self._compiled))
             if net is not cell:
                 done.append("the net was compiled by jit: the cell behind it ran eagerly for the trace")
             for path, layer, _ in self.layers(net):

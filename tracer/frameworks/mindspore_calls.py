@@ -115,6 +115,24 @@ def watch_updates(
     failures.raise_first()
 
 
+@contextlib.contextmanager
+def optimizers_compiled(cell_class: Any, compiled: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Optimizers run as the user has them, compiled, while it is open; `compiled` lets jit do what it does for the user."""
+    kinds: dict[type, bool] = {}
+
+    def around(cell: Any, _: tuple[Any, ...], __: dict[str, Any], call: Callable[[], Any]) -> Any:
+        kind: Any = type(cell)
+        if kind not in kinds:
+            kinds[kind] = any(b.__name__ == "Optimizer" and b.__module__.startswith("mindspore.") for b in kind.__mro__)
+        if not kinds[kind]:
+            return call()
+        with compiled():
+            return call()
+
+    with around_calls(cell_class, around):
+        yield
+
+
 def _pairs(parameters: Sequence[Any], given: tuple[Any, ...]) -> list[tuple[Any, Any | None]]:
     """Gradients come as one tuple, or one by one."""
     gradients = tuple(given[0]) if given and isinstance(given[0], tuple | list) else given

@@ -12,7 +12,7 @@ from tracer.frameworks.base import Watcher
 from tracer.frameworks.training import trainer_of
 from tracer.recorder.sampling import Sampling
 from tracer.recorder.session import Options, Watched
-from tracer.recorder.steps import StepRecorder
+from tracer.recorder.steps import Eager, StepRecorder
 
 
 class Session:
@@ -86,7 +86,17 @@ class Session:
 class Stepping:
     """Training steps of a recording. The first one takes the hooks off that were on for what is no step."""
 
-    def __init__(self, watcher: Watcher, net: Any, optimizer: Any, watched: Watched, options: Options) -> None:
+    def __init__(
+        self,
+        watcher: Watcher,
+        net: Any,
+        optimizer: Any,
+        watched: Watched,
+        options: Options,
+        eager: Eager | None = None,
+    ) -> None:
+        """`eager` makes hooks fire, where that is done for each step by itself."""
+        self._eager = eager
         self._watcher, self._net, self._watched, self._options = watcher, net, watched, options
         self._optimizer = optimizer
         self._steps = self._recorder() if options.sampling is not None else None
@@ -96,7 +106,16 @@ class Stepping:
         sampling = self._options.sampling or Sampling()
         keep = self._options.keep
         w.steps = StepRecorder(
-            self._watcher, self._net, self._optimizer, w.recorder, w.writer, w.layers, w.parameters, sampling, keep
+            self._watcher,
+            self._net,
+            self._optimizer,
+            w.recorder,
+            w.writer,
+            w.layers,
+            w.parameters,
+            sampling,
+            keep,
+            self._eager,
         )
         return w.steps
 

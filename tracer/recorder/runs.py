@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,16 @@ def record_while(net: Any, out: Path, options: Options, optimizer: Any = None) -
     watcher = watcher_for(net)
     if optimizer is not None:
         trainer_of(watcher).optimizer(optimizer)  # that it is one is said before anything is written
-    with watcher.eager(net) as done, watching(watcher, net, out, options, done) as watched:
+    whole = options.sampling is None or watcher.environment(net).get("mode") == "graph"
+    with watcher.eager(net) as done:
+        pass  # what cannot be watched is refused before anything is written
+    with (
+        watcher.eager(net) if whole else contextlib.nullcontext(),
+        watching(watcher, net, out, options, done) as watched,
+    ):
         recorder = watched.recorder
-        session = Session(out, Stepping(watcher, net, optimizer, watched, options))
+        eager = None if whole else partial(watcher.eager, net)
+        session = Session(out, Stepping(watcher, net, optimizer, watched, options, eager))
         try:
             yield session
         finally:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,10 @@ from tracer.trace.writer import TraceWriter
 Array = np.ndarray[Any, Any]
 
 
+Eager = Callable[[], AbstractContextManager[tuple[str, ...]]]
+"""What a watcher's `eager` is, for one net."""
+
+
 class StepRecorder:
     """Records the steps of one training.
 
@@ -55,6 +59,7 @@ class StepRecorder:
         owned: the parameters whose gradients are wanted, by place.
         sampling: which steps are kept.
         keep: what is kept of those.
+        eager: makes hooks fire in the steps that are kept; None where they do anyway.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class StepRecorder:
         owned: Mapping[Place, Any],
         sampling: Sampling,
         keep: Keep,
+        eager: Eager | None = None,
     ) -> None:
         self.number = -1
         """Of the step that runs, or ran last."""
@@ -79,6 +85,7 @@ class StepRecorder:
         self._recorder, self._writer = recorder, writer
         self._watched, self._owned, self._sampling, self._keep = watched, owned, sampling, keep
         self._hooks = ExitStack()
+        self._eager = eager
         self._began = 0.0
         self._losses: list[float | None] = []
         self._seen: list[_Seen] = []
@@ -120,6 +127,8 @@ class StepRecorder:
             self._writer.wait_until_written()  # the steps before this one are in the file, whatever becomes of this one
         self._writer.keeping = kept == "values"
         self._writer.write(Began(self.number, kept))
+        if self._eager is not None and kept != "curve":
+            self._recorder.notes.update(dict.fromkeys(self._hooks.enter_context(self._eager())))
         self._before = self._parameters("before", kept)
         if self._optimizer is not None:
             if kept != "curve":
@@ -147,7 +156,11 @@ class StepRecorder:
                 self._recorder.stop(error)
                 self._watcher.after_error()
         finally:
-            self._hooks.close()
+            try:
+                self._hooks.close()
+            except RecordingError:
+                if error is None:
+                    raise
         self._name_losses()
         self._seen.clear()
         self._given = None
