@@ -117,7 +117,7 @@ def watch_updates(
 
 @contextlib.contextmanager
 def optimizers_compiled(cell_class: Any, compiled: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
-    """Optimizers run as the user has them, compiled, while it is open; `compiled` lets jit do what it does for the user."""
+    """Optimizers run as the user has them while it is open; `compiled` lets jit do what it does for the user."""
     kinds: dict[type, bool] = {}
 
     def around(cell: Any, _: tuple[Any, ...], __: dict[str, Any], call: Callable[[], Any]) -> Any:

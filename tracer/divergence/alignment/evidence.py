@@ -256,7 +256,9 @@ def _op_score(a: Node, b: Node) -> float:
         return 0.0  # only the place speaks for these two: then they must at least take and do the same kind of thing
     if not ours.op and not theirs.op:
         return 2.0 if kind_word(a) == kind_word(b) else 0.6
-    return 0.4 if kind_word(a) == kind_word(b) or not (ours.transparent or theirs.transparent) else 0.0
+    if kind_word(a) == kind_word(b) or hands_on(a):  # both hand on what they are given
+        return 0.4
+    return 0.0 if ours.transparent or theirs.transparent else 0.4
 
 
 def hands_on(node: Node) -> bool:
