@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def record(
         Exception: whatever the net raised. The trace at `out` then holds what came before.
     """
     training = training_of(loss, targets, optimizer, steps, resync=resync, like=like, backward=backward)
-    sampling = Sampling() if training is not None else None
+    sampling = Sampling(resync=_name_of(like) if resync else "") if training is not None else None
     options = Options.of(keep, only, skip, depth, note, sampling)
     if not isinstance(backward, bool):
         raise RuleError("backward= is neither True nor False", where=given_words(backward), then="give one of the two")
@@ -304,6 +305,11 @@ def recording(
         raise RuleError("like=, resync= and optimizer= go together here", where="tracer.recording", then=then)
     from tracer.starting_point.resync import record_resynced
 
-    return record_resynced(
-        net, path, options, optimizer, like if isinstance(like, Trace) else file_of(like, "reference")
-    )
+    trace = like if isinstance(like, Trace) else file_of(like, "reference")
+    options = replace(options, sampling=replace(sampling or Sampling(), resync=_name_of(like)))
+    return record_resynced(net, path, options, optimizer, trace)
+
+
+def _name_of(trace: Any) -> str:
+    """A trace's file name."""
+    return str((trace.path if isinstance(trace, Trace) else file_of(trace, "reference")).name)

@@ -12,7 +12,7 @@ from tracer.frameworks.base import Watcher
 from tracer.frameworks.training import trainer_of
 from tracer.recorder.sampling import Sampling
 from tracer.recorder.session import Options, Watched
-from tracer.recorder.steps import Eager, StepRecorder
+from tracer.recorder.steps import Eager, Prepare, StepRecorder
 
 
 class Session:
@@ -94,9 +94,10 @@ class Stepping:
         watched: Watched,
         options: Options,
         eager: Eager | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
-        """`eager` makes hooks fire, where that is done for each step by itself."""
-        self._eager = eager
+        """`eager` makes hooks fire, where that is done for each step by itself; `prepare` is called before each."""
+        self._eager, self._prepare = eager, prepare
         self._watcher, self._net, self._watched, self._options = watcher, net, watched, options
         self._optimizer = optimizer
         self._steps = self._recorder() if options.sampling is not None else None
@@ -116,6 +117,7 @@ class Stepping:
             sampling,
             keep,
             self._eager,
+            self._prepare,
         )
         return w.steps
 

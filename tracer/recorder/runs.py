@@ -17,6 +17,7 @@ from tracer.frameworks.training import trainer_of
 from tracer.recorder.listener import Progress, error_words
 from tracer.recorder.loop import Session, Stepping
 from tracer.recorder.session import Options, Watched, watching
+from tracer.recorder.steps import Prepare
 from tracer.trace.schema import Placed, Replayed
 
 Array = np.ndarray[Any, Any]
@@ -115,8 +116,17 @@ def _why_no_backward(gradients: Gradients | None, *, asked: bool) -> str | None:
 
 
 @contextlib.contextmanager
-def record_while(net: Any, out: Path, options: Options, optimizer: Any = None) -> Iterator[Session]:
-    """Record whatever the body runs; see `tracer.recording`."""
+def record_while(
+    net: Any,
+    out: Path,
+    options: Options,
+    optimizer: Any = None,
+    *,
+    prepare: Prepare | None = None,
+    placed: tuple[Placed, ...] = (),
+) -> Iterator[Session]:
+    """Record whatever the body runs; see `tracer.recording`. `prepare` is called before each step that is kept,
+    `placed` is what the trace is to say of weights that were given."""
     watcher = watcher_for(net)
     if optimizer is not None:
         trainer_of(watcher).optimizer(optimizer)  # that it is one is said before anything is written
@@ -128,8 +138,9 @@ def record_while(net: Any, out: Path, options: Options, optimizer: Any = None) -
         watching(watcher, net, out, options, done) as watched,
     ):
         recorder = watched.recorder
+        watched.placed = placed
         eager = None if whole else partial(watcher.eager, net)
-        session = Session(out, Stepping(watcher, net, optimizer, watched, options, eager))
+        session = Session(out, Stepping(watcher, net, optimizer, watched, options, eager, prepare))
         try:
             yield session
         finally:

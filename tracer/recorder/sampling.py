@@ -22,6 +22,8 @@ class Sampling:
     every: int | None = None
     first: int | None = None
     rest: Rest = "nothing"
+    resync: str = ""
+    """The trace whose steps these begin like."""
 
     @staticmethod
     def of(keep_steps: Any, every: Any, first: Any, rest: Any) -> Sampling:
@@ -67,6 +69,7 @@ class Sampling:
         if self.steps is not None:
             said["keep_steps"] = [*sorted(self.steps)]
         said |= {name: n for name, n in (("every", self.every), ("first", self.first)) if n is not None}
+        said |= {"resync": self.resync} if self.resync else {}
         return said | ({"rest": self.rest} if not self.everything else {})
 
 

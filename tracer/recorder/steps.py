@@ -45,6 +45,9 @@ Array = np.ndarray[Any, Any]
 Eager = Callable[[], AbstractContextManager[tuple[str, ...]]]
 """What a watcher's `eager` is, for one net."""
 
+Prepare = Callable[[int], tuple[str, ...]]
+"""Brings net and optimizer to where a step is to begin; what it could not do, in sentences."""
+
 
 class StepRecorder:
     """Records the steps of one training.
@@ -60,6 +63,7 @@ class StepRecorder:
         sampling: which steps are kept.
         keep: what is kept of those.
         eager: makes hooks fire in the steps that are kept; None where they do anyway.
+        prepare: called with the number of a step that is kept, before anything of it is recorded.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class StepRecorder:
         sampling: Sampling,
         keep: Keep,
         eager: Eager | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         self.number = -1
         """Of the step that runs, or ran last."""
@@ -85,7 +90,7 @@ class StepRecorder:
         self._recorder, self._writer = recorder, writer
         self._watched, self._owned, self._sampling, self._keep = watched, owned, sampling, keep
         self._hooks = ExitStack()
-        self._eager = eager
+        self._eager, self._prepare = eager, prepare
         self._began = 0.0
         self._losses: list[float | None] = []
         self._seen: list[_Seen] = []
@@ -125,6 +130,8 @@ class StepRecorder:
     def _begin(self, kept: Kept) -> None:
         if kept != "curve":
             self._writer.wait_until_written()  # the steps before this one are in the file, whatever becomes of this one
+        if self._prepare is not None:
+            self._recorder.notes.update(dict.fromkeys(self._prepare(self.number)))
         self._writer.keeping = kept == "values"
         self._writer.write(Began(self.number, kept))
         if self._eager is not None and kept != "curve":
@@ -316,7 +323,7 @@ class StepRecorder:
         facts = self._trainer.optimizer(self._optimizer)
         self._rates = tuple(_rate(facts, group.settings) for group in facts.groups)
         if self.kept != "curve":
-            self._writer.write(Updates(self.number, _optimizer(facts, places)))
+            self._writer.write(Updates(self.number, optimizer_row(facts, places)))
 
     def updated(self) -> None:
         """The optimizer has updated."""
@@ -327,16 +334,10 @@ class StepRecorder:
     # -- parameters and states -------------------------------------------------------------------------------------
 
     def _tensors(self) -> Iterator[tuple[Place, NamedTensor]]:
-        """Every parameter and buffer as it is now, under its first place."""
-        seen: set[int] = set()
-        for path, layer, _ in self._watcher.layers(self._net):
-            for named in self._watcher.parameters(layer):
-                if id(named.tensor) not in seen:
-                    seen.add(id(named.tensor))
-                    yield (path, named.name), named
+        return _tensors(self._watcher, self._net)
 
     def _places(self) -> dict[int, Place]:
-        return {id(named.tensor): place for place, named in self._tensors()}
+        return {id(tensor): place for tensor, place in places_of(self._watcher, self._net)}
 
     def _parameters(self, when: When, kept: Kept) -> dict[Place, Array]:
         """Keep all parameters; copies of those that are trained."""
@@ -380,7 +381,24 @@ class _Seen:
     index: int | None = None
 
 
-def _optimizer(facts: OptimizerFacts, places: Mapping[int, Place]) -> Optimizer:
+def _tensors(watcher: Watcher, net: Any) -> Iterator[tuple[Place, NamedTensor]]:
+    """Every parameter and buffer as it is now, under its first place."""
+    seen: set[int] = set()
+    for path, layer, _ in watcher.layers(net):
+        for named in watcher.parameters(layer):
+            if id(named.tensor) not in seen:
+                seen.add(id(named.tensor))
+                yield (path, named.name), named
+
+
+def places_of(watcher: Watcher, net: Any) -> Iterator[tuple[Any, Place]]:
+    """Every parameter and buffer of a net, and where it lives first."""
+    for place, named in _tensors(watcher, net):
+        yield named.tensor, place
+
+
+def optimizer_row(facts: OptimizerFacts, places: Mapping[int, Place]) -> Optimizer:
+    """An optimizer as a trace has it; `places` are by `id(parameter)`."""
     groups = []
     for group in facts.groups:
         known = [places[id(p)] for p in group.parameters if id(p) in places]

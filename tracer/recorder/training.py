@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,19 @@ from tracer.recorder.listener import Progress
 from tracer.recorder.loop import Session, Stepping
 from tracer.recorder.runs import replaying
 from tracer.recorder.session import Options, watching
+from tracer.recorder.steps import Prepare
 from tracer.trace.schema import Placed
 
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained with. `before` is called at the beginning of each step, inside it."""
+    """What is trained with. `before` is called before each step."""
 
     loss: Any
     targets: tuple[Any, ...] = ()
     optimizer: Any | None = None
     steps: int = 1
-    before: Callable[[int], None] | None = None
+    before: Prepare | None = None
 
 
 def train_and_record(
@@ -65,7 +66,7 @@ def train_and_record(
         with watching(watcher, net, out, options, tuple(said), progress=progress) as watched:
             watched.placed = placed
             trainer = trainer_of(watcher)
-            steps = Stepping(watcher, net, training.optimizer, watched, options)
+            steps = Stepping(watcher, net, training.optimizer, watched, options, prepare=training.before)
             session = Session(out, steps)
             put_back = [watcher.preserve(net)]
             if training.optimizer is not None:
@@ -76,8 +77,6 @@ def train_and_record(
                     for number in range(training.steps):
                         tell("training", number, training.steps)
                         with session.step():
-                            if training.before is not None:
-                                training.before(number)
                             trainer.train(net, args, kwargs, loss, targets, training.optimizer, session.loss)
                 if watched.recorder.gradients == 0:
                     watched.backward = "no gradient reached the net while it was recorded"

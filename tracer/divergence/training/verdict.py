@@ -134,13 +134,18 @@ class _Training:
             if self.wishes.progress is not None:
                 self.wishes.progress("judging steps", n, len(self.steps))
             before = self.steps[n - 1] if n else None
-            judged = self._judge(pair, before, measure_only=ended is not None)
+            judged = self._judge(pair, before, measure_only=ended is not None and not self._resynced)
             rows.append(judged.row)
             last = judged
             if ended is None and (judged.origins or judged.unsure):
                 ended = judged
         assert last is not None
         return self._told(ended or last, rows)
+
+    @property
+    def _resynced(self) -> bool:
+        """Did each step begin like that of the other side? Then each is judged by itself."""
+        return any(trace.skeleton.header.sampling.get("resync") for trace in self.traces)
 
     # -- one step --------------------------------------------------------------------------------------------------
 
@@ -165,7 +170,8 @@ class _Training:
         if nothing:
             return _Judged(_row(number, {}, f"not judged: {nothing}"), case, unsure=nothing)
         fresh = before is None or apart <= _FRESH
-        changed = changed_origin(case, before, pair) if before is not None else None
+        watched = before is not None and not self._resynced
+        changed = changed_origin(case, before, pair) if before is not None and watched else None
         start = differing_start(case, pair) if before is None else None
         origins = start.origins if start is not None else (changed,) if changed is not None else ()
         quiet = start.quiet if start is not None else ()

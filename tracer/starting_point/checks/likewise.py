@@ -127,6 +127,21 @@ def record_like(
     return replace(transfer, notes=(*transfer.notes, *said))
 
 
+def mapped_like(net: Any, reference: Trace, out: Path) -> tuple[WeightMap, tuple[Placed, ...]]:
+    """Which of the reference's parameters is which of the net's, by a run of the net on the reference's samples; and
+    what a trace is to say of it. The net is as it was.
+
+    Raises:
+        StartingPointError: weights that cannot all be placed, or samples that are not in the trace.
+    """
+    watcher = watcher_for(net)
+    _check_trace(reference, out)
+    with _put_back(watcher, net, keep_weights=False):
+        known = rehearse(net, reference, samples_from(reference), Wishes(), out)
+    refuse_unplaced(known.weights, reference.path.name, f"the {watcher.name} net", raised=known.raised)
+    return known.weights, _placed(known.weights, reference.skeleton, known.skeleton or of_net(net).skeleton)
+
+
 def _check_trace(reference: Trace, out: Path) -> None:
     """The trace to start like has numbers, and is not where the new one is to be.
 
