@@ -10,15 +10,8 @@ from pathlib import Path
 
 from tests.reports import builders, traces
 from tracer.reports import overview
-from tracer.reports.terminal import (
-    Page,
-    head_lines,
-    layer_lines,
-    report_text,
-    table_lines,
-    to_string,
-    tree_lines,
-)
+from tracer.reports.terminal import head_lines, layer_lines, report_text, table_lines, tree_lines
+from tracer.reports.terminal_page import Page, to_string
 
 GOLDENS = Path(__file__).parent / "goldens"
 

@@ -7,7 +7,8 @@ import pytest
 from tests.reports import traces
 from tracer.errors import TracerError
 from tracer.reports import overview
-from tracer.reports.terminal import Page, to_string, tree_lines
+from tracer.reports.terminal import tree_lines
+from tracer.reports.terminal_page import Page, to_string
 from tracer.trace.schema import End, Layer, Skeleton, Step
 
 
