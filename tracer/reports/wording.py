@@ -189,7 +189,8 @@ def loss_name(spot: Spot | None) -> str:
 def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     """What kind of place an origin is, for a reader who has not met the words; "" where all of it is said already."""
     parts = []
-    new = origin.sentence if origin.sentence not in diagnosis.reason else ""
+    told = origin.sentence in diagnosis.reason or origin.sentence in map(cause_sentence, origin.causes)
+    new = "" if told else origin.sentence
     if origin.place == "between":
         which = "layers that were recorded" if origin.left_out else "layers"
         said = f"The {which} agree, what the code of {place_name(origin)} makes of them does not"
