@@ -190,7 +190,7 @@ def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     """What kind of place an origin is, for a reader who has not met the words; "" where all of it is said already."""
     parts = []
     told = origin.sentence in diagnosis.reason or origin.sentence in map(cause_sentence, origin.causes)
-    new = "" if told else origin.sentence
+    new = "" if told else _SOME.sub(r"Updated otherwise: \g<0>", origin.sentence)
     if origin.place == "between":
         which = "layers that were recorded" if origin.left_out else "layers"
         said = f"The {which} agree, what the code of {place_name(origin)} makes of them does not"
@@ -200,6 +200,9 @@ def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     if origin.faded and "fade" not in origin.sentence:
         parts.append("It fades: no output of the net shows it.")
     return " ".join(parts)
+
+
+_SOME = re.compile(r"^\d+ of \d+ parameters$")
 
 
 def measured(origin: Origin) -> list[str]:
