@@ -129,6 +129,16 @@ def test_the_rate_is_that_of_the_growth():
     assert losses[1].endswith("times 1.2 a step")
 
 
+def test_the_rate_after_an_origin_is_that_of_what_follows():
+    """The jump that a fault makes is no rate."""
+    steps = (
+        trainings.row(0, 0.0, 1e-7, 1e-7, 1e-7, 1e-7, 1e-2, update="diverged"),
+        *(trainings.later(n, 1e-2 * 2**n, None, 1e-2 * 2**n) for n in range(1, 5)),
+    )
+    told = step_words.told_curves(trainings.training(steps, trainings.other_update().origins[0]))
+    assert [words.rpartition("; ")[2] for _, words in told] == ["times 2 a step", "times 2 a step"]
+
+
 def test_curves_are_drawn_on_one_scale():
     """The largest difference is the top of both; equal is the bottom; more steps than columns share them."""
     drawn = step_words.curves(trainings.drifting().steps)

@@ -198,28 +198,29 @@ class Curve:
         """The steps at which it is known."""
         return [(n, s) for n, s in zip(self.steps, self.sizes, strict=True) if s is not None and math.isfinite(s)]
 
-    def words(self, *, rate: bool = True) -> str:
-        """From where to where, and at what rate."""
+    def words(self, rate: float | None) -> str:
+        """From where to where, and by which factor it grows in a step."""
         known = self.known
         ends = f"{wording.number(known[0][1])} at step {known[0][0]}, {wording.number(known[-1][1])} at {known[-1][0]}"
         top = max(known, key=lambda point: point[1])
         if top[1] > 2 * max(known[0][1], known[-1][1]):
             ends += f", at most {wording.number(top[1])} at {top[0]}"
-        factor = growth(known) if rate else None
-        if factor is None:
+        if rate is None:
             return ends
-        return ends + ("; steady" if abs(factor - 1) < _STEADY else f"; times {factor:.2g} a step")
+        return ends + ("; steady" if abs(rate - 1) < _STEADY else f"; times {rate:.2g} a step")
 
 
 def curves(rows: Sequence[StepRow]) -> list[Curve]:
     """Parameters before each step, and losses, where two steps or more are known and not all of it is equal."""
-    found = []
+    return [curve for _, curve in _curves(rows)]
+
+
+def _curves(rows: Sequence[StepRow]) -> Iterable[tuple[str, Curve]]:
     for phase, name in (("start", "parameters"), ("loss", "losses")):
         sizes = tuple(row.phases[phase].relative_l2 if phase in row.phases else None for row in rows)
         curve = Curve(name, tuple(row.step for row in rows), sizes)
         if len(curve.known) > 1 and any(size for _, size in curve.known):
-            found.append(curve)
-    return found
+            yield phase, curve
 
 
 def levels(drawn: Sequence[Curve], width: int, top: int) -> list[list[int | None]]:
@@ -248,10 +249,15 @@ def _columns(sizes: Sequence[float | None], width: int) -> Iterable[Sequence[flo
 
 
 def told_curves(diagnosis: Diagnosis) -> list[tuple[Curve, str]]:
-    """The curves, each with its words. Across an origin in the midst of the steps there is no one rate."""
-    origin, rows = diagnosis.origin, diagnosis.steps
-    rate = origin is None or origin.step is None or origin.step == rows[0].step
-    return [(curve, curve.words(rate=rate)) for curve in curves(rows)]
+    """The curves, each with its words. Where there is an origin the rate is that of what follows from it."""
+    origin = diagnosis.origin
+    told = []
+    for phase, curve in _curves(diagnosis.steps):
+        known = curve.known
+        if origin is not None and origin.step is not None:
+            known = [point for point in known if _after_origin(diagnosis, point[0], phase)]
+        told.append((curve, curve.words(growth(known))))
+    return told
 
 
 def growth_story(diagnosis: Diagnosis) -> str:
