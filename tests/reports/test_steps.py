@@ -240,6 +240,18 @@ def test_the_json_of_a_trace_has_every_step_in_numbers():
     assert "steps" not in overview.to_json(traces.skeleton(), "pt.h5")
 
 
+def test_a_layer_in_a_step_shows_its_parameters_before_and_after(recorded):
+    """Numbers of that step, not those of the net when recording began."""
+    with tracer.Trace(recorded / "clipped.h5") as trace:
+        part = overview.layer_part(trace.skeleton, "0", number=1)
+        before = trace.steps[1].parameters_before["0.weight"].statistics
+    found = {line.label: line.statistics for line in part.parameters}
+    assert found["weight"] == before
+    assert "weight after" in found
+    assert found["weight gradient handed on"].l2 < found["weight gradient"].l2
+    assert ("step", "1") in part.facts
+
+
 # ---- real recordings -----------------------------------------------------------------------------------------------
 
 X = np.random.default_rng(0).standard_normal((12, 8)).astype(np.float32)

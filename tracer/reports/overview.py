@@ -309,6 +309,7 @@ def layer_part(skeleton: Skeleton, path: str, *, number: int | None = None) -> L
     calls = [call for call in step.calls if call.path == layer.path]
     orders = {call.order: call for call in step.calls}
     facts = [
+        ("step", str(step.number) if step.keep else ""),
         ("class", ", ".join(layer.bases[:1]) + (f"   {layer.source}" if layer.source else "")),
         ("made at", _source(layer.made_at)),
         ("other paths", ", ".join(layer.aliases)),
@@ -338,10 +339,18 @@ def _parameters(layer: Layer, step: Step) -> Iterator[ValueLine]:
             remarks.append(f"the same tensor as {'.'.join(parameter.owner)}")
         remarks.append(parameter.missing or "")
         kind = f"{shape(parameter.shape)} {parameter.dtype}"
-        yield ValueLine(parameter.name, kind, parameter.statistics, _joined(remarks))
+        place = layer.path, parameter.name
+        before, after = step.parameters_before.get(place), step.parameters_after.get(place)
+        known = before.statistics if before is not None else parameter.statistics
+        yield ValueLine(parameter.name, kind, known, _joined(remarks))
+        if after is not None:
+            yield _value_line(f"{parameter.name} after", after, {})
         gradient = step.parameter_gradients.get((layer.path, parameter.name))
         if gradient is not None:
             yield _value_line(f"{parameter.name} gradient", gradient, {})
+        got = step.update_gradients.get((layer.path, parameter.name))
+        if got is not None and (gradient is None or got.digest is None or got.digest != gradient.digest):
+            yield _value_line(f"{parameter.name} gradient handed on", got, {})
 
 
 def _call(call: Call, orders: Mapping[int, Call]) -> CallPart:
