@@ -14,9 +14,22 @@ SCHEMA = Path(__file__).parents[1] / "docs" / "reference" / "report.schema.json"
 
 WORDS = {
     "verdict": {"agree", "diverged", "unsure"},
-    "phase": {"start", "forward", "backward"},
-    "place": {"layer", "between", "input", "output", "file"},
-    "cause": {"setting", "parameter", "mode", "dtype", "shape", "nan", "layout", "framework", "code"},
+    "phase": {"start", "forward", "loss", "backward", "gradients", "update"},
+    "place": {"layer", "between", "input", "output", "file", "loss", "parameter", "group"},
+    "cause": {
+        "setting",
+        "parameter",
+        "mode",
+        "dtype",
+        "shape",
+        "nan",
+        "layout",
+        "framework",
+        "code",
+        "loss",
+        "optimizer",
+    },  # fmt: skip
+    "step": {"agree", "diverged", "unsure", "not judged"},
 }
 """The schema leaves lists of words open, because they may grow; this is what version 1 writes today."""
 
@@ -44,6 +57,13 @@ def validate_report(report: dict[str, Any]) -> dict[str, Any]:
         assert {cause["kind"] for cause in origin["causes"]} <= WORDS["cause"]
         for spot in filter(None, (origin["reference"], origin["candidate"])):
             assert spot["source"] is None or re.fullmatch(r".+:\d+", spot["source"])
+
+    numbers = [row["step"] for row in report.get("steps", [])]
+    assert numbers == sorted(set(numbers)), "steps are in order, each once"
+    for row in report.get("steps", []):
+        assert {phase["verdict"] for phase in row["phases"].values()} <= WORDS["step"]
+    for origin in report["origins"] if numbers else []:
+        assert origin["step"] in numbers, "an origin of training has its step"
 
     alignment, coverage = report["alignment"], report["coverage"]
     for side in ("reference", "candidate"):

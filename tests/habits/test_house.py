@@ -33,8 +33,10 @@ DOORS = {
     "rich": {
         "tracer.cli",
         "tracer.reports.terminal",
-        "tracer.reports.terminal_trees",
         "tracer.reports.terminal_curves",
+        "tracer.reports.terminal_page",
+        "tracer.reports.terminal_steps",
+        "tracer.reports.terminal_trees",
     },
     "matplotlib": {"tracer.reports.plots"},
     "click": {"tracer.cli", "tracer.reports.terminal"},

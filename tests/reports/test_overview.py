@@ -7,7 +7,8 @@ import pytest
 from tests.reports import traces
 from tracer.errors import TracerError
 from tracer.reports import overview
-from tracer.reports.terminal import Page, to_string, tree_lines
+from tracer.reports.terminal import tree_lines
+from tracer.reports.terminal_page import Page, to_string
 from tracer.trace.schema import End, Layer, Skeleton, Step
 
 
@@ -68,7 +69,7 @@ def test_a_wrong_path_names_the_nearest():
 
 def test_a_step_that_is_not_there_is_said():
     """The error says which steps there are."""
-    with pytest.raises(TracerError, match="steps 0 to 0"):
+    with pytest.raises(TracerError, match="it has the steps 0"):
         overview.step_of(traces.skeleton(), 7)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from tests.reports import builders
+from tests.reports import builders, trainings
 from tests.reports.printed import GOLDENS, PRINTED
 from tracer.reports.terminal import report_text
 
@@ -20,25 +20,25 @@ def test_no_golden_file_is_left_over():
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
-@pytest.mark.parametrize("name", builders.ALL)
+@pytest.mark.parametrize("name", trainings.EVERY)
 def test_a_report_fits_on_a_screen_of_any_width(name, width):
     """No line is wider than the page and no report longer than a screen."""
-    lines = report_text(builders.ALL[name](), width=width).splitlines()
+    lines = report_text(trainings.EVERY[name](), width=width).splitlines()
     assert max(cell_len(line) for line in lines) <= width
     assert len(lines) <= (40 if width >= 80 else 60)
 
 
-@pytest.mark.parametrize("name", builders.ALL)
+@pytest.mark.parametrize("name", trainings.EVERY)
 def test_the_verdict_stands_first(name):
     """The first word of a report is its verdict."""
-    diagnosis = builders.ALL[name]()
+    diagnosis = trainings.EVERY[name]()
     assert report_text(diagnosis).startswith(diagnosis.verdict)
 
 
-@pytest.mark.parametrize("name", builders.ALL)
+@pytest.mark.parametrize("name", trainings.EVERY)
 def test_a_terminal_that_knows_ascii_only_gets_ascii(name):
     """Bars, dots and a net's own names all become ASCII."""
-    assert report_text(builders.ALL[name](), encoding="ascii").isascii()
+    assert report_text(trainings.EVERY[name](), encoding="ascii").isascii()
 
 
 def test_a_name_cannot_steer_the_terminal():

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.contract import SCHEMA, validate_report
-from tests.reports import builders
+from tests.reports import builders, trainings
 from tracer.errors import TracerError
 from tracer.reports.report import Report
 from tracer.reports.table import COLUMNS
@@ -21,10 +21,10 @@ def report():
     return Report(builders.diagnosis())
 
 
-@pytest.mark.parametrize("name", builders.ALL)
+@pytest.mark.parametrize("name", trainings.EVERY)
 def test_every_kind_of_report_keeps_the_contract(name):
     """Whatever a report holds, NaN and absent sides included, its JSON is what the schema says."""
-    validate_report(Report(builders.ALL[name]()).to_dict())
+    validate_report(Report(trainings.EVERY[name]()).to_dict())
 
 
 def test_the_json_of_an_origin_has_the_words_of_the_contract(report):
@@ -161,10 +161,10 @@ class _Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("name", builders.ALL)
+@pytest.mark.parametrize("name", trainings.EVERY)
 def test_html_is_well_formed_and_stands_alone(name, tmp_path):
     """Every tag is closed, nothing is loaded from elsewhere, nothing runs."""
-    text = Report(builders.ALL[name]()).save(tmp_path / "r.html").read_text(encoding="utf-8")
+    text = Report(trainings.EVERY[name]()).save(tmp_path / "r.html").read_text(encoding="utf-8")
     tags = _Tags()
     tags.feed(text)
     assert tags.open == []

@@ -5,9 +5,13 @@ from __future__ import annotations
 from tracer.trace.schema import (
     Call,
     End,
+    Group,
     Header,
     Layer,
+    LossTaken,
     Maker,
+    Measures,
+    Optimizer,
     Parameter,
     Skeleton,
     Source,
@@ -92,3 +96,42 @@ def skeleton(end: End | None = None, **more) -> Skeleton:
         (Step(0, calls, gradients),),
         end or End(complete=False, stopped="in head: ValueError: no", backward="the net raised", silent=silent),
     )
+
+
+def trained() -> Skeleton:
+    """A training of forty steps: a few whole, one of them skipped and one cut off, the others as numbers."""
+    groups = (
+        Group({"lr": 0.01, "betas": [0.9, 0.999], "weight_decay": 0.01}, (("patch", "weight"), ("head", "weight"))),
+        Group({"lr": 0.001, "betas": [0.9, 0.999], "weight_decay": 0.0}, (("patch", "bias"),), strangers=2),
+    )
+    optimizer = Optimizer("AdamW", ("torch.optim.adamw.AdamW",), {"maximize": False}, groups, Source("train.py", 9))
+    loss = LossTaken(
+        0,
+        Value("", "tensor", (), "float32", statistics=Statistics(1, mean=1.5915656, l2=1.5915656)),
+        Value("", "tensor", (), "float32", statistics=Statistics(1, mean=1024.0, l2=1024.0)),
+        "CrossEntropyLoss",
+        settings={"reduction": "mean", "label_smoothing": 0.0},
+    )
+    state = {("patch", "weight", "exp_avg"): value(), ("patch", "weight", "step"): value()}
+
+    def one(number: int) -> Step:
+        measures = Measures(1.6 - number / 100, 1.45, 4.8, 0.15, (0.01, 0.001), 1024.0, 0.2)
+        if number not in {0, 1, 7, 39}:
+            return Step(number, keep="curve", measures=Measures(1.6 - number / 100, 1.45, 4.8, 0.15, (0.01, 0.001)))
+        skipped = number == 7
+        return Step(
+            number,
+            (call(0, "(root)", None), call(1, "patch", 0)),
+            keep="values",
+            losses=(loss,),
+            optimizer=None if skipped else optimizer,
+            state_before=state if number else {},
+            state_after=state,
+            measures=Measures(1.53, None, 4.8, 0.0, (), 1024.0) if skipped else measures,
+            updates=0 if skipped else 1,
+            ended=number != 39,
+        )
+
+    sampled = {"keep_steps": [0, 1, 7, 39], "rest": "curve"}
+    header = Header("torch", "2.13.0", "ViT", created="2026-11-25T08:00:00Z", tracer_version="0.1.0", sampling=sampled)
+    return Skeleton(header, {each.path: each for each in LAYERS}, tuple(map(one, range(40))), End())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ Examples:
   tracer show pt.h5 --depth 1          the net and its direct children
   tracer show pt.h5 blocks.2.mlp.act   one layer in full
   tracer show pt.h5 --nan              where NaN and Inf were born
+  tracer show pt.h5 --step 3           of a training the layers of one step
   tracer show pt.h5 --json -           for a program"""
 
 
@@ -130,7 +132,7 @@ def record(
 @click.argument("file", type=click.Path())
 @click.argument("path", required=False)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="How many levels below the net to show.")
-@click.option("--step", type=click.IntRange(min=0), metavar="N", help="Which step, from 0.")
+@click.option("--step", type=click.IntRange(min=0), metavar="N", help="One step of a training, counted from 0.")
 @click.option("--nan", is_flag=True, help="Where NaN and Inf were born; exits with 1 where any was.")
 @click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write it as JSON; - prints it.")
 @shared
@@ -144,7 +146,8 @@ def show(
     json_file: str | None,
     no_color: bool,
 ) -> int:
-    """Show what is in one trace FILE: the tree of its layers, or one layer in full.
+    """Show what is in one trace FILE: the tree of its layers, or one layer in full; of a training its steps in numbers,
+    or with --step the layers of one.
 
     PATH names the layer as the tree does, with all that stands before it ("blocks.2.mlp.act"); the net itself is
     "(root)".
@@ -157,7 +160,6 @@ def show(
         if path is not None or depth is not None:
             raise click.UsageError("--nan looks at the whole trace: leave out PATH and --depth")
         return _show_nan(file, step, json_file, color=not no_color)
-    step = step or 0
     with Trace(file) as trace:
         skeleton = trace.skeleton
     if json_file is not None:
@@ -185,10 +187,10 @@ def _show_nan(file: str, step: int | None, json_file: str | None, *, color: bool
     return code
 
 
-def _show_lines(skeleton: Skeleton, file: str, path: str | None, depth: int | None, step: int) -> Iterator[Text]:
+def _show_lines(skeleton: Skeleton, file: str, path: str | None, depth: int | None, step: int | None) -> Iterator[Text]:
     from rich.text import Text
 
-    from tracer.reports import overview, terminal
+    from tracer.reports import overview, terminal, terminal_steps, training_overview
 
     page = terminal.page_for(sys.stdout)
     if path is not None:
@@ -196,6 +198,15 @@ def _show_lines(skeleton: Skeleton, file: str, path: str | None, depth: int | No
         yield from terminal.layer_lines(part, page)
         return
     yield from terminal.head_lines(overview.head(skeleton, file, step), page)
+    trains = training_overview.trains(skeleton)
+    if trains and step is None and depth is None:
+        yield from terminal_steps.training_lines(training_overview.training(skeleton, file=shlex.quote(file)), page)
+        return
+    if trains:
+        shown = overview.step_of(skeleton, step)
+        yield from terminal_steps.training_lines(training_overview.one_step(shown), page)
+        if not shown.calls:
+            return
     yield Text()
     rows = overview.tree(skeleton, depth=depth, number=step)
     yield from terminal.tree_lines(rows, page, narrow=terminal.is_narrow(sys.stdout))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 from tracer.divergence.diagnosis import Diagnosis, Origin, PairRow, RoadStep, Spot
-from tracer.reports import wording
+from tracer.reports import html_steps, step_words, wording
 
 _COLORS = {"agree": "#2e7d32", "diverged": "#c62828", "unsure": "#b26a00"}
 _STATE_COLORS = {
@@ -50,8 +50,9 @@ def fragment(diagnosis: Diagnosis) -> str:
         for number, other in enumerate(diagnosis.origins[1:], start=2):
             parts += _origin(diagnosis, other, f"Origin {number}: {wording.place_name(other)}")
             parts += _road(roads.get(number, ()), other)
+    parts += html_steps.steps(diagnosis)
     parts += ["<h2>Coverage</h2>", _list(_coverage(diagnosis))]
-    notes = wording.notes_after(diagnosis)
+    notes = step_words.notes_after(diagnosis)
     if notes:
         parts += ["<h2>Notes</h2>", _list(notes)]
     if diagnosis.rows:
@@ -71,8 +72,8 @@ def page(diagnosis: Diagnosis) -> str:
 
 
 def _origin(diagnosis: Diagnosis, origin: Origin, title: str) -> list[str]:
-    parts = [f"<h2>{escape(title)}</h2>", "<table>", _spot("reference", origin.reference)]
-    parts += [_spot("candidate", origin.candidate), "</table>"]
+    rows = [_spot(label, spot, origin) for label, spot in wording.sides_of(origin)]
+    parts = [f"<h2>{escape(title)}</h2>", "<table>", *rows, "</table>"]
     said = wording.measured(origin)
     if said:
         parts.append("<p>" + "<br>".join(map(escape, said)) + "</p>")
@@ -86,14 +87,15 @@ def _origin(diagnosis: Diagnosis, origin: Origin, title: str) -> list[str]:
     return parts
 
 
-def _spot(label: str, spot: Spot | None) -> str:
+def _spot(label: str, spot: Spot | None, origin: Origin) -> str:
     if spot is None:
         return f"<tr><th>{label}</th><td>nothing</td></tr>"
+    name, kind = wording.spot_words(spot, origin)
     code = f"<br><code>{escape(spot.text)}</code>" if spot.text else ""
     if spot.called_at:
         code = f"<br>code around {escape(spot.called_at)}<br><code>{escape(spot.called_text or '')}</code>"
     return (
-        f"<tr><th>{label}</th><td><code>{escape(wording.spot_name(spot))}</code></td><td>{escape(spot.kind)}</td>"
+        f"<tr><th>{label}</th><td><code>{escape(name)}</code></td><td>{escape(kind)}</td>"
         f"<td><code>{escape(wording.source_of(spot))}</code>{code}</td></tr>"
     )
 
@@ -125,7 +127,7 @@ def _coverage(diagnosis: Diagnosis) -> list[str]:
     return [
         wording.coverage(diagnosis),
         *(said + ", ".join(names) for said, names in wording.alone(diagnosis.alignment)),
-        *wording.unjudged_phases(diagnosis.coverage),
+        *(step_words.unjudged(diagnosis) if diagnosis.steps else wording.unjudged_phases(diagnosis.coverage)),
     ]
 
 

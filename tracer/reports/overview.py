@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tracer.divergence.training.steps import ranges
 from tracer.errors import TracerError
 from tracer.reports.contract import finite
-from tracer.reports.wording import compact, shape
+from tracer.reports.training_overview import first_step, measures, trains
+from tracer.reports.wording import compact, plural, shape
 from tracer.trace.schema import ROOT, Call, Layer, Skeleton, Source, Statistics, Step, Value
 
 
@@ -45,19 +47,20 @@ class Head:
     warnings: tuple[str, ...]
 
 
-def step_of(skeleton: Skeleton, number: int) -> Step:
-    """One step of a trace.
+def step_of(skeleton: Skeleton, number: int | None = None) -> Step:
+    """One step of a trace; without a number the first whose calls are kept.
 
     Raises:
         TracerError: the trace has no such step.
     """
+    number = first_step(skeleton) if number is None else number
     for step in skeleton.steps:
         if step.number == number:
             return step
     if not skeleton.steps and number == 0:
         return Step(0)
     numbers = [step.number for step in skeleton.steps]
-    then = f"it has the steps {numbers[0]} to {numbers[-1]}" if numbers else "nothing was recorded before it stopped"
+    then = f"it has the steps {ranges(numbers)}" if numbers else "nothing was recorded before it stopped"
     raise TracerError("the trace has no such step", where=f"step {number}", then=then)
 
 
@@ -90,13 +93,13 @@ def find_layer(skeleton: Skeleton, path: str) -> Layer:
 _VERSIONS = ("python", "numpy", "torch", "mindspore", "platform", "device")
 
 
-def head(skeleton: Skeleton, file: str, number: int = 0) -> Head:
-    """The header in words, and what a reader must not miss."""
+def head(skeleton: Skeleton, file: str, number: int | None = None) -> Head:
+    """The header in words, and what a reader must not miss; of a training without a `number` of all its steps."""
     header, end = skeleton.header, skeleton.end
     step = step_of(skeleton, number)
     environment = {key: value for key, value in header.environment.items() if value is not None}
     facts = [("recorded", _joined([header.created, header.tracer_version and f"tracer {header.tracer_version}"]))]
-    facts.append(("holds", _holds(skeleton, step)))
+    facts.append(("holds", _holds(skeleton, None if number is None and trains(skeleton) else step)))
     facts.append(("backward", "recorded" if end.backward is None else f"not recorded: {end.backward}"))
     if environment:
         facts.append(("flags", ", ".join(f"{key} {_word(value)}" for key, value in environment.items())))
@@ -113,7 +116,7 @@ def head(skeleton: Skeleton, file: str, number: int = 0) -> Head:
     if spoiled:
         first, nan, inf = spoiled[0]
         count = len({call.path for call, _, _ in spoiled})
-        warnings.append(f"NaN or Inf in {_plural(count, 'layer')}, first out of {first.path} ({_bad(nan, inf)})")
+        warnings.append(f"NaN or Inf in {plural(count, 'layer')}, first out of {first.path} ({_bad(nan, inf)})")
     warnings += [f"not put back after the run: {name}" for name in end.unrestored]
     warnings += [f"not seen: {name}" for name in end.uncaptured]
     title = f"{file}   {header.framework} {header.framework_version}   {header.net}"
@@ -132,22 +135,22 @@ def _word(value: Any) -> str:
     return str(value)
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-def _holds(skeleton: Skeleton, step: Step) -> str:
+def _holds(skeleton: Skeleton, step: Step | None) -> str:
+    """What is kept, and how much of everything; without a step of all of them."""
     parameters = [p for layer in skeleton.layers.values() for p in layer.parameters if p.owner is None]
     elements = sum(p.statistics.count if p.statistics else _product(p.shape) for p in parameters if not p.buffer)
+    count = len(skeleton.steps)
+    of = (
+        f"{plural(count, 'training step')}" if step is None else f"{plural(count, 'step')} (this is step {step.number})"
+    )
     parts = [
         "values" if skeleton.header.keep == "values" else "statistics only",
-        _plural(len(skeleton.layers), "layer"),
-        _plural(len(step.calls), "call"),
+        plural(len(skeleton.layers), "layer"),
+        plural(len(step.calls), "call") if step is not None else "",
         f"{elements:,} parameters".replace(",", " "),
+        of if count > 1 or trains(skeleton) else "",
     ]
-    if len(skeleton.steps) > 1:
-        parts.append(f"{len(skeleton.steps)} steps (this is step {step.number})")
-    return ", ".join(parts)
+    return _joined(parts)
 
 
 def _product(dimensions: Sequence[int]) -> int:
@@ -157,7 +160,7 @@ def _product(dimensions: Sequence[int]) -> int:
     return total
 
 
-def tree(skeleton: Skeleton, *, depth: int | None = None, number: int = 0) -> Iterator[Row]:
+def tree(skeleton: Skeleton, *, depth: int | None = None, number: int | None = None) -> Iterator[Row]:
     """The layers in the framework's own order, each with its depth below the net.
 
     Args:
@@ -296,7 +299,7 @@ class LayerPart:
     calls: tuple[CallPart, ...]
 
 
-def layer_part(skeleton: Skeleton, path: str, *, number: int = 0) -> LayerPart:
+def layer_part(skeleton: Skeleton, path: str, *, number: int | None = None) -> LayerPart:
     """One layer in full: settings, parameters, every call with what went in and came out.
 
     Raises:
@@ -306,6 +309,7 @@ def layer_part(skeleton: Skeleton, path: str, *, number: int = 0) -> LayerPart:
     calls = [call for call in step.calls if call.path == layer.path]
     orders = {call.order: call for call in step.calls}
     facts = [
+        ("step", str(step.number) if step.keep else ""),
         ("class", ", ".join(layer.bases[:1]) + (f"   {layer.source}" if layer.source else "")),
         ("made at", _source(layer.made_at)),
         ("other paths", ", ".join(layer.aliases)),
@@ -335,10 +339,18 @@ def _parameters(layer: Layer, step: Step) -> Iterator[ValueLine]:
             remarks.append(f"the same tensor as {'.'.join(parameter.owner)}")
         remarks.append(parameter.missing or "")
         kind = f"{shape(parameter.shape)} {parameter.dtype}"
-        yield ValueLine(parameter.name, kind, parameter.statistics, _joined(remarks))
+        place = layer.path, parameter.name
+        before, after = step.parameters_before.get(place), step.parameters_after.get(place)
+        known = before.statistics if before is not None else parameter.statistics
+        yield ValueLine(parameter.name, kind, known, _joined(remarks))
+        if after is not None:
+            yield _value_line(f"{parameter.name} after", after, {})
         gradient = step.parameter_gradients.get((layer.path, parameter.name))
         if gradient is not None:
             yield _value_line(f"{parameter.name} gradient", gradient, {})
+        got = step.update_gradients.get((layer.path, parameter.name))
+        if got is not None and (gradient is None or got.digest is None or got.digest != gradient.digest):
+            yield _value_line(f"{parameter.name} gradient handed on", got, {})
 
 
 def _call(call: Call, orders: Mapping[int, Call]) -> CallPart:
@@ -417,7 +429,7 @@ def bad_of(statistics: Statistics | None) -> str:
 
 
 def to_json(
-    skeleton: Skeleton, file: str, *, path: str | None = None, depth: int | None = None, number: int = 0
+    skeleton: Skeleton, file: str, *, path: str | None = None, depth: int | None = None, number: int | None = None
 ) -> dict[str, Any]:
     """The skeleton of one step as what `json` can write: the header and every layer with its calls, those at most
     `depth` levels below the net, or one layer.
@@ -442,6 +454,7 @@ def to_json(
             "header": _fields(skeleton.header),
             "end": _fields(skeleton.end),
             "step": step.number,
+            **({"steps": [measures(each) for each in skeleton.steps]} if trains(skeleton) else {}),
             "layers": [
                 {
                     **_fields(layer),

@@ -75,10 +75,11 @@ class Report:
         return contract.to_text(self.to_dict())
 
     def to_csv(self) -> str:
-        """A line for every pair; all of them are judged after `diff(..., every=True)`."""
+        """A line for every pair; all of them are judged after `diff(..., every=True)`. Of training also one for every
+        phase of every step."""
         from tracer.reports import table
 
-        return table.to_csv(self.diagnosis.rows)
+        return table.to_csv(self.diagnosis)
 
     def to_html(self) -> str:
         """A page that needs nothing but itself."""

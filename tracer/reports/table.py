@@ -1,4 +1,4 @@
-"""A diagnosis -> a table of every pair, as CSV."""
+"""A diagnosis -> a table of every pair, and of training of every step and phase, as CSV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import io
 import math
 from typing import Any
 
-from tracer.divergence.diagnosis import PairRow, Spot
+from tracer.divergence.diagnosis import Diagnosis, PairRow, Spot
+from tracer.reports.step_words import cells
 
 COLUMNS = (
     "phase",
@@ -37,12 +38,28 @@ COLUMNS = (
 """The columns, in order. A number that is not there or not finite is an empty field."""
 
 
-def to_csv(rows: tuple[PairRow, ...]) -> str:
-    """The rows below one line of column names."""
+STEP = "step"
+"""The column that training has before the others."""
+
+
+def to_csv(diagnosis: Diagnosis) -> str:
+    """The pairs below one line of column names. Of training each line has its step, and a line without a pair stands
+    for a phase of a step: its state, its difference, and as the reason what is said of it."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_fields(row) for row in rows)
+    if not diagnosis.steps:
+        writer.writerow(COLUMNS)
+        writer.writerows(_fields(row) for row in diagnosis.rows)
+        return stream.getvalue()
+    writer.writerow((STEP, *COLUMNS))
+    for row in diagnosis.steps:
+        for cell in cells(diagnosis, row):
+            known = {"phase": cell.phase, "state": cell.state, "relative_l2": _number(cell.relative_l2)}
+            known["reason"] = cell.said
+            writer.writerow([row.step, *(known.get(name, "") for name in COLUMNS)])
+    origin = diagnosis.origin
+    judged = origin.step if origin is not None and origin.step is not None else diagnosis.steps[-1].step
+    writer.writerows([judged, *_fields(pair)] for pair in diagnosis.rows)
     return stream.getvalue()
 
 

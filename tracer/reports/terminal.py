@@ -1,4 +1,4 @@
-"""Everything that is drawn in a terminal: a diagnosis, a trace, progress, errors. The only user of `rich` but cli/.
+"""What is drawn in a terminal: a diagnosis, a trace, progress, errors. `rich` is used in terminal*.py and cli/ only.
 
 Lines are laid out here, to a width counted in terminal cells, and `rich` colours and prints them: so a file, a pipe
 and a terminal get the same lines, and so does `repr`.
@@ -10,33 +10,42 @@ import math
 import os
 import re
 import sys
-import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, final
+from typing import IO, TYPE_CHECKING, final
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from tracer.errors import TracerError
-from tracer.reports import wording
+from tracer.reports import step_words, wording
 from tracer.reports.overview import Head, LayerPart, Row, ValueLine, bad_numbers, bad_of, statistics_words
+from tracer.reports.terminal_page import (
+    LABEL,
+    PLAIN_WIDTH,
+    Page,
+    block,
+    cell,
+    cut,
+    few_lines,
+    indented,
+    labelled,
+    paragraph,
+    to_string,
+    wrap,
+)
+from tracer.reports.terminal_steps import growth_lines, step_lines, unjudged_lines
 
 if TYPE_CHECKING:  # what is shown; `tracer show` needs none of it
     from tracer.divergence.diagnosis import Diagnosis, Origin, PairRow, RoadStep, Spot
     from tracer.divergence.metrics import Difference
 
-PLAIN_WIDTH = 80
-"""Columns where nobody says how wide the output is."""
-
 _LEAST_WIDTH = 40
-_LABEL = 11
 _SCREEN = 40
-_INSTALLED = re.compile(r"\S*[/\\]site-packages[/\\]")
 _ROAD_BESIDE_LABEL = 64
 _APART = 8
 """Columns between two sentences on one line, so that they are not read as one."""
@@ -44,70 +53,6 @@ _APART = 8
 _VERDICT_STYLE = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
 _STATE_STYLE = {"agrees": "green", "starts here": "bold red", "carried on": "red", "grew": "yellow", "diverged": "red"}
 _STATE_STYLE |= {"first in order": "bold red", "differs": "red", "unsure": "yellow"}
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the output can show: how many columns, and whether more than ASCII."""
-
-    width: int = PLAIN_WIDTH
-    encoding: str = "utf-8"
-    folder: str = ""
-    """Source files below this folder are shown relative to it."""
-
-    @property
-    def unicode(self) -> bool:
-        """Can it show the bars and dots used here?"""
-        try:
-            "█…".encode(self.encoding)
-        except (UnicodeEncodeError, LookupError):
-            return False
-        return True
-
-    @property
-    def bar(self) -> str:
-        """What bars are made of."""
-        return "█" if self.unicode else "#"
-
-    @property
-    def dots(self) -> str:
-        """What stands for letters left out."""
-        return "…" if self.unicode else "..."
-
-    def clean(self, text: str) -> str:
-        """Text of a user's net made fit to print: no control characters, nothing that the encoding lacks."""
-        safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-        try:
-            return safe.encode(self.encoding, "backslashreplace").decode(self.encoding)
-        except LookupError:
-            return safe.encode("ascii", "backslashreplace").decode()
-
-    def fit(self, text: str, width: int, keep: Literal["ends", "tail", "head"] = "ends") -> str:
-        """The text in at most `width` cells; what is too much is left out, of "ends" in the middle."""
-        text = self.clean(text)
-        if cell_len(text) <= width:
-            return text
-        room = max(width - len(self.dots), 0)
-        if room == 0:
-            return set_cell_size(text, max(width, 0))
-        tail = {"ends": room - room // 3, "tail": room, "head": 0}[keep]
-        head = set_cell_size(text, room - tail).rstrip(" ") if room > tail else ""
-        return head + self.dots + _last_cells(text, tail)
-
-    def near(self, text: str | None) -> str:
-        """Text with source files named as one names them from here; those of an installed package by the package."""
-        text = _INSTALLED.sub("", text or "")
-        return text.replace(self.folder + os.sep, "") if self.folder not in {"", os.sep} else text
-
-
-def _last_cells(text: str, width: int) -> str:
-    start = len(text)
-    used = 0
-    while start and used + cell_len(text[start - 1]) <= width:
-        start -= 1
-        used += cell_len(text[start])
-    return text[start:]
-
 
 # --------------------------------------------------------------------------------------------------------------------
 # Printing
@@ -165,11 +110,6 @@ def _is_terminal(stream: IO[str]) -> bool:
         return False
 
 
-def to_string(lines: Iterable[Text]) -> str:
-    """The lines without colour, no line break at the end."""
-    return "\n".join(line.plain.rstrip() for line in lines)
-
-
 def report_text(
     diagnosis: Diagnosis, *, width: int = PLAIN_WIDTH, encoding: str = "utf-8", command: str = "tracer diff"
 ) -> str:
@@ -187,7 +127,7 @@ def print_error(error: TracerError, stream: IO[str], *, color: bool = True) -> N
     lines = [Text.assemble(("error: ", "bold red"), page.clean(error.what))]
     for label, beat in (("where", error.where), ("next", error.then)):
         if beat:
-            wrapped = _wrap(page.clean(beat), page.width - 9)
+            wrapped = wrap(page.clean(beat), page.width - 9)
             lines.append(Text.assemble((f"  {label + ':':<6} ", "bold"), wrapped[0]))
             lines += [Text(" " * 9 + more) for more in wrapped[1:]]
     print_lines(lines, stream, color=color)
@@ -209,14 +149,16 @@ class _Most:
     notes: int
     roads: int = 0
     """Of how many further origins the road is drawn, in short."""
+    steps: int = 7
+    growth: bool = True
 
 
 _GENEROUS_TO_SPARE = (
     _Most(3, 4, 4, 5, 4, roads=2),
     _Most(2, 3, 3, 5, 3, roads=1),
     _Most(2, 3, 3, 4, 3),
-    _Most(2, 2, 2, 3, 2),
-    _Most(1, 1, 1, 2, 1),
+    _Most(2, 2, 2, 3, 2, steps=4),
+    _Most(1, 1, 1, 2, 1, steps=3, growth=False),
 )
 
 
@@ -240,17 +182,18 @@ def _report_lines(diagnosis: Diagnosis, page: Page, most: _Most, command: str) -
             _causes(origin, diagnosis, page, most),
             _more_origins(diagnosis, page, most),
         ]
+    parts += [step_lines(diagnosis, page, most.steps), growth_lines(diagnosis, page) if most.growth else []]
     parts.append(_coverage(diagnosis, page, most, command))
     lines: list[Text] = []
     for part in parts:
         lines += [Text(), *part] if part and lines else part
     explained = wording.repeated_calls(line.plain for line in lines)
-    return [*lines, *(_paragraph(explained, page, "dim") if explained else [])]
+    return [*lines, *(paragraph(explained, page, "dim") if explained else [])]
 
 
 def _beforehand(diagnosis: Diagnosis, page: Page) -> list[Text]:
     """What must be known before any number is read."""
-    blocks = [_block("note", said, page, label_style="bold yellow") for said in diagnosis.beforehand]
+    blocks = [block("note", said, page, label_style="bold yellow") for said in diagnosis.beforehand]
     return [line for block in blocks for line in block]
 
 
@@ -264,43 +207,28 @@ def _head(diagnosis: Diagnosis, page: Page) -> list[Text]:
     if gap >= 2:
         lines = [Text.assemble((first, style), " " * gap, (nets, "dim"))]
     else:
-        lines = [Text(part, style) for part in _wrap(first, page.width)] + [Text(page.fit(nets, page.width), "dim")]
+        lines = [Text(part, style) for part in wrap(first, page.width)] + [Text(page.fit(nets, page.width), "dim")]
     return lines
-
-
-def _label(label: str, style: str = "") -> Text:
-    return Text(f"  {label:<{_LABEL}}", style or "bold")
-
-
-def _block(label: str, text: str, page: Page, style: str = "", label_style: str = "") -> list[Text]:
-    """A labelled paragraph."""
-    wrapped = _wrap(page.clean(text), page.width - 2 - _LABEL)
-    first = Text.assemble(_label(label, label_style), (wrapped[0], style))
-    return [first, *(Text.assemble(" " * (2 + _LABEL), (more, style)) for more in wrapped[1:])]
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width, 20), break_on_hyphens=False) or [""]
 
 
 def _spots(origin: Origin, page: Page) -> list[Text]:
     """Both sides of an origin: path, kind and source line in columns, or below one another where they are long; then
     the code of that line, or of the line next to wrong code between layers."""
-    room = page.width - 2 - _LABEL
-    sides = [("reference", origin.reference), ("candidate", origin.candidate)]
-    columns = [[page.clean(text) for text in _spot_columns(spot, page)] for _, spot in sides]
+    room = page.width - 2 - LABEL
+    sides = wording.sides_of(origin)
+    columns = [[page.clean(text) for text in _spot_columns(spot, origin, page)] for _, spot in sides]
     path_width, kind_width = (max(cell_len(row[i]) for row in columns) for i in range(2))
     source_room = room - path_width - kind_width - 4
     beside = max(cell_len(_shortest_source(source)) for _, _, source in columns) <= source_room
     lines = []
     for (label, spot), (path, kind, source) in zip(sides, columns, strict=True):
-        line = Text.assemble(_label(label), (page.fit(path, room), "bold cyan" if spot else "dim"))
+        line = Text.assemble(labelled(label), (page.fit(path, room), "bold cyan" if spot else "dim"))
         if beside and spot:
-            line.append(" " * (path_width - cell_len(path) + 2) + _cell(kind, kind_width) + "  ")
+            line.append(" " * (path_width - cell_len(path) + 2) + cell(kind, kind_width) + "  ")
             line.append(_fit_source(source, source_room, page), "blue")
         line.rstrip()
         lines.append(line)
-        indent = " " * (2 + _LABEL)
+        indent = " " * (2 + LABEL)
         if spot and not beside:
             short = page.fit(kind, max(room - cell_len(source) - 2, room // 2 - 2))
             line = Text.assemble(indent, short, "  ", (_fit_source(source, room - cell_len(short) - 2, page), "blue"))
@@ -341,21 +269,17 @@ def _shortest_source(source: str) -> str:
     return source if before + file == source else f"{before}.../{file}"
 
 
-def _spot_columns(spot: Spot | None, page: Page) -> tuple[str, str, str]:
-    return wording.spot_name(spot), spot.kind if spot else "", page.near(wording.source_of(spot)) if spot else ""
-
-
-def _cell(text: str, width: int) -> str:
-    return text + " " * max(width - cell_len(text), 0)
+def _spot_columns(spot: Spot | None, origin: Origin, page: Page) -> tuple[str, str, str]:
+    return *wording.spot_words(spot, origin), page.near(wording.source_of(spot)) if spot else ""
 
 
 def _numbers(diagnosis: Diagnosis, origin: Origin, page: Page) -> list[Text]:
     lines = []
     for at, said in enumerate(wording.measured(origin)):
-        lines += _block("" if at else "measured", said, page)
+        lines += block("" if at else "measured", said, page)
     story = wording.what_happened(diagnosis, origin)
     if story:
-        lines += _block("", story, page)
+        lines += block("", story, page)
     return lines
 
 
@@ -371,26 +295,26 @@ def _road(road: Sequence[RoadStep], origin: Origin, page: Page, most: _Most, lab
     steps = _shorter(road, most) if label else [step for step in _shorter(road, most) if step is not None]
     number_width, state_width = 9, 11
     beside = page.width >= _ROAD_BESIDE_LABEL
-    room = page.width - 2 - (_LABEL if beside else 0) - 2 - 2 - number_width - 2 - state_width
+    room = page.width - 2 - (LABEL if beside else 0) - 2 - 2 - number_width - 2 - state_width
     names = ["" if step is None else wording.step_name(step, origin) for step in steps]
     need = max(cell_len(page.clean(name)) for name in names)
     bar_room = 0 if room < 22 else min(max(room - need - 2, room // 4), 24)
     name_width = min(need, room - (bar_room + 2 if bar_room else 0))
     scale = _scale([step.difference for step in steps if step is not None], bar_room)
-    lines = [] if beside or not label else [_label(label)]
+    lines = [] if beside or not label else [labelled(label)]
     for at, (step, name) in enumerate(zip(steps, names, strict=True)):
-        margin = _label(label if at == 0 else "") if beside else Text("  ")
+        margin = labelled(label if at == 0 else "") if beside else Text("  ")
         if step is None:
             lines.append(Text.assemble(margin, ("  " + page.dots, "dim")))
             continue
         style = _STATE_STYLE.get(step.state, "dim")
         here = step.state == "starts here"
-        bar = _cell(page.bar * scale(step.difference), bar_room) + "  " if bar_room else ""
+        bar = cell(page.bar * scale(step.difference), bar_room) + "  " if bar_room else ""
         lines.append(
             Text.assemble(
                 margin,
                 ("> " if here else "  ", style),
-                (_cell(page.fit(name, name_width), name_width) + "  ", "bold" if here else ""),
+                (cell(page.fit(name, name_width), name_width) + "  ", "bold" if here else ""),
                 (bar, style),
                 f"{_step_number(step.difference):>{number_width}}  ",
                 (step.state, style),
@@ -444,15 +368,15 @@ def _causes(origin: Origin, diagnosis: Diagnosis, page: Page, most: _Most) -> li
         if diagnosis.verdict != "diverged":
             return []
         if origin.place == "file":
-            return _block("next", wording.RECORD_INSTEAD, page)
-        return _block("cause", "none that the rules know; compare the code at the two lines above", page)
+            return block("next", wording.RECORD_INSTEAD, page)
+        return block("cause", "none that the rules know; compare the code at the two lines above", page)
     lines = []
     causes = wording.causes_to_tell(origin)
     edits = set()
     for cause in causes[: most.causes]:
         sentence = wording.cause_sentence(cause)
         if sentence not in diagnosis.reason:
-            lines += _block(wording.cause_label(cause, origin), sentence, page, label_style="bold magenta")
+            lines += block(wording.cause_label(cause, origin), sentence, page, label_style="bold magenta")
         if cause.edit and cause.edit not in edits:
             lines += _edit("next" if origin.place == "input" else "edit", page.near(cause.edit), page)
         edits.add(cause.edit)
@@ -462,17 +386,17 @@ def _causes(origin: Origin, diagnosis: Diagnosis, page: Page, most: _Most) -> li
 def _edit(label: str, edit: str, page: Page) -> list[Text]:
     """What to write: on one line, or the place, the old code and the new one below each other."""
     style = ("green", "bold green")
-    room = page.width - 2 - _LABEL
+    room = page.width - 2 - LABEL
     place, _, change = edit.partition("  ")
     old, arrow, new = change.partition("  ->  ")
     if not arrow or cell_len(page.clean(edit)) <= room:
-        return _block(label, edit, page, *style)
-    lines = [*_block(label, place, page, *style), *_block("", old, page, style[0])]
-    return [*lines, *_block(f"{'->':>{_LABEL - 2}}", new, page, *style)]
+        return block(label, edit, page, *style)
+    lines = [*block(label, place, page, *style), *block("", old, page, style[0])]
+    return [*lines, *block(f"{'->':>{LABEL - 2}}", new, page, *style)]
 
 
 def _left_out(count: int, page: Page) -> list[Text]:
-    return _block("", f"and {count} more: --json has all", page, style="dim") if count > 0 else []
+    return block("", f"and {count} more: --json has all", page, style="dim") if count > 0 else []
 
 
 def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
@@ -481,8 +405,8 @@ def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
     roads = {id(o): road for o, road in zip(diagnosis.origins[1:], diagnosis.other_roads, strict=False) if road}
     lines: list[Text] = []
     for group in groups[: most.origins]:
-        said = _few_lines(*wording.also(diagnosis, group), page.width - 2 - _LABEL, page)
-        lines += [Text.assemble(_label("" if at or lines else "also"), part) for at, part in enumerate(said)]
+        said = few_lines(*wording.also(diagnosis, group), page.width - 2 - LABEL, page)
+        lines += [Text.assemble(labelled("" if at or lines else "also"), part) for at, part in enumerate(said)]
         road = roads.get(id(group.origins[0]), ())
         if road and most.roads and not group.like_first:
             most = replace(most, roads=most.roads - 1)
@@ -492,43 +416,26 @@ def _more_origins(diagnosis: Diagnosis, page: Page, most: _Most) -> list[Text]:
 
 def _coverage(diagnosis: Diagnosis, page: Page, most: _Most, command: str) -> list[Text]:
     said = wording.coverage(diagnosis)
-    lines = _paragraph(said, page)
+    lines = paragraph(said, page)
     hint = f"all of them: {command} --every"
     if wording.every_judges_more(diagnosis):
         gap = page.width - 2 - cell_len(said) - cell_len(hint)
         beside = gap >= _APART
         lines = [Text.assemble(f"  {said}{' ' * gap}", (hint, "dim"))] if beside else lines
-        lines += [] if beside else _paragraph(hint, page, "dim")
+        lines += [] if beside else paragraph(hint, page, "dim")
     for begin, names in wording.alone(diagnosis.alignment):
-        listed = _few_lines(begin, names, page.width - 4, page)
+        listed = few_lines(begin, names, page.width - 4, page)
         lines += [Text(("    " if at else "  ") + part) for at, part in enumerate(listed)]
-    for phase in wording.unjudged_phases(diagnosis.coverage):
-        lines += _paragraph(phase, page, "yellow")
-    notes = wording.notes_after(diagnosis)
+    for phase in [] if diagnosis.steps else wording.unjudged_phases(diagnosis.coverage):
+        lines += paragraph(phase, page, "yellow")
+    lines += unjudged_lines(diagnosis, page)
+    notes = step_words.notes_after(diagnosis)
     for note in notes[: most.notes]:
-        lines += _paragraph(f"note: {note}", page)
+        lines += paragraph(f"note: {note}", page)
     left = len(notes) - most.notes
     if left > 0:
-        lines += _paragraph(f"and {left} more notes: --json has all", page, "dim")
+        lines += paragraph(f"and {left} more notes: --json has all", page, "dim")
     return lines
-
-
-def _few_lines(begin: str, names: Sequence[str], room: int, page: Page) -> list[str]:
-    """A sentence in three lines, or two with as many names as these hold and how many more there are."""
-    most = 2 if names else 3
-    shown = [page.fit(name, room - 14) for name in names]
-    lines: list[str] = []
-    for count in range(len(shown), min(len(shown), 1) - 1, -1):
-        more = f" and {len(shown) - count} more" if count < len(shown) else ""
-        lines = _wrap(page.clean(begin + ", ".join(shown[:count]) + more), room)
-        if len(lines) <= most:
-            return lines
-    return [*lines[: most - 1], page.fit(" ".join(lines[most - 1 :]), room, "ends" if names else "head")]
-
-
-def _paragraph(text: str, page: Page, style: str = "") -> list[Text]:
-    wrapped = _wrap(page.clean(text), page.width - 4)
-    return [Text(("  " if at == 0 else "    ") + part, style) for at, part in enumerate(wrapped)]
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -551,7 +458,7 @@ def table_lines(rows: Sequence[PairRow], page: Page, *, narrow: bool, files: boo
             if too_wide and name in columns:
                 columns.remove(name)
         room = page.width - 2 * (len(columns) - 1)
-        widths = _cut([need[c] for c in columns], room, [_ROW_HEAD[c] for c in columns])
+        widths = cut([need[c] for c in columns], room, [_ROW_HEAD[c] for c in columns])
         need = dict(zip(columns, widths, strict=True))
     yield _table_line({name: name for name in columns}, columns, need, page, dict.fromkeys(columns, "bold"))
     phase = ""
@@ -676,9 +583,9 @@ def head_lines(head: Head, page: Page) -> list[Text]:
     """What a trace says of itself."""
     lines = [Text(page.fit(head.title, page.width), "bold")]
     for label, text in head.facts:
-        lines += _block(label, text, page)
+        lines += block(label, text, page)
     for warning in head.warnings:
-        lines += _block("!!", warning, page, "bold red", "bold red")
+        lines += block("!!", warning, page, "bold red", "bold red")
     return lines
 
 
@@ -696,8 +603,8 @@ def tree_lines(rows: Iterable[Row], page: Page, *, narrow: bool) -> Iterator[Tex
     if room is not None:
         while statistics and min(name, 22) + min(kind, 12) + min(output, 14) > _tree_room(room, statistics):
             statistics = statistics[:-2]
-        name, kind, output = _cut([name, kind, output], _tree_room(room, statistics), [20, 10, 10])
-    head = f"{_cell('layer', name)}  {_cell('kind', kind)}  {_cell('output', output)}"
+        name, kind, output = cut([name, kind, output], _tree_room(room, statistics), [20, 10, 10])
+    head = f"{cell('layer', name)}  {cell('kind', kind)}  {cell('output', output)}"
     yield Text(head + "".join(f" {label:>{_NUMBER}}" for label, _ in statistics) + f" {'ms':>7}", "bold")
     for row, name_text, kind_text in zip(listed, names, kinds, strict=True):
         yield from _tree_row(row, (name_text, kind_text), (name, kind, output), [key for _, key in statistics], page)
@@ -710,29 +617,18 @@ def _tree_room(room: int, statistics: Sequence[object]) -> int:
     return room - 2 - 2 - (_NUMBER + 1) * len(statistics) - 8
 
 
-def _cut(needs: Sequence[int], room: int, least: Sequence[int]) -> list[int]:
-    """Widths that fit: the widest column gives first, and none below its least while another can give."""
-    widths = list(needs)
-    while sum(widths) > room and any(width > 4 for width in widths):
-        giving = [i for i, width in enumerate(widths) if width > least[i]] or [
-            i for i, width in enumerate(widths) if width > 4
-        ]
-        widths[max(giving, key=lambda i: widths[i] - least[i])] -= 1
-    return widths
-
-
 def _tree_row(
     row: Row, texts: tuple[str, str], widths: tuple[int, int, int], statistics: Sequence[str], page: Page
 ) -> Iterator[Text]:
     bad = bad_numbers(row)
     line = Text.assemble(
-        (_cell(page.fit(texts[0], widths[0]), widths[0]), "bold red" if bad else "" if row.calls else "dim"),
+        (cell(page.fit(texts[0], widths[0]), widths[0]), "bold red" if bad else "" if row.calls else "dim"),
         "  ",
-        (_cell(page.fit(texts[1], widths[1]), widths[1]), "cyan" if row.calls else "dim"),
+        (cell(page.fit(texts[1], widths[1]), widths[1]), "cyan" if row.calls else "dim"),
         "  ",
     )
     if row.calls:
-        line.append(_cell(page.fit(row.output, widths[2]), widths[2]))
+        line.append(cell(page.fit(row.output, widths[2]), widths[2]))
         for key in statistics:
             line.append(f" {wording.compact(getattr(row.statistics, key)) if row.statistics else '':>{_NUMBER}}")
         line.append(f" {wording.compact(1000 * row.seconds) if row.seconds is not None else '':>7}", "dim")
@@ -753,14 +649,14 @@ def layer_lines(part: LayerPart, page: Page) -> Iterator[Text]:
     """One layer in full."""
     yield Text.assemble((page.clean(part.path), "bold cyan"), "  ", page.clean(part.kind))
     for label, text in part.facts:
-        yield from _block(label, page.near(text), page)
+        yield from block(label, page.near(text), page)
     if part.parameters:
         yield Text()
         yield Text("  parameters", "bold")
         yield from _value_lines(part.parameters, page)
     for call in part.calls:
         yield Text()
-        yield from (Text(line, "bold") for line in _wrapped(call.title, page, "  "))
+        yield from (Text(line, "bold") for line in indented(call.title, page, "  "))
         if call.source:
             yield Text(
                 page.fit(
@@ -769,10 +665,6 @@ def layer_lines(part: LayerPart, page: Page) -> Iterator[Text]:
                 "blue",
             )
         yield from _value_lines(call.values, page)
-
-
-def _wrapped(text: str, page: Page, indent: str) -> list[str]:
-    return [indent + part for part in _wrap(page.clean(text), page.width - len(indent))]
 
 
 def _value_lines(values: Sequence[ValueLine], page: Page) -> Iterator[Text]:
@@ -784,8 +676,8 @@ def _value_lines(values: Sequence[ValueLine], page: Page) -> Iterator[Text]:
     type_width = max(cell_len(page.clean(value.type)) for value in values)
     for value, label in zip(values, labels, strict=True):
         statistics, bad = statistics_words(value.statistics), bad_of(value.statistics)
-        line = Text("    " + _cell(page.fit(label, label_width), label_width) + "  ")
-        line.append(_cell(page.clean(value.type), type_width))
+        line = Text("    " + cell(page.fit(label, label_width), label_width) + "  ")
+        line.append(cell(page.clean(value.type), type_width))
         fits = 4 + label_width + 2 + type_width + 2 + cell_len(statistics) <= page.width
         if statistics and fits:
             line.append("  " + statistics, "dim")
@@ -797,4 +689,4 @@ def _value_lines(values: Sequence[ValueLine], page: Page) -> Iterator[Text]:
         if bad:
             yield Text(f"{indent}!! {bad}", "bold red")
         if value.remark:
-            yield from (Text(text, "dim") for text in _wrapped(value.remark, page, indent))
+            yield from (Text(text, "dim") for text in indented(value.remark, page, indent))

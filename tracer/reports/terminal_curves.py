@@ -13,7 +13,7 @@ from rich.text import Text
 from tracer.curves.beside import Beside
 from tracer.curves.parting import Parting
 from tracer.reports import curve_words as words
-from tracer.reports.terminal import PLAIN_WIDTH, Page, to_string
+from tracer.reports.terminal_page import PLAIN_WIDTH, Page, to_string
 
 _VERDICT = {"agree": "bold green", "diverged": "bold red", "unsure": "bold yellow"}
 _STATE = {"equal": "green", "drifting": "green", "apart": "yellow", "parted": "red"}

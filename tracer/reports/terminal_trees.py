@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from tracer.reports import tree_words as words
-from tracer.reports.terminal import PLAIN_WIDTH, Page, to_string
+from tracer.reports.terminal_page import PLAIN_WIDTH, Page, to_string
 from tracer.starting_point.trees.folding import Line, folded
 from tracer.starting_point.trees.rows import Part, Trees
 

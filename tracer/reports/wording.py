@@ -67,6 +67,23 @@ def spot_name(spot: Spot | None) -> str:
     return "nothing" if spot is None else call_name(spot.path, spot.call)
 
 
+def sides_of(origin: Origin) -> list[tuple[str, Spot | None]]:
+    """Both sides by their words; only one of a parameter that changed there between two steps, since the other lacks
+    nothing."""
+    sides = [("reference", origin.reference), ("candidate", origin.candidate)]
+    one = origin.phase == "start" and origin.place == "parameter"
+    return [side for side in sides if side[1] is not None] if one else sides
+
+
+def spot_words(spot: Spot | None, origin: Origin) -> tuple[str, str]:
+    """What one side of an origin is called, and its kind; of a loss of which nothing more is known no kind."""
+    if spot is None:
+        return "nothing", ""
+    if origin.place == "loss" or any(cause.kind == "loss" for cause in origin.causes):
+        return loss_name(spot), "" if spot.kind == "loss" else spot.kind
+    return spot_name(spot), spot.kind
+
+
 RECORD_INSTEAD = "files do not say what fed what: tracer.record of both nets finds the layer, the line and the edit"
 """What a reader of a verdict on files can do."""
 
@@ -80,6 +97,8 @@ def source_of(spot: Spot) -> str:
 
 def place_name(origin: Origin) -> str:
     """How an origin is called: the reference's path, else the candidate's."""
+    if origin.place == "loss":
+        return loss_name(origin.reference or origin.candidate)
     return spot_name(origin.reference or origin.candidate)
 
 
@@ -111,6 +130,8 @@ def headline_parts(diagnosis: Diagnosis) -> tuple[str, str]:
     origin = diagnosis.origin
     if diagnosis.verdict == "agree":
         phases = [name for name, state in diagnosis.coverage.phases.items() if state.startswith("judged")]
+        if diagnosis.steps:
+            return _agreeing_steps(diagnosis, phases), ""
         if diagnosis.coverage.only:
             return ", ".join(["agree in what --only names", *([_and(phases)] if phases else [])]), ""
         return "agree" + (f" in {_and(phases)}" if phases else ""), ""
@@ -119,15 +140,28 @@ def headline_parts(diagnosis: Diagnosis) -> tuple[str, str]:
     if origin is None:
         return "diverged", ""
     if origin.place == "file":
-        return f"diverged {_when(origin)}, first in order at ", place_name(origin)
+        return f"diverged {when(origin)}, first in order at ", place_name(origin)
     if origin.place == "output":
         built = "the net's output is built differently"
         other = "the net returns another value" if origin.causes and origin.causes[0].kind == "code" else ""
-        return f"diverged {_when(origin)}: {other or built}", ""
-    if origin.phase == "start" and origin.place == "layer":
-        return "diverged at the start, in the parameters of ", place_name(origin)
+        return f"diverged {when(origin)}: {other or built}", ""
+    if origin.phase == "start" and origin.place in {"layer", "parameter"}:
+        what = "the mode" if origin.causes and origin.causes[0].kind == "mode" else "the parameters"
+        return f"diverged {when(origin)}, in {what} of ", place_name(origin)
+    if origin.place == "loss":
+        return f"diverged {when(origin)}" + ("" if origin.phase == "loss" else f", at {place_name(origin)}"), ""
     words = {"between": "between the layers of", "input": "in the input of"}
-    return f"diverged {_when(origin)} {words.get(origin.place, 'at')} ", place_name(origin)
+    return f"diverged {when(origin)} {words.get(origin.place, 'at')} ", place_name(origin)
+
+
+def _agreeing_steps(diagnosis: Diagnosis, judged: Sequence[str]) -> str:
+    """How far an agreement of training steps reaches."""
+    count = len(diagnosis.steps)
+    steps = f"step {diagnosis.steps[0].step}" if count == 1 else f"{count} steps"
+    only = " in what --only names" if diagnosis.coverage.only else ""
+    if judged and len(judged) == len(diagnosis.coverage.phases):
+        return f"agree{only} in every phase of {steps}"
+    return f"agree{only} over {steps}" + (f" in {_and(judged)}" if judged else "")
 
 
 def headline(diagnosis: Diagnosis) -> str:
@@ -135,14 +169,28 @@ def headline(diagnosis: Diagnosis) -> str:
     return "".join(headline_parts(diagnosis))
 
 
-def _when(origin: Origin) -> str:
-    return "at the start" if origin.phase == "start" else f"in {origin.phase}"
+def when(origin: Origin) -> str:
+    """The phase of an origin, of training with its step: "in forward", "in the update of step 3"."""
+    if origin.step is None:
+        return "at the start" if origin.phase == "start" else f"in {origin.phase}"
+    if origin.phase == "start":
+        return f"at the start of step {origin.step}"
+    if origin.phase == "loss":
+        return f"in {loss_name(origin.reference or origin.candidate)} of step {origin.step}"
+    run = " pass" if origin.phase in {"forward", "backward"} else ""
+    return f"in the {origin.phase}{run} of step {origin.step}"
+
+
+def loss_name(spot: Spot | None) -> str:
+    """A loss among those of its step, which are counted from 0: "the loss", "loss 1"."""
+    return f"loss {spot.call}" if spot is not None and spot.call else "the loss"
 
 
 def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     """What kind of place an origin is, for a reader who has not met the words; "" where all of it is said already."""
     parts = []
-    new = origin.sentence if origin.sentence not in diagnosis.reason else ""
+    told = origin.sentence in diagnosis.reason or origin.sentence in map(cause_sentence, origin.causes)
+    new = "" if told else _SOME.sub(r"Updated otherwise: \g<0>", origin.sentence)
     if origin.place == "between":
         which = "layers that were recorded" if origin.left_out else "layers"
         said = f"The {which} agree, what the code of {place_name(origin)} makes of them does not"
@@ -152,6 +200,9 @@ def what_happened(diagnosis: Diagnosis, origin: Origin) -> str:
     if origin.faded and "fade" not in origin.sentence:
         parts.append("It fades: no output of the net shows it.")
     return " ".join(parts)
+
+
+_SOME = re.compile(r"^\d+ of \d+ parameters$")
 
 
 def measured(origin: Origin) -> list[str]:
@@ -198,6 +249,9 @@ def _detail(difference: Difference, origin: Origin) -> str:
     said = []
     part = part_name(origin) if difference.problem != "structure" else ""
     if difference.max_abs and math.isfinite(difference.max_abs):
+        if origin.place == "loss" and difference.shapes in (None, ((), ())):
+            said.append(f"{number(difference.max_abs)} apart")
+            return ", ".join(said)
         at = f" at {list(difference.max_at)}" if difference.max_at else ""
         said.append(f"at most {number(difference.max_abs)} apart{at}" + (f" of {part}" if part else ""))
     elif part:
@@ -324,13 +378,14 @@ def also(diagnosis: Diagnosis, group: Likewise) -> tuple[str, list[str]]:
         same = "the same edit" if len(edits) == 1 and edits != {""} else "the same"
         return f"{same} at {_layers(len(group.origins))}: ", [_named(o, len(edits) > 1) for o in group.origins]
     begun = diagnosis.origin
-    when = "" if begun is not None and begun.phase == first.phase else f"{_when(first)} "
+    alike = begun is not None and (begun.phase, begun.step) == (first.phase, first.step)
+    at = "" if alike else f"{when(first)} "
     where = {"between": "between the layers of ", "output": "output of ", "input": "input of "}.get(first.place, "")
     numbers = number(first.difference.relative_l2) if first.difference is not None else ""
     if first.difference is not None and first.difference.problem:
         numbers = "NaN" if first.difference.problem == "nan" else first.difference.problem
     why = "".join(cause_sentence(cause) for cause in causes_to_tell(first)[:1])
-    said = "  ".join(part for part in (f"{when}{where}{place_name(first)}", numbers, why) if part)
+    said = "  ".join(part for part in (f"{at}{where}{place_name(first)}", numbers, why) if part)
     names = [name for name in dict.fromkeys(map(place_name, more)) if name != place_name(first)]
     return said + (f"; the same at {_layers(len(names))}: " if names else ""), names
 
@@ -361,7 +416,7 @@ def coverage(diagnosis: Diagnosis) -> str:
         of = f"the {covered.named} aligned pairs that --only {_and(covered.only)} names"
         parts = [f"judged {covered.judged} of {of}"]
     else:
-        parts = [f"judged {covered.judged} of {covered.aligned} aligned pairs"]
+        parts = [f"judged {covered.judged} of {covered.aligned} aligned pairs{_of_step(diagnosis)}"]
     if screened > 0 and covered.judged:
         parts[0] += f" ({screened} more by their statistics)"
     if silent:
@@ -371,6 +426,14 @@ def coverage(diagnosis: Diagnosis) -> str:
     if not covered.alone:
         parts.append(f"no {diagnosis.alignment.unit} alone")
     return ", ".join(parts)
+
+
+def _of_step(diagnosis: Diagnosis) -> str:
+    """Of training the step whose pairs are counted: the first that diverged, else the last."""
+    if not diagnosis.steps or (diagnosis.origin is None and diagnosis.verdict != "agree"):
+        return ""
+    step = diagnosis.origin.step if diagnosis.origin is not None else None
+    return f" of step {diagnosis.steps[-1].step if step is None else step}"
 
 
 def every_judges_more(diagnosis: Diagnosis) -> bool:
@@ -397,7 +460,7 @@ def alone(alignment: Alignment) -> list[tuple[str, list[str]]]:
             if one not in containers:
                 kinds.setdefault(_loneliness(one, paths, alignment.unit), []).append(one)
         lines += [
-            (f"{_count(len(some), what)} {how} in the {name}: ", [_alone_name(one) for one in some])
+            (f"{plural(len(some), what)} {how} in the {name}: ", [_alone_name(one) for one in some])
             for (what, how), some in ((kind.split(" ", 1), some) for kind, some in kinds.items())
         ]
     if borders:
@@ -417,7 +480,8 @@ def _loneliness(one: Alone, paired: set[str], unit: str) -> str:
     return "call more" if one.id.path in paired else "layer only"
 
 
-def _count(number: int, what: str) -> str:
+def plural(number: int, what: str) -> str:
+    """A count with its word: "1 step", "3 steps"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
