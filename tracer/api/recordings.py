@@ -303,7 +303,7 @@ def recording(
     if like is None or not resync or optimizer is None:
         then = 'give all three: optimizer=opt, like="pt.h5", resync=True'
         raise RuleError("like=, resync= and optimizer= go together here", where="tracer.recording", then=then)
-    from tracer.starting_point.resync import record_resynced
+    from tracer.starting_point.checks.resynced import record_resynced
 
     trace = like if isinstance(like, Trace) else file_of(like, "reference")
     options = replace(options, sampling=replace(sampling or Sampling(), resync=_name_of(like)))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,6 @@ from tracer.errors import StartingPointError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
 from tracer.frameworks.training import trainer_of
-from tracer.recorder import Options, Session, record_while
 from tracer.recorder.steps import optimizer_row, places_of
 from tracer.starting_point.holders import Holder, of_trace
 from tracer.starting_point.weights.loading import fill, made
@@ -170,20 +167,3 @@ def _in_own_words(rule: RuleMeaning, word: str, array: Array) -> Iterator[tuple[
     for key, common in rule.states.items():
         if common == word and not key.endswith("_power"):
             yield key, array
-
-
-@contextlib.contextmanager
-def record_resynced(net: Any, out: Path, options: Options, optimizer: Any, like: Trace | Path) -> Iterator[Session]:
-    """`tracer.recording` with each step begun where the reference's began.
-
-    Raises:
-        StartingPointError: the reference's weights cannot all be placed, or it has no steps.
-    """
-    from tracer.starting_point.checks.likewise import mapped_like
-
-    with contextlib.ExitStack() as opened:
-        trace = like if isinstance(like, Trace) else opened.enter_context(Trace(like))
-        weights, placed = mapped_like(net, trace, out)
-        prepare = resynchronised(net, optimizer, trace, weights)
-        with record_while(net, out, options, optimizer, prepare=prepare, placed=placed) as session:
-            yield session
