@@ -76,10 +76,16 @@ def _last_judgeable(case: Case, point: Point) -> list[Point]:
 
 
 def search_backward(
-    case: Case, *, every: bool, progress: Progress | None, parameters: Mapping[Point, float] | None = None
+    case: Case,
+    *,
+    every: bool,
+    progress: Progress | None,
+    parameters: Mapping[Point, float] | None = None,
+    cancelled: float = 1.0,
 ) -> Phase:
     """Walk the gradients back and find where they went wrong, the forward pass being right. `parameters` as
-    `search_forward` has them."""
+    `search_forward` has them; `cancelled` is how many times larger the terms are that a loss makes its gradient of
+    (probability minus label) than what is left of them, and so their errors."""
     apart = parameters or {}
     flow = backward_flow(case.flow, case.graphs[0])
     why = _no_backward(case)
@@ -90,7 +96,8 @@ def search_backward(
         # what was sent back is the same on both sides; a tensor that is given and used as well has more to it
         comparison.passed_over.update(flow.given)
     order: list[Point] = list(nx.topological_sort(flow.graph))
-    start = {p: comparison.noise.get(p.at("out"), 0.0) for p in flow.given}
+    sent = {p: cancelled * max(comparison.noise.get(p.at("out"), 0.0), _rounded(case, p)) for p in flow.given}
+    start = dict(sent)
     start |= {p: apart[out] for p in order if (out := p.at("out")) in apart}
     comparison.spread_noise(flow, order, start)
     comparison.confirmed_missing = _missing_gradients(case, flow, order)
@@ -98,7 +105,11 @@ def search_backward(
     search = OriginSearch(
         comparison,
         flow,
-        inherited=lambda point: max(_forward_size(case, point), apart.get(point.at("out"), 0.0)),
+        inherited=lambda point: max(
+            _forward_size(case, point) * (cancelled if point in sent else 1.0),
+            apart.get(point.at("out"), 0.0),
+            sent.get(point, 0.0) if cancelled > 1.0 else 0.0,
+        ),
         within=within,
         progress=progress,
     )
@@ -106,6 +117,10 @@ def search_backward(
     if every:
         search.every()
     return Phase(_judged(case), found, flow)
+
+
+def _rounded(case: Case, point: Point) -> float:
+    return rounding(case.comparison.dtype(point))
 
 
 def _named(case: Case, point: Point) -> bool:

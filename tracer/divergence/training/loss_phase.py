@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,6 +67,30 @@ def judge_losses(case: Case, traces: tuple[StepTrace, StepTrace], forward: float
         origin = Origin("loss", "loss", loss_spot(r), loss_spot(c), found, forward, causes, sentence=_values(r, c))
         return LossPhase(PhaseRow("diverged", found.size), (origin,), notes)
     return LossPhase(PhaseRow("agree", worst), (), notes)
+
+
+def cancelled(case: Case, trace: StepTrace) -> float:
+    """How many times larger than the gradient that a loss sends back the terms are that it makes it of: 1 / rows for
+    each label (probability minus label), twice the predictions and targets over their number for numbers."""
+    step, worst = trace.step, 1.0
+    for number, id_ in enumerate(case.graphs[0].roots):
+        if not step.losses:
+            break
+        loss = step.losses[min(number, len(step.losses) - 1)]
+        node = case.graphs[0].nodes[id_]
+        sent = [v.statistics.l2 for v in node.call.grad_outputs if v.statistics is not None and v.statistics.l2]
+        given = [v.statistics for v in node.outputs if v.statistics is not None and rounding(v.dtype)]
+        target = targets_of(loss)
+        if not sent or not given or target is None or target.statistics is None:
+            continue
+        summed = loss.settings.get("reduction") in ("sum", 2)
+        if rounding(target.dtype):
+            size = 2 * ((given[0].l2 or 0.0) + (target.statistics.l2 or 0.0)) / (1 if summed else given[0].count)
+        else:
+            rows = max(target.statistics.count, 1)
+            size = math.sqrt(rows) / (1 if summed else rows)
+        worst = max(worst, size / min(sent))
+    return worst
 
 
 def _explained(

@@ -39,7 +39,7 @@ from tracer.divergence.rules import UserRule
 from tracer.divergence.training.growth import growth_notes
 from tracer.divergence.training.handing_on import Handing, judge_handing_on, paired_parameters
 from tracer.divergence.training.inherited import by_parameters, overall
-from tracer.divergence.training.loss_phase import LossPhase, judge_losses, sent_back_origin
+from tracer.divergence.training.loss_phase import LossPhase, cancelled, judge_losses, sent_back_origin
 from tracer.divergence.training.start import changed_origin, differing_start
 from tracer.divergence.training.step_trace import StepTrace
 from tracer.divergence.training.steps import (
@@ -244,7 +244,9 @@ class _Training:
         more: tuple[str, ...],
     ) -> _Judged:
         case, number, w = judged.case, pair[0].number, self.wishes
-        backward = search_backward(case, every=w.every, progress=w.progress, parameters=parameters)
+        backward = search_backward(
+            case, every=w.every, progress=w.progress, parameters=parameters, cancelled=cancelled(case, views[0])
+        )
         judged = replace(judged, backward=backward, more=more)
         sent = sent_back_origin(pair, backward)
         raised = None if case.complete else raised_origin(case)
