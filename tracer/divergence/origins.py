@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import networkx as nx
+import numpy as np
 
 from tracer.divergence.bisection import climb, feeding, first_divergences
 from tracer.divergence.comparison import Comparison
 from tracer.divergence.flow import Flow, Point, Side
-from tracer.divergence.graph import CallId
+from tracer.divergence.graph import CallId, Node
 from tracer.divergence.metrics import MARGIN, SQUEEZED, Difference, Progress
 
 _NORMS = {"layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm"}
@@ -43,6 +44,17 @@ class Search:
 
     begins: tuple[Begin, ...]
     drift: Begin | None = None
+
+
+def norm_axes(op: str, shape: tuple[int, ...], node: Node) -> tuple[int, ...]:
+    """The axes that a norm takes together: all but the channels in training, the last ones of its parameters' shape;
+    none of what is not known here, or normed by moving statistics."""
+    if op == "batch_norm" and node.call.training and len(shape) > 1:
+        return (0, *range(2, len(shape)))
+    if op in {"layer_norm", "rms_norm"} and shape:
+        dims = max((len(p.shape) for p in node.layer.parameters), default=1)
+        return tuple(range(len(shape) - min(dims, len(shape)), len(shape)))
+    return ()
 
 
 class OriginSearch:
@@ -292,12 +304,24 @@ class OriginSearch:
                 s = value.statistics
                 if s is not None and s.l2 is not None and s.mean is not None and s.count:
                     spreads.append(math.sqrt(max(s.l2**2 / s.count - s.mean**2, 1e-12)))
-            return max(1.0, 1.0 / min(spreads)) if spreads else 1.0
+            narrow = self._narrowest(node)
+            return max(1.0, narrow, 1.0 / min(spreads)) if spreads else 1.0
         weights = [p for p in node.layer.parameters if len(p.shape) > 1 and p.statistics and p.statistics.l2]
         if point.side in {"out", "grad_in"} and weights and node.unit:
             axis = 0 if point.side == "out" else 1
             return max(1.0, *((p.statistics.l2 or 0.0) / math.sqrt(p.shape[axis]) for p in weights if p.statistics))
         return 1.0
+
+    def _narrowest(self, node: Node) -> float:
+        """By how much a norm that takes each channel, or each row, by itself enlarges an error: the root mean square of
+        1 / spread over them, since one whose numbers are nearly alike says little of the spread of all."""
+        given = node.inputs[0] if node.inputs else None
+        axes = norm_axes(node.meaning.op, given.shape if given is not None else (), node)
+        if given is None or given.stored is None or not axes:
+            return 1.0
+        array = self.comparison.reference.arrays.array(given)
+        variance = np.var(array.astype(np.float64), axis=axes)
+        return float(np.sqrt(np.mean(1.0 / np.maximum(variance, 1e-12))))
 
     def _kink(self, point: Point, difference: Difference, expected: float) -> bool:
         """A gradient that is off in a few elements only, where rounding decides on which side of a kink they are:

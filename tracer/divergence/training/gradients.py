@@ -212,7 +212,10 @@ def _clipped_too_early(
     """Gradients that were clipped while the loss's scale was still on them: their norm is the limit over the scale."""
     for side, word in enumerate(("reference", "candidate")):
         limit = norms[side] * abs(scales[side])
-        if abs(scales[side]) in (0.0, 1.0) or clipped[side] or not clipped[1 - side] or not _plain(limit):
+        other = clipped[1 - side]
+        if abs(scales[side]) in (0.0, 1.0) or not other:
+            continue
+        if not same(limit, other, 2e-3) and (clipped[side] or not _plain(limit)):
             continue
         said = (
             f"the {word}'s gradients were clipped to the norm {limit:.4g} while the loss's scale {scales[side]:g} was "

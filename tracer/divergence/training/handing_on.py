@@ -68,7 +68,8 @@ def judge_handing_on(case: Case, traces: tuple[StepTrace, StepTrace], pairs: lis
     """Compare what both loops did with their gradients."""
     steps = traces[0].step, traces[1].step
     if not any(step.update_gradients for step in steps):
-        return Handing((), None, "no optimizer was watched")
+        none = "made an update in this step" if all(trace.optimized for trace in traces) else "was watched"
+        return Handing((), None, f"no optimizer {none}")
     sides: tuple[dict[int, Handed], dict[int, Handed]] = ({}, {})
     worst: tuple[float, PairedParameter, Difference] | None = None
     squares = error = 0.0

@@ -118,14 +118,19 @@ def changed_origin(case: Case, before: tuple[Step, Step], now: tuple[Step, Step]
                 f"{now[side].number}, outside of any step"
             )
             cause = Cause("parameter", name, sentence=said, edit="look for what writes parameters after the update")
-            spots = [_parameter_spot(case, n, path) if n == side else None for n in (0, 1)]
+            partners = case.alignment.candidate_of if side == 0 else case.alignment.reference_of
+            other = next((theirs.path for ours, theirs in partners.items() if ours.path == path), None)
+            own = _parameter_spot(case, side, path, name)
+            beside = _parameter_spot(case, 1 - side, other, name) if other is not None else None
+            spots = [own, beside] if side == 0 else [beside, own]
             return Origin("start", "parameter", spots[0], spots[1], None, None, (cause,), sentence=said)
     return None
 
 
-def _parameter_spot(case: Case, side: int, path: str) -> Spot:
+def _parameter_spot(case: Case, side: int, path: str, name: str) -> Spot:
     layer = case.graphs[side].layers.get(path)
     source = layer.made_at if layer is not None else None
+    full = name if path == "(root)" else f"{path}.{name}"
     return Spot(
-        path, None, layer.kind if layer else "?", str(source) if source else None, source.text if source else None
+        full, None, layer.kind if layer else "?", str(source) if source else None, source.text if source else None
     )

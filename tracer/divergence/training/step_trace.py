@@ -21,6 +21,8 @@ class StepTrace:
 
     def __init__(self, trace: TraceLike, step: Step) -> None:
         self.step = step
+        self.optimized = any(other.optimizer is not None for other in trace.skeleton.steps)
+        """Was an optimizer seen to update in any of the steps?"""
         self._trace = trace
         self._scales: dict[str, float] = {}
         self.skeleton = self._skeleton(trace.skeleton)

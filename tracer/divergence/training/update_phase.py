@@ -77,10 +77,11 @@ def judge_update(
     statistics = _moving_statistics(case, traces, pairs)
     if optimizers[0] is None or optimizers[1] is None:
         lone = [word for word, optimizer in zip(SIDES, optimizers, strict=True) if optimizer is None]
-        said = "no optimizer was watched" + (f" in the {lone[0]}" if len(lone) == 1 else "")
+        none = "made an update in this step" if all(trace.optimized for trace in traces) else "was watched"
+        said = f"no optimizer {none}" + (f" in the {lone[0]}" if len(lone) == 1 else "")
         if statistics:
             return UpdatePhase(PhaseRow("diverged", apart), statistics)
-        return UpdatePhase(PhaseRow("not judged", apart, said if any(s.updates for s in steps) or lone else ""))
+        return UpdatePhase(PhaseRow("not judged", apart, said))
     rules = tuple(
         _by_place(meanings(optimizer, graph.framework))
         for optimizer, graph in zip((optimizers[0], optimizers[1]), case.graphs, strict=True)
