@@ -12,8 +12,8 @@ updates by torch's rule). Weights are random; nothing is downloaded. Steps are c
   until the last byte is on the disk and the file in its place, over two bare steps. "per step" is what the second step adds
   to the file. Memory is how much more it grew at most, from before the recording is opened, than it does in the bare step.
 - *Sampled.* `--steps` steps with `every=`, and as many bare ones among them in turn: the same loop, the same moment.
-- *Skipped.* `--many` steps without a body, and steps of a little net (its own recording and optimizer), in blocks, bare
-  and skipped in turn: what `recording.step()` itself costs, and whether anything stays on the net.
+- *Skipped.* `--many` steps without a body, in twenty blocks, and a tenth as many of a little net, each bare and skipped in
+  turn: what `recording.step()` itself costs, and whether anything stays on the net.
 
 Each ratio is over the bare step *of the same round*; medians over the rounds, and their range. Absolute times are of this
 machine at this moment: compare ratios only.
@@ -75,7 +75,7 @@ def mindspore_training(net, array, labels):
     net.set_train()
     optimizer = optim.AdamW(net.trainable_params(), lr=1e-4)
     criterion = nn.CrossEntropyLoss()
-    naming = [None]
+    naming, last = [None], net.trainable_params()[-1]
 
     def forward(x, y):
         loss = criterion(net(x), y)
@@ -90,7 +90,7 @@ def mindspore_training(net, array, labels):
         loss, gradients = gradients_of(x, y)
         optimizer(gradients)
         loss.asnumpy()
-        ms.runtime.synchronize()
+        last.asnumpy()  # waits for the update
 
     return net, optimizer, step
 
@@ -207,11 +207,11 @@ def print_sampled(bare, skipped, chosen, size, every, batch):
           flush=True)  # fmt: skip
 
 
-def blocks(bare, skipped, many, blocks=20):
+def in_turn(bare, skipped, many, blocks):
     """Seconds per step of a bare loop and of one of skipped steps, block by block in turn."""
     each = max(1, many // blocks)
     found = []
-    for n in range(blocks):
+    for n in range(min(blocks, many)):
         pair = {}
         for work in (bare, skipped) if n % 2 else (skipped, bare):
             pair[work] = timed(lambda work=work: work(each)) / each
@@ -219,7 +219,7 @@ def blocks(bare, skipped, many, blocks=20):
     return found
 
 
-def skipped(net, optimizer, step, out, many, body):
+def skipped(net, optimizer, step, out, many, blocks, body):
     """What a skipped step costs over a bare one, in seconds: a list over the blocks, and the bare step's."""
     with tracer.recording(net, out=out, optimizer=optimizer, keep_steps=[0]) as recording:
         with recording.step():
@@ -236,17 +236,20 @@ def skipped(net, optimizer, step, out, many, body):
                     body(recording)
 
         bare(10), watched(10)
-        found = blocks(bare, watched, many)
+        found = in_turn(bare, watched, many, blocks)
     out.unlink()
     return found
 
 
 def print_skipped(name, found):
-    extra = [(b - a) * 1e6 for a, b in found]
-    ratios = [b / a for a, b in found]
-    print(f"  a skipped step {name}: {spread(extra)} us over bare, whose step takes "
-          f"{statistics.median(a for a, _ in found) * 1e6:.2f} us; ratio {statistics.median(ratios):.4f} "
-          f"({min(ratios):.3f} .. {max(ratios):.3f})", flush=True)  # fmt: skip
+    """Medians over the blocks, and the middle half of them: a single block that the system interrupted says nothing."""
+    bare, extra = np.array([a for a, _ in found]) * 1e6, np.array([b - a for a, b in found]) * 1e6
+    ratios = np.array([b / a for a, b in found])
+    low, high = np.percentile(extra, [25, 75])
+    least, most = np.percentile(ratios, [25, 75])
+    print(f"  a skipped step {name}: {np.median(extra):.2f} us over bare (half of them {low:.2f} .. {high:.2f}), "
+          f"whose step takes {np.median(bare):.2f} us; ratio {np.median(ratios):.4f} (half {least:.3f} .. {most:.3f})",
+          flush=True)  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -259,7 +262,8 @@ def measure(framework, chosen, folder):
     training = begin(make(), *batch_of((chosen.batch, 3, 224, 224)))
     for _ in range(2):
         training[2]()
-    print_kept(*kept(training, out, chosen.rounds), chosen.batch)
+    if chosen.rounds:
+        print_kept(*kept(training, out, chosen.rounds), chosen.batch)
     if chosen.steps:
         one = begin(training[0], *batch_of((1, 3, 224, 224)))
         for _ in range(2):
@@ -269,14 +273,15 @@ def measure(framework, chosen, folder):
     del training
     if chosen.many:
         little = begin((torch_little if framework == "torch" else mindspore_little)(), *batch_of((8, 32)))
-        print_skipped("without a body", skipped(*little, out, chosen.many, lambda _: None))
-        print_skipped("of a little net", skipped(*little, out, chosen.many // 10, little[2]))
+        print_skipped("without a body", skipped(*little, out, chosen.many, 20, lambda _: None))
+        count = max(1, chosen.many // 10)
+        print_skipped("of a little net", skipped(*little, out, count, count, little[2]))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--framework", choices=("torch", "mindspore"))
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of kept steps; 0 for none")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=100, help="steps in the sampled training; 0 for none")
     parser.add_argument("--every", type=int, default=50)
