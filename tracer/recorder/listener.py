@@ -283,9 +283,9 @@ class Recorder:
             return made.maker if not isinstance(array, Unreadable) and digest(array) == made.version else None
         return made.maker if made.version == version else None
 
-    def copied(self, leaf: str, tensor: Any) -> tuple[Value, Array | None]:
-        """A tensor as it is now."""
-        return self._gradient_value(leaf, tensor, hold=False)
+    def copied(self, leaf: str, tensor: Any, known: Value | None = None) -> tuple[Value, Array | None]:
+        """A tensor as it is now. Where its bits are those of `known`, which is in the trace, no copy is made."""
+        return self._gradient_value(leaf, tensor, hold=False, known=known)
 
     def failed(self, error: Exception) -> None:
         """Something of ours went wrong while the net went on."""
@@ -637,18 +637,21 @@ class Recorder:
         self.gradients += 1
         self._writer.write(ParameterGradient(self._step, path, name, value, part), (array,))
 
-    def _gradient_value(self, leaf: str, gradient: Any, *, hold: bool = True) -> tuple[Value, Array | None]:
+    def _gradient_value(
+        self, leaf: str, gradient: Any, *, hold: bool = True, known: Value | None = None
+    ) -> tuple[Value, Array | None]:
         facts = self._watcher.facts(gradient)
         memory = self._memory_of(gradient) if hold else None
         kept = None
         if memory is not None:
-            kept = next((copy for _, known, copy in self._held if known == memory), None)
+            kept = next((copy for _, held, copy in self._held if held == memory), None)
         if kept is None:
             read = self._watcher.array(gradient)
             if isinstance(read, Unreadable):
                 kept = Copy(problem=read.reason)
             else:
-                kept = self._writer.copy(read, partial(self._sums, gradient))
+                kept = self._writer.again(read, known) if known is not None else None
+                kept = kept or self._writer.copy(read, partial(self._sums, gradient))
                 if memory is not None:
                     self._held.append((gradient, memory, kept))
         value = Value(
@@ -659,6 +662,7 @@ class Recorder:
             device=facts.device,
             statistics=kept.statistics,
             digest=kept.digest,
+            stored=kept.stored,
             missing=kept.problem,
         )
         return value, kept.array

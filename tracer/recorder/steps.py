@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import RecordingError
-from tracer.frameworks.base import Leaf, NamedTensor, Unreadable, Watcher, leaves
+from tracer.frameworks.base import Leaf, Watcher, leaves
 from tracer.frameworks.training import LossFacts, OptimizerFacts, trainer_of
 from tracer.recorder.listener import Recorder, error_words
+from tracer.recorder.norms import moved, squares
 from tracer.recorder.sampling import Sampling
+from tracer.recorder.states import States
 from tracer.trace.schema import (
     Began,
     Ended,
@@ -29,13 +31,9 @@ from tracer.trace.schema import (
     LossGradient,
     Measures,
     Optimizer,
-    OptimizerState,
-    ParameterState,
     Place,
-    UpdateGradient,
     Updates,
     Value,
-    When,
 )
 from tracer.trace.writer import TraceWriter
 
@@ -89,6 +87,7 @@ class StepRecorder:
         self._trainer = trainer_of(watcher)
         self._recorder, self._writer = recorder, writer
         self._watched, self._owned, self._sampling, self._keep = watched, owned, sampling, keep
+        self._states = States(watcher, self._trainer, recorder, writer, net, owned)
         self._hooks = ExitStack()
         self._eager, self._prepare = eager, prepare
         self._began = 0.0
@@ -116,6 +115,7 @@ class StepRecorder:
         self.kept = self._sampling.kept(self.number, self._keep)
         self.running = True
         if self.kept is None:
+            self._states.forget()
             return False
         self.recorded += 1
         self._losses, self._seen, self._given, self._updates = [], [], None, 0
@@ -136,10 +136,10 @@ class StepRecorder:
         self._writer.write(Began(self.number, kept))
         if self._eager is not None and kept != "curve":
             self._recorder.notes.update(dict.fromkeys(self._hooks.enter_context(self._eager())))
-        self._before = self._parameters("before", kept)
+        self._before = self._states.parameters(self.number, "before", kept)
         if self._optimizer is not None:
             if kept != "curve":
-                self._states("before")
+                self._states.optimizer(self.number, "before", self._optimizer)
             self._hooks.enter_context(self._trainer.watch_updates(self._optimizer, self))
         if kept != "curve":
             self._recorder.begin_step(self.number)
@@ -171,15 +171,14 @@ class StepRecorder:
         self._name_losses()
         self._seen.clear()
         self._given = None
-        change = self._changed(kept) if error is None else None
+        norm, change = self._norms(kept, whole=error is None)
         if error is None and kept != "curve" and self._optimizer is not None:
-            self._states("after")
+            self._states.optimizer(self.number, "after", self._optimizer)
         known = [loss for loss in self._losses if loss is not None]
-        trained = [array for place, array in self._before.items() if place in self._owned]
         measures = Measures(
             loss=sum(known) / len(known) if known else None,
             gradient_norm=self._norm,
-            parameter_norm=_norm(trained),
+            parameter_norm=norm,
             update_norm=change,
             learning_rates=self._rates,
             scale=self._scale,
@@ -191,15 +190,24 @@ class StepRecorder:
         if kept != "curve":
             self._writer.write_soon()
 
-    def _changed(self, kept: Kept) -> float | None:
-        """Keep the parameters after the step; L2 of what it changed of those that are trained."""
-        after = self._parameters("after", kept)
-        pairs = [
-            (self._before[place], after[place]) for place in after if place in self._owned and place in self._before
-        ]
-        if not pairs or any(a.shape != b.shape for a, b in pairs):
-            return None
-        return math.sqrt(sum(_squares(b.astype(np.float32) - a.astype(np.float32)) for a, b in pairs))
+    def _norms(self, kept: Kept, *, whole: bool) -> tuple[float | None, float | None]:
+        """L2 of the parameters that are trained as they were before the step, and of what it added to them. Where the
+        step came to its end, all parameters are kept as they are now."""
+        after = self._states.parameters(self.number, "after", kept) if whole else {}
+        if not self._before:
+            return None, None
+        was, added, comparable = 0.0, 0.0, False
+        for place, before in self._before.items():
+            now = after.get(place)
+            if now is None:
+                was += squares(before)
+            elif now.shape != before.shape:
+                return None, None
+            else:
+                comparable = True
+                old, new = moved(before, now)
+                was, added = was + old, added + new
+        return math.sqrt(was), math.sqrt(added) if comparable else None
 
     def begin_next(self) -> None:
         """The next step begins; one that nobody ended is over."""
@@ -304,66 +312,19 @@ class StepRecorder:
             self._recorder.failed(error)
 
     def _about_to_update(self, gradients: Sequence[tuple[Any, Any | None]]) -> None:
-        if self._updates:
+        if self._updates or self.kept is None:
             return
-        squares = 0.0
-        places = self._places()
-        for parameter, gradient in gradients:
-            if gradient is None:
-                continue
-            array = self._watcher.array(gradient)
-            if isinstance(array, Unreadable):
-                continue
-            squares += _squares(array)
-            place = places.get(id(parameter))
-            if place is not None and self.kept != "curve":
-                value, copy = self._recorder.copied(place[1], gradient)
-                self._writer.write(UpdateGradient(self.number, *place, value), (copy,))
-        self._norm = math.sqrt(squares)
+        self._norm = self._states.gradients(self.number, gradients, self.kept)
         facts = self._trainer.optimizer(self._optimizer)
         self._rates = tuple(_rate(facts, group.settings) for group in facts.groups)
         if self.kept != "curve":
-            self._writer.write(Updates(self.number, optimizer_row(facts, places)))
+            self._writer.write(Updates(self.number, optimizer_row(facts, self._states.places())))
 
     def updated(self) -> None:
         """The optimizer has updated."""
         self._updates += 1
         if self._updates == 2:
             self._recorder.notes["Some steps update more than once; gradients are those of the first update"] = None
-
-    # -- parameters and states -------------------------------------------------------------------------------------
-
-    def _tensors(self) -> Iterator[tuple[Place, NamedTensor]]:
-        return _tensors(self._watcher, self._net)
-
-    def _places(self) -> dict[int, Place]:
-        return {id(tensor): place for tensor, place in places_of(self._watcher, self._net)}
-
-    def _parameters(self, when: When, kept: Kept) -> dict[Place, Array]:
-        """Keep all parameters; copies of those that are trained."""
-        copies: dict[Place, Array] = {}
-        for place, named in self._tensors():
-            if kept == "curve":
-                array = self._watcher.array(named.tensor)
-                if place in self._owned and not isinstance(array, Unreadable):
-                    copies[place] = np.array(array) if when == "before" else array
-                continue
-            value, copy = self._recorder.copied(place[1], named.tensor)
-            self._writer.write(ParameterState(self.number, when, *place, value), (copy,))
-            if place in self._owned:
-                array = copy if copy is not None else self._watcher.array(named.tensor)
-                if not isinstance(array, Unreadable):
-                    copies[place] = array if copy is not None or when == "after" else np.array(array)
-        return copies
-
-    def _states(self, when: When) -> None:
-        places = self._places()
-        for fact in self._trainer.state(self._optimizer):
-            place = places.get(id(fact.parameter)) if fact.parameter is not None else ("", "")
-            if place is None:
-                continue
-            (value,), arrays = self._recorder.outside((Leaf(fact.key, fact.value),))
-            self._writer.write(OptimizerState(self.number, when, *place, fact.key, value), arrays)
 
 
 @dataclass
@@ -379,22 +340,6 @@ class _Seen:
     gradient: tuple[Value, Array | None] | None = None
     scale: float | None = None
     index: int | None = None
-
-
-def _tensors(watcher: Watcher, net: Any) -> Iterator[tuple[Place, NamedTensor]]:
-    """Every parameter and buffer as it is now, under its first place."""
-    seen: set[int] = set()
-    for path, layer, _ in watcher.layers(net):
-        for named in watcher.parameters(layer):
-            if id(named.tensor) not in seen:
-                seen.add(id(named.tensor))
-                yield (path, named.name), named
-
-
-def places_of(watcher: Watcher, net: Any) -> Iterator[tuple[Any, Place]]:
-    """Every parameter and buffer of a net, and where it lives first."""
-    for place, named in _tensors(watcher, net):
-        yield named.tensor, place
 
 
 def optimizer_row(facts: OptimizerFacts, places: Mapping[int, Place]) -> Optimizer:
@@ -417,20 +362,6 @@ def _rate(facts: OptimizerFacts, settings: Mapping[str, Any]) -> float:
 
 def _holds(inputs: Sequence[Leaf], targets: Any) -> bool:
     return any(leaf.value is targets for leaf in inputs)
-
-
-def _squares(array: Array) -> float:
-    """The sum of squares, in float32 sums of short rows: quick, and good to six digits."""
-    flat = np.ravel(array)
-    if flat.dtype.kind not in "fc":
-        flat = flat.astype(np.float32)
-    if flat.dtype.itemsize < 4:
-        flat = flat.astype(np.float32)
-    return float(np.sum([float(np.real(np.vdot(part, part))) for part in np.array_split(flat, flat.size // 65536 + 1)]))
-
-
-def _norm(arrays: Sequence[Array]) -> float | None:
-    return math.sqrt(sum(map(_squares, arrays))) if arrays else None
 
 
 def _finite(measures: Measures) -> Measures:

@@ -14,7 +14,8 @@ from tracer.errors import StartingPointError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
 from tracer.frameworks.training import trainer_of
-from tracer.recorder.steps import optimizer_row, places_of
+from tracer.recorder.states import tensors_of
+from tracer.recorder.steps import optimizer_row
 from tracer.starting_point.holders import Holder, of_trace
 from tracer.starting_point.weights.loading import fill, made
 from tracer.starting_point.weights.weight_map import Placement, WeightMap, key_of
@@ -46,7 +47,7 @@ def resynchronised(net: Any, optimizer: Any, reference: Trace, weights: WeightMa
         if step is None:
             return (f"step {number} is not in {reference.path.name}: it began as it was",)
         fill(net, _at(holder, reference, step.parameters_before), weights, partial=True)
-        tensors = {place: tensor for tensor, place in places_of(watcher, net)}
+        tensors = {place: named.tensor for place, named in tensors_of(watcher, net)}
         state = _States(reference, step, watcher, optimizer, tensors)
         return state.take(weights, holder)
 

@@ -113,12 +113,14 @@ class GrowingFile:
         key = (code, array.dtype.name, array.shape)
         known = self._stored.get(key)
         if known is not None:
-            old = known.encode()
-            return self._place(
-                place, lambda name: self._id.links.create_hard(name, self._id, old, layout.with_parents())
-            )
+            return self.link(place, known)
         self._stored[key] = found = self._array(place, array)
         return found
+
+    def link(self, place: str, known: str) -> str:
+        """Give an array that is in the file a second name, `place`. Returns its real place."""
+        old = known.encode()
+        return self._place(place, lambda name: self._id.links.create_hard(name, self._id, old, layout.with_parents()))
 
     def due(self) -> float:
         """Seconds until the next commit should be made."""

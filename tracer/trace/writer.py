@@ -45,6 +45,7 @@ from tracer.trace.schema import (
 from tracer.trace.statistics import Array, digest, measure, statistics
 
 T = TypeVar("T")
+S = TypeVar("S", ParameterState, ParameterGradient, OptimizerState)
 
 QUEUE = 256 << 20
 _BYTES_AT_ONCE = 8 << 20
@@ -53,12 +54,13 @@ _HUGE = 4 << 20
 
 class Copy(NamedTuple):
     """What is kept of an array that may change: a copy that `write` takes, or, where no values are stored, statistics
-    and digest; `problem` says why there is neither."""
+    and digest; `problem` says why there is neither, `stored` where the trace has such an array already."""
 
     array: Array | None = None
     statistics: Statistics | None = None
     digest: str | None = None
     problem: str | None = None
+    stored: str | None = None
 
 
 def measured(array: Array, sums: Sums | None = None) -> Copy:
@@ -139,6 +141,7 @@ class TraceWriter:
         self._thread: threading.Thread | None = None
         self._file = uninterrupted(lambda: GrowingFile(self.out, self.partial, header))
         self._places: dict[tuple[int, int], tuple[str, int]] = {}
+        self._newest: dict[tuple[type | str, ...], Row] = {}
 
     # ---------------------------------------------------------------------------------------------------------------
     # The net's thread
@@ -159,6 +162,21 @@ class TraceWriter:
         copy = self._pool.empty(array)
         np.copyto(copy, array)
         return Copy(copy)
+
+    def again(self, array: Array, known: Value) -> Copy | None:
+        """What is kept of an array whose bits are those of a value in the trace; None where they are others, or the
+        trace lacks something of it."""
+        kept = known.digest is not None and known.statistics is not None and (known.stored or not self.keeping)
+        if not kept or array.shape != known.shape or array.dtype.name != known.dtype or digest(array) != known.digest:
+            return None
+        return Copy(None, known.statistics, known.digest, stored=known.stored if self.keeping else None)
+
+    def newest(self, kind: type[S], *names: str) -> S | None:
+        """The last row of a parameter's state (`ParameterState, path, name`), its gradient (`ParameterGradient, path,
+        name`) or an entry of the optimizer's (`OptimizerState, path, name, key`) of which everything is known; those
+        whose copies still wait for the disk do not count."""
+        row = self._newest.get((kind, *names))
+        return row if isinstance(row, kind) else None
 
     def layers(self, layers: Iterable[Layer], arrays: Iterable[tuple[tuple[str, str], Array]]) -> tuple[Layer, ...]:
         """Write the table of layers, once, before the first row.
@@ -198,6 +216,8 @@ class TraceWriter:
         The arrays must not change any more. Never raises: what goes wrong is kept in `failure`.
         """
         size = sum(array.nbytes for array in arrays if array is not None)
+        if not size:
+            self._note(row)
         with self._changed:
             if self.failure is not None or self._ending:
                 return
@@ -317,7 +337,7 @@ class TraceWriter:
         if isinstance(row, Entered):
             self._places[row.step, row.order] = (row.path, row.index)
         if all(array is None for array in arrays):
-            return row
+            return self._linked(row)
         new = [
             value if array is None else self._value(row, value, array)
             for value, array in zip(values_of(row), arrays, strict=True)
@@ -330,8 +350,23 @@ class TraceWriter:
         if isinstance(row, Loss):
             return replace(row, value=new[0], inputs=tuple(new[1:]))
         if isinstance(row, OF_ONE_VALUE):
-            return replace(row, value=new[0])
+            filled: Row = replace(row, value=new[0])
+            self._note(filled)
+            return filled
         return row
+
+    def _linked(self, row: Row) -> Row:
+        """The row, where its value is in the file already (`again`), with a place of its own for it."""
+        if not isinstance(row, OF_ONE_VALUE) or row.value.stored is None:
+            return row
+        place = self._file.link(self._place(row, row.value), row.value.stored)
+        return replace(row, value=replace(row.value, stored=place))
+
+    def _note(self, row: Row) -> None:
+        if isinstance(row, ParameterState | ParameterGradient):
+            self._newest[type(row), row.path, row.name] = row
+        elif isinstance(row, OptimizerState):
+            self._newest[type(row), row.path, row.name, row.key] = row
 
     def _value(self, row: Row, value: Value, array: Array) -> Value:
         problem = layout.unstorable(array)
@@ -373,6 +408,8 @@ class TraceWriter:
         stored = None
         if self._keep:
             stored = self._file.store(layout.parameter_place(*key), array, code)
+        value = Value(key[1], "tensor", array.shape, array.dtype.name, statistics=found, digest=code, stored=stored)
+        self._note(ParameterState(-1, "before", *key, value))
         return replace(
             parameter,
             statistics=found,
