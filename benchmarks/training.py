@@ -182,16 +182,18 @@ def sampled(training, out, steps, every):
     net, optimizer, step = training
     bare, skipped, chosen = [], [], []
     with tracer.recording(net, out=out, optimizer=optimizer, every=every) as recording:
-        for n in range(steps):
-            before = time.perf_counter()
+
+        def recorded():
             with recording.step():
                 step(recording)
-            between = time.perf_counter()
-            (skipped if n % every else chosen).append(between - before)
+
+        for n in range(steps):
             if n % every == 0:
-                continue  # the disk is still busy with the kept step, for this one and the next
-            step()
-            bare.append(time.perf_counter() - between)
+                chosen.append(timed(recorded))
+                step(), step()  # not counted: the disk is still busy with the kept step
+                continue
+            for work, times in ((recorded, skipped), (step, bare))[:: 1 if n % 2 else -1]:
+                times.append(timed(work))
     size = out.stat().st_size
     out.unlink()
     return bare, skipped, chosen, size
