@@ -132,7 +132,8 @@ def named(
     one, other = shown(reference, word), shown(candidate, word)
     name = _OWN_NAME.get(word, word)
     own = candidate.own_words.get(word, word)
-    said = f"{word} is {one} in the reference and {other} in the candidate{_default(candidate, word)}"
+    words = "the place of eps" if word.startswith("eps_placement") else word
+    said = f"{words} is {one} in the reference and {other} in the candidate{_default(candidate, word)}"
     note = candidate.notes.get(word, "").format(kind=candidate.kind)
     hint = f"{candidate.call}(..., {own}={_literal(reference, word)})" if word in candidate.own_words else ""
     if word in candidate.quirks or (note and word not in candidate.own_words):
@@ -319,8 +320,9 @@ def no_effect(reference: RuleMeaning, candidate: RuleMeaning, word: str) -> str:
         )
     if word == "kind":
         return f"{reference.kind} and {candidate.kind} are different rules, with the same numbers in this step"
+    words = "the place of eps" if word.startswith("eps_placement") else word
     return (
-        f"{word} differs ({shown(reference, word)} in the reference, {shown(candidate, word)} in the candidate), "
+        f"{words} differs ({shown(reference, word)} in the reference, {shown(candidate, word)} in the candidate), "
         "with no effect beyond rounding in this step"
     )
 

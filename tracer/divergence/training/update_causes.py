@@ -138,6 +138,8 @@ def _explain_moved(
 
 Hypothesis = Callable[[ParameterUpdate], Updated | None]
 _START = "accumulator"
+_OF_THE_CLASS = {"kind", "bias_correction", "decoupled", "in_place"}
+"""What another class does otherwise: it is told first, since its settings are mended with it."""
 
 
 def _own(rule: RuleMeaning) -> Hypothesis:
@@ -157,7 +159,9 @@ def _mixed(reference: RuleMeaning, candidate: RuleMeaning, words: Iterable[str])
         return _own(candidate)
     if "weight_decay" in taken and not reference.hyper.get("weight_decay"):
         taken.add("decoupled")
-    changed = {word: _word(candidate, word) for word in taken - {_START}}
+    # what is the same but for the framework's float32 is the candidate's own too: 1 - beta2 of the two is 1e-5 apart
+    alike = {w for w, n in candidate.hyper.items() if w in reference.hyper and _equal(n, reference.hyper[w])}
+    changed = {word: _word(candidate, word) for word in (taken | alike) - {_START}}
     rule = reference.with_words(**changed)
 
     def make(pair: ParameterUpdate) -> Updated | None:
@@ -250,7 +254,7 @@ def _apart(
     solo = {word: _remains(wrong, _mixed(reference, candidate, [word])) for word in words}
     alone = [word for word in words if _fits(everything, _mixed(reference, candidate, [word]))]
     needed = alone or _needed(everything, reference, candidate, sorted(words, key=lambda word: -solo[word]))
-    needed = sorted(needed, key=lambda word: solo[word])
+    needed = sorted(needed, key=lambda word: (word not in _OF_THE_CLASS, solo[word]))
     causes = tuple(
         cause_words.schedule(reference, candidate, schedules, wrong)
         or cause_words.named(word, reference, candidate, wrong, starts=starts)

@@ -276,10 +276,9 @@ def _free(case: Case, traces: tuple[StepTrace, StepTrace], judged: Sequence[_Jud
     if not names:
         return []
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    many = "their gradients are" if len(names) > 1 else "its gradient is"
-    return [
-        f"free of information: {shown}: {many} rounding (zero in theory), so updates of it may differ by full steps"
-    ]
+    many, them = ("their gradients are", "them") if len(names) > 1 else ("its gradient is", "it")
+    said = f"{many} rounding (zero in theory), so updates of {them} may differ by full steps"
+    return [f"free of information: {shown}: {said}"]
 
 
 def _unjudged(judged: Sequence[_Judged]) -> list[str]:

@@ -70,11 +70,7 @@ def _hint(name: str, wanted: Plain, means: LossMeaning) -> str:
         return f"leave {name} out"
     if argument is None or not means.called:
         return f"set {name} to {written(wanted)}"
-    return (
-        f"{means.called}({argument}={written(wanted)})"
-        if means.called.startswith(("nn.", "mint.nn."))
-        else f"{means.called}(..., {argument}={written(wanted)})"
-    )
+    return f"{means.called}(..., {argument}={written(wanted)})"
 
 
 def kind_cause(ours: str, theirs: str) -> LossCause:
