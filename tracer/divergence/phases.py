@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import networkx as nx
 
 from tracer.divergence.case import SIDES, Case
-from tracer.divergence.comparison import match_leaves
+from tracer.divergence.comparison import UNKNOWN_CODE_BACKWARD, match_leaves
 from tracer.divergence.flow import Flow, Point, backward_flow
 from tracer.divergence.graph import CallGraph
-from tracer.divergence.metrics import Progress, rounding
+from tracer.divergence.metrics import MARGIN, Progress, rounding
 from tracer.divergence.origins import OriginSearch, Search
 
 
@@ -82,10 +82,17 @@ def search_backward(
     progress: Progress | None,
     parameters: Mapping[Point, float] | None = None,
     cancelled: float = 1.0,
+    unseen_loss: bool = False,
 ) -> Phase:
-    """Walk the gradients back and find where they went wrong, the forward pass being right. `parameters` as
-    `search_forward` has them; `cancelled` is how many times larger the terms are that a loss makes its gradient of
-    (probability minus label) than what is left of them, and so their errors."""
+    """Walk the gradients back and find where they went wrong, the forward pass being right.
+
+    Args:
+        parameters: as `search_forward` has them.
+        cancelled: how many times larger the terms are that a loss makes its gradient of (probability minus label) than
+            what is left of them, and so their errors.
+        unseen_loss: what came in at the outputs was made by a loss, whose code nobody saw and which may enlarge what it
+            was given.
+    """
     apart = parameters or {}
     flow = backward_flow(case.flow, case.graphs[0])
     why = _no_backward(case)
@@ -97,9 +104,10 @@ def search_backward(
         comparison.passed_over.update(flow.given)
     order: list[Point] = list(nx.topological_sort(flow.graph))
     sent = {p: cancelled * max(comparison.noise.get(p.at("out"), 0.0), _rounded(case, p)) for p in flow.given}
-    start = dict(sent)
-    start |= {p: apart[out] for p in order if (out := p.at("out")) in apart}
-    comparison.spread_noise(flow, order, start)
+    start = {p: apart[out] for p in order if (out := p.at("out")) in apart}
+    if unseen_loss:
+        sent = _sent_back(case, flow, order, {**start, **sent})
+    comparison.spread_noise(flow, order, {**start, **sent})
     comparison.confirmed_missing = _missing_gradients(case, flow, order)
     within = None if case.within is None else frozenset(flow_point for flow_point in order if _named(case, flow_point))
     search = OriginSearch(
@@ -108,7 +116,7 @@ def search_backward(
         inherited=lambda point: max(
             _forward_size(case, point) * (cancelled if point in sent else 1.0),
             apart.get(point.at("out"), 0.0),
-            sent.get(point, 0.0) if cancelled > 1.0 else 0.0,
+            sent.get(point, 0.0) if cancelled > 1.0 or unseen_loss else 0.0,
         ),
         within=within,
         progress=progress,
@@ -117,6 +125,20 @@ def search_backward(
     if every:
         search.every()
     return Phase(_judged(case), found, flow)
+
+
+def _sent_back(case: Case, flow: Flow, order: Sequence[Point], start: Mapping[Point, float]) -> dict[Point, float]:
+    """How far apart what a loss sends back may be: as far as code that nobody saw may put it; behind it, as far as it
+    is."""
+    comparison = case.comparison
+    accepted = {p: max(start.get(p, 0.0), UNKNOWN_CODE_BACKWARD / MARGIN) for p in flow.given}
+    comparison.spread_noise(flow, order, {**start, **accepted})
+    found = {}
+    for point in flow.given:
+        judged = comparison.judge(point)
+        size = judged.size if judged is not None and not judged.diverged else 0.0
+        found[point] = max(start.get(point, 0.0), size)
+    return found
 
 
 def _rounded(case: Case, point: Point) -> float:

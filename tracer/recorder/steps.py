@@ -225,6 +225,10 @@ class StepRecorder:
         """The user names a loss."""
         if self.kept is None:
             return
+        if not self._watcher.is_tensor(loss):
+            kind = f"{type(loss).__module__}.{type(loss).__qualname__}"
+            then = "give the tensor itself, as recording.loss(outputs.loss); several losses one after the other"
+            raise RecordingError("the loss is no tensor", where=f"step {self.number}, an object of {kind}", then=then)
         if self.kept == "curve":
             self._losses.append(self._trainer.mean(loss))
             return

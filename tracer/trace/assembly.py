@@ -192,14 +192,18 @@ def _step(number: int, step: _OpenStep) -> Step:
             known.update({(order, "output", value.leaf): value for value in call.returned.outputs})
     resolve = _Resolver(known)
     began, ended = step.began, step.ended
+    first: dict[Place, Value] = {}
     parts: dict[Place, tuple[Value, ...]] = {}
     for part in sorted(step.gradients):
-        for place, value in step.gradients[part].items() if part else ():
-            parts[place] = (*parts.get(place, ()), value)
+        for place, value in step.gradients[part].items():
+            if place in first:
+                parts[place] = (*parts.get(place, ()), value)
+            else:
+                first[place] = value
     return Step(
         number=number,
         calls=tuple(_call(calls[order], resolve) for order in sorted(calls)),
-        parameter_gradients=step.gradients.get(0, {}),
+        parameter_gradients=first,
         keep=began.keep if began is not None else "",
         gradient_parts=parts,
         losses=tuple(_loss(step.losses[n], step.loss_gradients.get(n), resolve) for n in sorted(step.losses)),

@@ -55,6 +55,8 @@ def handed(parts: Sequence[Array], got: Array | None) -> Handed:
         got: what the optimizer got; None for nothing.
     """
     flat = [np.ravel(part).astype(np.float64) for part in parts]
+    if not all(np.isfinite(part).all() for part in (*flat, *([np.ravel(got)] if got is not None else []))):
+        return Handed((), 0.0, None if got is None else math.inf, None, None)
     given = math.sqrt(sum(float(p @ p) for p in flat)) if flat else None
     if got is None:
         return Handed((), 0.0, None, None, given)
@@ -169,9 +171,15 @@ def _uniform(
     scales: tuple[float, float],
 ) -> GradientCause:
     ratio = theirs / ours if ours else math.inf
+    if ratio < 0 and same(abs(ratio), 1.0, 2e-3):
+        return GradientCause("scale", ours, theirs, "the candidate's optimizer gets its gradients negated")
     words = [
-        f"clipped to the norm {limit:.4g}" if limit else f"not clipped (norm {norm:.4g})"
-        for limit, norm in zip(clipped, norms, strict=True)
+        f"clipped to the norm {limit:.4g}"
+        if limit
+        else f"not clipped (norm {norm:.4g})"
+        if _plain(abs(factor))
+        else f"multiplied with {factor:.4g} (norm {norm:.4g})"
+        for limit, norm, factor in zip(clipped, norms, (ours, theirs), strict=True)
     ]
     for count in dict.fromkeys(counts):
         if count > 1 and any(same(ratio, r, 2e-3) for r in (count, 1 / count)):
@@ -201,8 +209,6 @@ def _uniform(
         word = "candidate" if ratio == 0.0 else "reference"
         return GradientCause("lost", ours, theirs, f"the optimizer of the {word} gets zeros")
     said = f"the candidate's optimizer gets its gradients times {theirs:.6g}, the reference's times {ours:.6g}"
-    if same(ratio, -1.0):
-        said = "the candidate's optimizer gets its gradients negated"
     return GradientCause("scale", ours, theirs, said)
 
 

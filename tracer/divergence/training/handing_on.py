@@ -11,7 +11,7 @@ from tracer.divergence.causes import Cause
 from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import Array, Difference, compare_blocks, rounding
 from tracer.divergence.places import Origin, Spot
-from tracer.divergence.training.gradients import GradientCause, Handed, explain, handed, same, total_norm
+from tracer.divergence.training.gradients import GradientCause, Handed, common_factor, explain, handed, same, total_norm
 from tracer.divergence.training.step_trace import StepTrace, scale_of, scales_of
 from tracer.trace.schema import Parameter, Place, Value
 
@@ -64,14 +64,21 @@ class Handing:
     said: str = ""
 
 
-def judge_handing_on(case: Case, traces: tuple[StepTrace, StepTrace], pairs: list[PairedParameter]) -> Handing:
-    """Compare what both loops did with their gradients."""
+def judge_handing_on(
+    case: Case, traces: tuple[StepTrace, StepTrace], pairs: list[PairedParameter], *, fresh: bool
+) -> Handing:
+    """Compare what both loops did with their gradients. In a `fresh` step (from the same weights) gradients that were
+    sent back alike must also arrive alike, whatever was done to them."""
     steps = traces[0].step, traces[1].step
-    if not any(step.update_gradients for step in steps):
+    lone = [n for n, step in enumerate(steps) if not step.update_gradients]
+    if len(lone) == 1 and not any(trace.step.failed for trace in traces):
+        none = "made an update in this step" if traces[lone[0]].optimized else "was watched"
+        return Handing((), None, f"no optimizer {none} in the {SIDES[lone[0]]}")
+    if lone:
         none = "made an update in this step" if all(trace.optimized for trace in traces) else "was watched"
         return Handing((), None, f"no optimizer {none}")
     sides: tuple[dict[int, Handed], dict[int, Handed]] = ({}, {})
-    worst: tuple[float, PairedParameter, Difference] | None = None
+    added: set[int] = set()
     squares = error = 0.0
     for n, pair in enumerate(pairs):
         got = [step.update_gradients.get(place) for step, place in zip(steps, pair.places, strict=True)]
@@ -87,10 +94,10 @@ def judge_handing_on(case: Case, traces: tuple[StepTrace, StepTrace], pairs: lis
         size = got[0].statistics.l2 or 0.0 if got[0].statistics else 0.0
         squares += size**2
         error += (difference.relative_l2 * size) ** 2
-        if worst is None or difference.size > worst[0]:
-            worst = difference.size, pair, difference
+        if fresh and difference.size > _APART + 5 * _sent_apart(traces, pair):
+            added.add(n)
     measured = math.sqrt(error / squares) if squares else None
-    return Handing(tuple(_origins(case, traces, pairs, sides)), measured)
+    return Handing(tuple(_origins(case, traces, pairs, sides, added)), measured)
 
 
 def _origins(
@@ -98,11 +105,14 @@ def _origins(
     traces: tuple[StepTrace, StepTrace],
     pairs: list[PairedParameter],
     sides: tuple[dict[int, Handed], dict[int, Handed]],
+    added: set[int],
 ) -> Iterator[Origin]:
     missing = [n for n in sides[0] if _got(sides[0][n]) != _got(sides[1][n]) and _informative(sides[0][n], sides[1][n])]
     both = {n for n in sides[0] if _got(sides[0][n]) and _got(sides[1][n])}
     scales = tuple(scale_of(t.step.losses[0]) if t.step.losses else 1.0 for t in traces)
-    differing = [n for n in sorted(both) if _differs(sides[0][n], sides[1][n])]
+    differing = [n for n in sorted(both) if _differs(sides[0][n], sides[1][n]) or n in added]
+    if missing or (_clipped_alike(sides, both) and not added):  # a norm by which all are clipped changes with it
+        differing = []
     few = differing and len(differing) < max(2, len(both) // 2)
     if differing and not few:
         ours, theirs = ({n: side[n] for n in both} for side in sides)
@@ -112,6 +122,28 @@ def _origins(
         return
     for n in sorted({*missing, *(differing if few else [])})[:3]:
         yield _origin(case, pairs[n], sides, n, _one(traces, pairs[n], sides[0][n], sides[1][n]))
+
+
+def _clipped_alike(sides: tuple[dict[int, Handed], dict[int, Handed]], both: set[int]) -> bool:
+    """Were all gradients brought to one norm on both sides, by factors that differ as their own norms do?"""
+    ours, theirs = ({n: side[n] for n in both} for side in sides)
+    factors = common_factor(ours), common_factor(theirs)
+    if factors[0] is None or factors[1] is None or factors[0] * factors[1] <= 0:
+        return False
+    return same(total_norm(ours), total_norm(theirs), 1e-4)
+
+
+def _sent_apart(traces: tuple[StepTrace, StepTrace], pair: PairedParameter) -> float:
+    """How far apart the gradients were that the backward passes gave (the first of each); 1 where that is not known."""
+    values = [t.skeleton.steps[0].parameter_gradients.get(p) for t, p in zip(traces, pair.places, strict=True)]
+    if values[0] is None or values[1] is None or not (values[0].stored and values[1].stored):
+        return 1.0
+    if math.prod(values[0].shape) != math.prod(values[1].shape):
+        return 1.0
+    r = traces[0].array(values[0]).reshape(-1).astype(float)
+    c = traces[1].array(values[1]).reshape(-1).astype(float)
+    size = float((r @ r) ** 0.5)
+    return float(((c - r) @ (c - r)) ** 0.5) / size if size else 1.0
 
 
 def _got(h: Handed) -> bool:
@@ -130,6 +162,8 @@ def _differs(ours: Handed, theirs: Handed) -> bool:
         return False
     if len(ours.factors) != len(theirs.factors):
         return abs(sum(ours.factors) / len(ours.factors) - sum(theirs.factors) / len(theirs.factors)) > _APART
+    if not all(map(math.isfinite, (*ours.factors, *theirs.factors))):
+        return False
     scale = max(map(abs, (*ours.factors, *theirs.factors)))
     apart = any(abs(a - b) > _APART * scale for a, b in zip(ours.factors, theirs.factors, strict=True))
     return apart or abs(ours.left - theirs.left) > 5 * _APART
@@ -178,6 +212,12 @@ def _cause(
     found: GradientCause | None, sides: tuple[dict[int, Handed], dict[int, Handed]], both: set[int]
 ) -> tuple[Cause, ...]:
     if found is None:
+        counts = [max((len(side[n].factors) for n in both), default=0) for side in sides]
+        if counts[0] != counts[1] and all(counts):
+            said = f"the reference goes backward {counts[0]} times in this step, the candidate {counts[1]} times"
+            return (
+                Cause("optimizer", "accumulation", counts[0], counts[1], sentence=said, edit=_EDITS["accumulation"]),
+            )
         norms = [total_norm({n: side[n] for n in both}) for side in sides]
         said = f"the optimizers get other gradients than the backward passes gave: norms {norms[0]:.4g}, {norms[1]:.4g}"
         return (Cause("optimizer", "gradients", norms[0], norms[1], sentence=said),)
@@ -244,6 +284,7 @@ def _origin(
     if ours.factors and theirs.factors and len(ours.factors) == len(theirs.factors):
         total = max(math.sqrt(sum(f * f for f in ours.factors)), 1e-300)
         size = math.sqrt(sum((a - b) ** 2 for a, b in zip(ours.factors, theirs.factors, strict=True))) / total
+        size = math.hypot(size, ours.left, theirs.left)
     difference = Difference(size, _APART)
     spots = parameter_spot(case, 0, pair), parameter_spot(case, 1, pair)
     return Origin("gradients", "parameter", *spots, difference, None, causes)

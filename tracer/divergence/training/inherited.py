@@ -7,6 +7,7 @@ import math
 from tracer.divergence.case import Case
 from tracer.divergence.flow import Point
 from tracer.divergence.graph import CallId, Node
+from tracer.divergence.metrics import Difference
 from tracer.trace.schema import Parameter, Value
 
 
@@ -24,9 +25,9 @@ def by_parameters(case: Case) -> dict[Point, float]:
         if node is None or pair.candidate not in case.graphs[1].nodes:
             continue
         apart = [
-            (r, d.rms_error)
+            (r, error)
             for r, c in case.comparison.shared_parameters(pair.reference, pair.candidate)
-            if (d := case.comparison.parameter(r, c)) is not None and d.rms_error
+            if (d := case.comparison.parameter(r, c)) is not None and (error := _error(r, d))
         ]
         if not apart:
             continue
@@ -40,6 +41,13 @@ def by_parameters(case: Case) -> dict[Point, float]:
             if around:
                 found[point] = max(found.get(point, 0.0), *(own[id_] for id_ in around))
     return found
+
+
+def _error(parameter: Parameter, difference: Difference) -> float:
+    """Root mean square of a difference; where only statistics were kept, what they say at least."""
+    if difference.rms_error is not None:
+        return difference.rms_error
+    return (difference.relative_l2 or 0.0) * _rms(parameter)
 
 
 def _effect(node: Node, parameter: Parameter, error: float) -> float:
@@ -71,6 +79,6 @@ def overall(case: Case) -> float:
             if r.statistics is not None and r.statistics.l2:
                 squares += r.statistics.l2**2
             d = case.comparison.parameter(r, c)
-            if d is not None and d.rms_error:
-                error += d.rms_error**2 * math.prod(r.shape)
+            if d is not None:
+                error += _error(r, d) ** 2 * math.prod(r.shape)
     return math.sqrt(error / squares) if squares else math.sqrt(error)

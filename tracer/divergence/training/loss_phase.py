@@ -14,7 +14,7 @@ from tracer.divergence.phases import Phase
 from tracer.divergence.places import Origin
 from tracer.divergence.training.losses import LossCause, LossFinding, LossSide, explain_loss, side_of
 from tracer.divergence.training.start import loss_spot
-from tracer.divergence.training.step_trace import StepTrace
+from tracer.divergence.training.step_trace import StepTrace, scale_of
 from tracer.divergence.training.steps import PhaseRow
 from tracer.divergence.training.targets import targets_of
 from tracer.trace.schema import LossTaken, Step, Value
@@ -58,11 +58,13 @@ def judge_losses(case: Case, traces: tuple[StepTrace, StepTrace], forward: float
         if not found.diverged:
             continue
         told = _explained(case, traces, n, (r, c), found.tolerance, max(len(ours), len(theirs)))
-        if told is not None and told.inherited:
+        between = _between(case, traces, (r, c), forward) if told is not None and told.inherited and fresh else None
+        if told is not None and told.inherited and between is None:
             continue
         if not fresh and (told is None or not told.causes):
             continue
         causes = tuple(map(_cause, told.causes)) if told is not None else ()
+        causes = (between,) if between is not None else causes
         causes = causes or (Cause("loss", "value", _mean(r), _mean(c), sentence=_values(r, c)),)
         origin = Origin("loss", "loss", loss_spot(r), loss_spot(c), found, forward, causes, sentence=_values(r, c))
         return LossPhase(PhaseRow("diverged", found.size), (origin,), notes)
@@ -113,6 +115,29 @@ def _explained(
         sides.append(replace(side, predictions=_predictions(case, trace, n, number), targets=own))
     counts = {"backward passes": passes} if passes > 1 else {}
     return explain_loss(sides[0], sides[1], counts=counts, tolerance=tolerance)
+
+
+def _between(
+    case: Case, traces: tuple[StepTrace, StepTrace], losses: tuple[LossTaken, LossTaken], forward: float
+) -> Cause | None:
+    """Code between the net and the loss, where the loss is given other things although the outputs agree."""
+    del case
+    given = [next((v for v in loss.inputs if v.kind == "tensor" and rounding(v.dtype)), None) for loss in losses]
+    if given[0] is None or given[1] is None or all(v is not None and v.maker is not None for v in given):
+        return None
+    r, c = (_read(trace, v) for trace, v in zip(traces, given, strict=True))
+    if r is None or c is None:
+        return None
+    said = "the outputs of the nets agree, what the losses are given does not: code between the net and the loss"
+    if r.size == c.size:
+        a, b = np.ravel(r).astype(np.float64), np.ravel(c).astype(np.float64)
+        size = float(np.linalg.norm(b - a)) / max(float(np.linalg.norm(a)), 1e-300)
+        if size <= max(1e-3, MARGIN * forward):
+            return None
+        factor = float(a @ b) / max(float(a @ a), 1e-300)
+        if np.linalg.norm(b - factor * a) <= 1e-4 * np.linalg.norm(b):
+            said += f" multiplies it with {factor:.4g} in the candidate"
+    return Cause("code", "between", sentence=said, edit="compare the lines between the net's output and the loss")
 
 
 def _predictions(case: Case, trace: StepTrace, side: int, number: int) -> Array | None:
@@ -172,6 +197,10 @@ def sent_back_origin(steps: tuple[Step, Step], backward: Phase) -> Origin | None
     for begin in backward.search.begins:
         if begin.point in backward.flow.given and steps[0].losses and steps[1].losses:
             said = "the losses agree, and what they send back into the output of the net does not"
+            if begin.difference.problem == "nan":
+                scales = [f"{scale_of(step.losses[0]):g}" for step in steps]
+                said = "what the losses send back is not finite at the same places: an overflow? The loss scales are "
+                said += f"{scales[0]} in the reference and {scales[1]} in the candidate"
             cause = Cause("code", "loss", sentence=said, edit="look at what lies between the net's output and the loss")
             spots = loss_spot(steps[0].losses[0]), loss_spot(steps[1].losses[0])
             return Origin(

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from tracer.divergence.case import TraceLike
 from tracer.divergence.metrics import Array
 from tracer.trace.schema import ROOT, Call, Layer, LossTaken, Parameter, Skeleton, Statistics, Step, Value
@@ -164,5 +166,6 @@ def _before(path: str, parameter: Parameter, before: Mapping[tuple[str, str], Va
 
 
 def _divided(array: Array, scale: float) -> Array:
-    divided: Array = array / array.dtype.type(scale)
+    with np.errstate(all="ignore"):  # what overflows is told by those who judge it
+        divided: Array = array / array.dtype.type(scale)
     return divided

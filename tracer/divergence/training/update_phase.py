@@ -24,7 +24,7 @@ from tracer.divergence.training.rule_meanings import RuleMeaning, meanings
 from tracer.divergence.training.step_trace import StepTrace
 from tracer.divergence.training.steps import PhaseRow
 from tracer.divergence.training.update_causes import Schedule, explain, some_elements
-from tracer.divergence.training.updates import ParameterUpdate, SideUpdate, UpdateFinding, judge
+from tracer.divergence.training.updates import ParameterUpdate, SideUpdate, UpdateFinding, judge, relative_difference
 from tracer.trace.schema import Optimizer, Place, Step, Value
 
 _NO_SETTING = frozenset({"in_place", "frozen", "groups", "state", "kind of gradient"})
@@ -59,6 +59,8 @@ def judge_update(
     pairs: Sequence[PairedParameter],
     before: tuple[Step, Step] | None = None,
     behind: tuple[Step, Step] | None = None,
+    *,
+    fresh: bool = True,
 ) -> UpdatePhase:
     """Judge what the step made of parameters and buffers.
 
@@ -67,11 +69,13 @@ def judge_update(
         traces: the step of each side.
         pairs: the parameters that both have.
         before, behind: the steps next to it, whose learning rates tell a schedule that is off.
+        fresh: did the step begin from the same weights? Then parameters that no rule speaks of are held against each
+            other.
     """
     steps = traces[0].step, traces[1].step
     optimizers = [step.optimizer for step in steps]
     apart = _apart(traces, pairs)
-    skipped = _skipped(case, pairs, steps)
+    skipped = _skipped(case, pairs, steps) if all(trace.optimized for trace in traces) else None
     if skipped is not None:
         return UpdatePhase(PhaseRow("diverged", apart), (skipped,))
     statistics = _moving_statistics(case, traces, pairs)
@@ -79,8 +83,9 @@ def judge_update(
         lone = [word for word, optimizer in zip(SIDES, optimizers, strict=True) if optimizer is None]
         none = "made an update in this step" if all(trace.optimized for trace in traces) else "was watched"
         said = f"no optimizer {none}" + (f" in the {lone[0]}" if len(lone) == 1 else "")
-        if statistics:
-            return UpdatePhase(PhaseRow("diverged", apart), statistics)
+        moved = _moved_otherwise(case, traces, pairs, frozenset()) if fresh else ()
+        if statistics or moved:
+            return UpdatePhase(PhaseRow("diverged", apart), (*moved, *statistics))
         return UpdatePhase(PhaseRow("not judged", apart, said))
     rules = tuple(
         _by_place(meanings(optimizer, graph.framework))
@@ -96,7 +101,7 @@ def judge_update(
         judged.append(_Judged(pair, some_elements(update), judge(update)))
     wrong = [one for one in judged if one.finding.verdict == "differ"]
     told = explain([one.update for one in judged], *(_schedule(n, before, behind) for n in (0, 1)))
-    notes = (*_free(case, traces, judged), *told.notes, *_unjudged(judged))
+    notes = (*_free(case, traces, judged), *told.notes, *_unjudged(judged), *_strangers(optimizers))
     if wrong and _only_eps(wrong, told.causes):
         notes = (
             *(f"{cause.sentence}: a difference of {_worst(wrong):.1e} in these updates" for cause in told.causes),
@@ -106,8 +111,10 @@ def judge_update(
     if wrong:
         origins = _origins(case, judged, wrong, told.causes, (optimizers[0], optimizers[1]))
         return UpdatePhase(PhaseRow("diverged", apart), (*origins, *statistics), notes)
-    if statistics:
-        return UpdatePhase(PhaseRow("diverged", apart), statistics, notes)
+    decided = frozenset(one.pair.places[0] for one in judged if one.finding.verdict == "agree")
+    moved = _moved_otherwise(case, traces, pairs, decided) if fresh else ()
+    if statistics or moved:
+        return UpdatePhase(PhaseRow("diverged", apart), (*moved, *statistics), notes)
     known = any(one.finding.verdict == "agree" for one in judged)
     return UpdatePhase(PhaseRow("agree" if known else "not judged", apart, "" if known else _why(judged)), (), notes)
 
@@ -316,6 +323,79 @@ def _skipped(case: Case, pairs: Sequence[PairedParameter], steps: tuple[Step, St
     cause = Cause("optimizer", "skipped", made[0], made[1], sentence=said, edit="look at the gradients for Inf and NaN")
     spots = parameter_spot(case, 0, pairs[0]), parameter_spot(case, 1, pairs[0])
     return Origin("update", "parameter", *spots, None, None, (cause,), sentence=said)
+
+
+def _moved_otherwise(
+    case: Case, traces: tuple[StepTrace, StepTrace], pairs: Sequence[PairedParameter], decided: frozenset[Place]
+) -> tuple[Origin, ...]:
+    """Parameters that no rule speaks of (another optimizer updates them, or only statistics were kept), and that the
+    step moved otherwise than what their gradients differ by explains. The first of them, and how many there are."""
+    found: list[tuple[PairedParameter, float, float]] = []
+    for pair in pairs:
+        if pair.places[0] in decided or not all(p.trainable for p in pair.parameters):
+            continue
+        apart = _moves_apart(traces, pair)
+        if apart is not None and apart[0] > 0.05 + 25 * apart[1]:
+            found.append((pair, *apart))
+    if not found:
+        return ()
+    pair, size, inherited = found[0]
+    more = f" and {len(found) - 1} more parameters" if len(found) > 1 else ""
+    said = f"{_name(pair)}{more} moved otherwise than in the reference, by what no watched optimizer's rule explains"
+    cause = Cause("optimizer", "update", sentence=said, edit="compare what updates them on both sides")
+    spots = parameter_spot(case, 0, pair), parameter_spot(case, 1, pair)
+    return (Origin("update", "parameter", *spots, Difference(size, 0.05 + 25 * inherited), inherited, (cause,)),)
+
+
+def _moves_apart(traces: tuple[StepTrace, StepTrace], pair: PairedParameter) -> tuple[float, float] | None:
+    """How far apart both sides' changes of a parameter are, relative to the reference's, and their gradients. None
+    where that cannot be told; from statistics alone only that the parameters after the step differ."""
+    steps = traces[0].step, traces[1].step
+    before = [step.parameters_before.get(place) for step, place in zip(steps, pair.places, strict=True)]
+    after = [step.parameters_after.get(place) for step, place in zip(steps, pair.places, strict=True)]
+    if after[0] is None or after[1] is None or (after[0].digest is not None and after[0].digest == after[1].digest):
+        return None
+    sent = [step.parameter_gradients.get(place) for step, place in zip(steps, pair.places, strict=True)]
+    arrays = [_array(traces[n % 2], v) for n, v in enumerate((*before, *after, *sent))]
+    r0, c0, r1, c1, rg, cg = arrays
+    if r0 is None or c0 is None or r1 is None or c1 is None:
+        return _statistics_apart(after[0], after[1], before[0])
+    if not r0.size == c0.size == r1.size == c1.size:
+        return None
+    ours = np.ravel(r1).astype(np.float64) - np.ravel(r0)
+    theirs = np.ravel(c1).astype(np.float64) - np.ravel(c0)
+    size = float(np.linalg.norm(ours))
+    rounded = 8 * rounding(str(r0.dtype)) * float(np.linalg.norm(r1))
+    off = float(np.linalg.norm(theirs - ours))
+    inherited = 1.0 if rg is None or cg is None else relative_difference(rg, cg)
+    if off <= rounded or inherited is None:
+        return None
+    return (off / size if size else 1.0), (0.0 if rg is None and cg is None else inherited)
+
+
+def _statistics_apart(r: Value, c: Value, before: Value | None) -> tuple[float, float] | None:
+    """From what is known without arrays: how far the sizes after the step are apart, relative to what it changed."""
+    if r.statistics is None or c.statistics is None or before is None or before.statistics is None:
+        return None
+    sample = [np.asarray(v.statistics.sample) for v in (r, c, before) if v.statistics is not None]
+    if len({len(one) for one in sample}) > 1 or not len(sample[0]):
+        return None
+    size = float(np.linalg.norm(sample[0] - sample[2]))
+    off = float(np.linalg.norm(sample[1] - sample[0]))
+    if off <= 8 * rounding(r.dtype) * float(np.linalg.norm(sample[0])):
+        return None
+    return (off / size if size else 1.0), 0.0
+
+
+def _strangers(optimizers: Sequence[Optimizer | None]) -> list[str]:
+    """Parameters of an optimizer that are in no layer of the net."""
+    said = []
+    for word, optimizer in zip(SIDES, optimizers, strict=True):
+        count = sum(group.strangers for group in optimizer.groups) if optimizer is not None else 0
+        if count:
+            many = "parameters" if count > 1 else "parameter"
+            said.append(f"{count} {many} of the {word}'s optimizer lie in no layer of the net: they were not compared")
+    return said
 
 
 def _moving_statistics(

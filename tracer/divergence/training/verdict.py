@@ -84,7 +84,19 @@ def diagnose_traces(
     )
     if all(sides):
         why = "the traces keep no step in common: " + only_one_has(reference.skeleton, candidate.skeleton)
-        return replace(found, verdict="unsure", reason=why)
+        phases = dict.fromkeys(PHASES, "not judged: no step in common")
+        coverage = replace(found.coverage, phases=phases, judged=0, screened=0)
+        return replace(
+            found,
+            verdict="unsure",
+            reason=why,
+            origins=(),
+            road=(),
+            other_roads=(),
+            rows=(),
+            notes=(),
+            coverage=coverage,
+        )
     if any(sides):
         words = ("reference", "candidate") if sides[0] else ("candidate", "reference")
         said = f"only the {words[0]} holds training steps: its first one was held against the run of the {words[1]}"
@@ -245,7 +257,12 @@ class _Training:
     ) -> _Judged:
         case, number, w = judged.case, pair[0].number, self.wishes
         backward = search_backward(
-            case, every=w.every, progress=w.progress, parameters=parameters, cancelled=cancelled(case, views[0])
+            case,
+            every=w.every,
+            progress=w.progress,
+            parameters=parameters,
+            cancelled=cancelled(case, views[0]),
+            unseen_loss=True,
         )
         judged = replace(judged, backward=backward, more=more)
         sent = sent_back_origin(pair, backward)
@@ -258,7 +275,7 @@ class _Training:
             else tuple(name_origin(case, backward.flow, begin, "backward") for begin in cut_off(case, backward))
         )
         pairs = paired_parameters(case)
-        handing: Handing = judge_handing_on(case, views, pairs)
+        handing: Handing = judge_handing_on(case, views, pairs, fresh=parameters is None)
         said = backward.said if not backward.said.startswith("judged") else _drifts(backward)
         far = _furthest(case, backward)
         verdict: PhaseVerdict = (
@@ -271,6 +288,10 @@ class _Training:
             return replace(
                 judged, row=_row(number, phases, "not judged: the backward pass diverged"), origins=_at(origins, number)
             )
+        broken = _broken(views)
+        if broken:
+            row = _row(number, phases, f"not judged: {broken}")
+            return replace(judged, row=row, unsure=f"{broken}; what ran before agrees")
         verdict = "diverged" if handing.origins else "not judged" if handing.said else "agree"
         phases["gradients"] = PhaseRow(verdict, handing.relative_l2, handing.said)
         if handing.origins:
@@ -280,7 +301,7 @@ class _Training:
                 row=_row(number, phases, "not judged: the gradients differ"),
                 origins=_at(handing.origins, number),
             )
-        update: UpdatePhase = judge_update(case, views, pairs, *self._beside(pair))
+        update: UpdatePhase = judge_update(case, views, pairs, *self._beside(pair), fresh=parameters is None)
         phases["update"] = update.row
         row = _row(number, phases, "")
         return replace(judged, row=row, origins=_at(update.origins, number), more=(*more, *update.notes))
@@ -352,6 +373,16 @@ class _Training:
             return "unsure", "the forward pass could not be judged"
         steps = "1 step agrees" if len(rows) == 1 else f"{len(rows)} steps agree"
         return "agree", f"{steps} in {', '.join(agreed[:-1])} and {agreed[-1]}"
+
+
+def _broken(views: tuple[StepTrace, StepTrace]) -> str:
+    """That a step did not come to its end, in words."""
+    for view, word in zip(views, ("reference", "candidate"), strict=True):
+        if view.step.failed is not None:
+            return f"step {view.step.number} raised in the {word}: {view.step.failed.splitlines()[0]}"
+        if not view.step.ended:
+            return f"step {view.step.number} was cut off in the {word}"
+    return ""
 
 
 def _named(case: Case, begins: Sequence[Begin]) -> tuple[Origin, ...]:
