@@ -10,11 +10,11 @@ from tracer.cli.group import cli
 from tracer.cli.options import EXIT_CODES, shared
 from tracer.cli.output import print_out, write_out
 
-_EXAMPLES = r"""\b
+_EXAMPLES = """\b
 Examples:
   tracer curve pt.h5 ms.h5                     two traces of training
   tracer curve pt.log ms.log                   logs: common lines are recognised
-  tracer curve pt.log ms.log --pattern 'it (?P<step>\d+) ce (?P<loss>\S+)'
+  tracer curve pt.log ms.log --pattern 'it (?P<step>\\d+) ce (?P<loss>\\S+)'
   tracer curve runs/pt runs/ms --png loss.png  folders of event files
   tracer curve pt.csv ms.log --column loss=ce  each side may be another kind"""
 

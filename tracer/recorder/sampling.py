@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from tracer.errors import RuleError
 from tracer.trace.schema import Keep, Kept, Plain
 
@@ -74,4 +76,4 @@ class Sampling:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

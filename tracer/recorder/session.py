@@ -146,13 +146,16 @@ def watching(
         anything = bool(recorder.fired) or (steps is not None and steps.recorded > 0)
         if not anything:
             recorder.stopped = "no layer of the net was called while it was recorded"
-            if steps is not None and steps.number < 0:
-                recorder.stopped = "no step was begun: `with recording.step():` around each iteration"
+            if steps is not None:
+                recorder.stopped = "no step was begun" if steps.number < 0 else "none of the chosen steps was reached"
         writer.finish(_end(watcher, net, watched, left_out, complete=anything))
     finally:
         recorder.close()
     if not anything:  # a run of hours must not be lost for it: no error
         then = "call the net itself inside the block, not a copy of it"
+        if steps is not None:
+            then = "put `with recording.step():` around each iteration, or give Model.train recording.callback()"
+            then = then if steps.number < 0 else f"there were {steps.number + 1} steps, counted from 0: choose of those"
         warnings.warn(f"Nothing was recorded: {recorder.stopped}\n  where: {out}\n  next: {then}", stacklevel=5)
 
 

@@ -248,9 +248,9 @@ class Steps(Sequence[StepView]):
         steps = self._trace.skeleton.steps
         if isinstance(index, slice):
             return [StepView(self._trace, step) for step in steps[index]]
-        if not -len(steps) <= index < len(steps):
+        if not isinstance(index, int) or not -len(steps) <= index < len(steps):
             then = f"there are {len(steps)}; those that were kept have the numbers {_some(self.numbers)}"
-            raise UnknownStep(f"There is no step at {index}", where=str(self._trace.path), then=then)
+            raise UnknownStep(f"There is no step at {index!r}", where=str(self._trace.path), then=then)
         return StepView(self._trace, steps[index])
 
     def __len__(self) -> int:

@@ -95,6 +95,13 @@ def _aligned(reference: RuleMeaning, candidate: RuleMeaning) -> str:
         hint = "mindspore.experimental.optim.Adam(params, lr=..., weight_decay=...)"
     for word in ("lr", "weight_decay", "eps"):
         hint = hint.replace(f"{word}=...", f"{word}={reference.hyper.get(word, 0.0):g}")
+    if "beta1" in reference.hyper and reference.rule in ("adam", "nadam", "radam", "adamax"):
+        betas = f"({reference.hyper['beta1']:g}, {reference.hyper['beta2']:g})"
+        hint = hint.replace("betas=...", f"betas={betas}")
+        if "betas=" not in hint and betas != "(0.9, 0.999)":
+            hint = hint[:-1] + f", betas={betas})"
+        if "eps=" not in hint and reference.hyper.get("eps", 1e-8) != 1e-8:
+            hint = hint[:-1] + f", eps={reference.hyper['eps']:g})"
     return "" if hint.startswith(f"{candidate.call}(") else hint
 
 
@@ -282,10 +289,11 @@ def schedule(
                 continue
             if abs(value - reference.number("lr")) <= 1e-5 * value:
                 continue
+            still = schedules[1].previous is not None and abs(schedules[1].previous - rate) <= 1e-5 * rate
             said = (
                 f"the candidate updates with a learning rate of {rate:g}, that of {which}, the reference with "
                 f"{reference.number('lr'):g}: its schedule is a step off"
-            )
+            ) + (", or is not stepped" if still and which == "the step before" else "")
             hint = "step the schedule where the reference does, behind the optimizer's update or before it"
             return UpdateCause("schedule", shown(reference, "lr"), f"{rate:g}", said, hint, _names(pairs))
     return None

@@ -271,6 +271,28 @@ def _one(traces: tuple[StepTrace, StepTrace], pair: PairedParameter, ours: Hande
     return (Cause("optimizer", "scale", factors[0], factors[1], sentence=said),)
 
 
+def not_optimized(traces: tuple[StepTrace, StepTrace], pairs: list[PairedParameter], path: str) -> Cause | None:
+    """Where a layer's parameter has a gradient on one side only: does only that side's optimizer hold it? Then the
+    other side did not ask for it."""
+    optimizers = [trace.step.optimizer for trace in traces]
+    if optimizers[0] is None or optimizers[1] is None:
+        return None
+    for pair in pairs:
+        if pair.layers[0].path != path:
+            continue
+        held = [
+            any(place in group.parameters for group in optimizer.groups)
+            for place, optimizer in zip(pair.places, optimizers, strict=True)
+            if optimizer is not None
+        ]
+        side = 0 if not held[0] else 1
+        if held[0] != held[1] and pair.parameters[side].trainable:
+            name = f"{pair.places[side][1]} of {pair.places[side][0]}"
+            said = f"{name} is in no group of the {SIDES[side]}'s optimizer, so no gradient was asked for"
+            return Cause("optimizer", "groups", held[0], held[1], sentence=said, edit=f"give {name} to the optimizer")
+    return None
+
+
 def _origin(
     case: Case,
     pair: PairedParameter,

@@ -25,16 +25,22 @@ class Start:
 
 def differing_start(case: Case, steps: tuple[Step, Step]) -> Start:
     """Samples, labels, weights and modes, in this order; the first that differ."""
+    samples = differing_samples(case, steps)
+    if samples.origins:
+        return samples
+    weights = _weights(case)
+    if weights:
+        return Start(weights, quiet=samples.quiet)
+    return Start(_modes(case), quiet=samples.quiet)
+
+
+def differing_samples(case: Case, steps: tuple[Step, Step]) -> Start:
+    """Samples and labels of a step, where they differ."""
     given = given_origin(case) or given_scalar_origin(case)
     if given is not None:
         return Start((given,), unsure=True)
     labels, said = _labels(case, steps)
-    if labels is not None:
-        return Start((labels,), unsure=True)
-    weights = _weights(case)
-    if weights:
-        return Start(weights, quiet=said)
-    return Start(_modes(case), quiet=said)
+    return Start((labels,), unsure=True) if labels is not None else Start(quiet=said)
 
 
 def _labels(case: Case, steps: tuple[Step, Step]) -> tuple[Origin | None, tuple[str, ...]]:

@@ -99,9 +99,11 @@ def judge_update(
         own = rules[0].get(pair.places[0]), rules[1].get(pair.places[1])
         update = ParameterUpdate(_name(pair), *sides, *own)
         judged.append(_Judged(pair, some_elements(update), judge(update)))
-    wrong = [one for one in judged if one.finding.verdict == "differ"]
-    told = explain([one.update for one in judged], *(_schedule(n, before, behind) for n in (0, 1)))
-    notes = (*_free(case, traces, judged), *told.notes, *_unjudged(judged), *_strangers(optimizers))
+    free = _free(case, traces, judged)
+    wrong = [one for one in judged if one.finding.verdict == "differ" and one.update.name not in free]
+    telling = [one.update for one in judged if one.update.name not in free]
+    told = explain(telling, *(_schedule(n, before, behind) for n in (0, 1)))
+    notes = (*_free_note(free), *told.notes, *_unjudged(judged), *_strangers(optimizers))
     if wrong and _only_eps(wrong, told.causes):
         notes = (
             *(f"{cause.sentence}: a difference of {_worst(wrong):.1e} in these updates" for cause in told.causes),
@@ -187,7 +189,7 @@ def _state(trace: StepTrace, state: Mapping[tuple[str, str, str], Value], place:
 
 def _schedule(side: int, before: tuple[Step, Step] | None, behind: tuple[Step, Step] | None) -> Schedule:
     rates = [pair[side].measures.learning_rates if pair is not None else () for pair in (before, behind)]
-    return Schedule(*(rate[0] if rate else None for rate in rates))
+    return Schedule(*(rate[0] if len(set(rate)) == 1 else None for rate in rates))
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -269,7 +271,7 @@ def _group_spot(optimizer: Optimizer, number: int | None) -> Spot:
 
 
 def _free(case: Case, traces: tuple[StepTrace, StepTrace], judged: Sequence[_Judged]) -> list[str]:
-    """Parameters whose gradients are rounding on both sides: what an optimizer makes of them says nothing."""
+    """Names of parameters whose gradients are rounding on both sides: what an optimizer makes of them says nothing."""
     names = []
     for one in judged:
         values = [t.step.parameter_gradients.get(place) for t, place in zip(traces, one.pair.places, strict=True)]
@@ -280,6 +282,10 @@ def _free(case: Case, traces: tuple[StepTrace, StepTrace], judged: Sequence[_Jud
         floor = informative_floor(case, one.pair.layers[0], values[0].dtype)
         if len(sizes) == 2 and 0.0 < max(sizes) <= floor:
             names.append(one.update.name)
+    return names
+
+
+def _free_note(names: Sequence[str]) -> list[str]:
     if not names:
         return []
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -312,6 +318,11 @@ def _why(judged: Sequence[_Judged]) -> str:
 def _skipped(case: Case, pairs: Sequence[PairedParameter], steps: tuple[Step, Step]) -> Origin | None:
     """An update that only one side made."""
     made = [step.updates for step in steps]
+    if made[0] != made[1] and all(made) and pairs and all(step.ended for step in steps):
+        said = f"the reference updates {made[0]} times in this step, the candidate {made[1]} times"
+        cause = Cause("optimizer", "updates", made[0], made[1], sentence=said, edit="call the optimizer as often")
+        spots = parameter_spot(case, 0, pairs[0]), parameter_spot(case, 1, pairs[0])
+        return Origin("update", "parameter", *spots, None, None, (cause,), sentence=said)
     if bool(made[0]) == bool(made[1]) or not pairs or not all(step.ended for step in steps):
         return None
     side = 0 if not made[0] else 1

@@ -37,10 +37,16 @@ from tracer.divergence.places import (
 )
 from tracer.divergence.rules import UserRule
 from tracer.divergence.training.growth import growth_notes
-from tracer.divergence.training.handing_on import Handing, judge_handing_on, paired_parameters
+from tracer.divergence.training.handing_on import (
+    Handing,
+    PairedParameter,
+    judge_handing_on,
+    not_optimized,
+    paired_parameters,
+)
 from tracer.divergence.training.inherited import by_parameters, overall
 from tracer.divergence.training.loss_phase import LossPhase, cancelled, judge_losses, sent_back_origin
-from tracer.divergence.training.start import changed_origin, differing_start
+from tracer.divergence.training.start import changed_origin, differing_samples, differing_start
 from tracer.divergence.training.step_trace import StepTrace
 from tracer.divergence.training.steps import (
     PHASES,
@@ -184,14 +190,14 @@ class _Training:
         fresh = before is None or apart <= _FRESH
         watched = before is not None and not self._resynced
         changed = changed_origin(case, before, pair) if before is not None and watched else None
-        start = differing_start(case, pair) if before is None else None
-        origins = start.origins if start is not None else (changed,) if changed is not None else ()
-        quiet = start.quiet if start is not None else ()
-        verdict: PhaseVerdict = "unsure" if start is not None and start.unsure else "diverged" if origins else "agree"
+        start = differing_start(case, pair) if before is None else differing_samples(case, pair)
+        origins = start.origins or ((changed,) if changed is not None else ())
+        quiet = start.quiet
+        verdict: PhaseVerdict = "unsure" if start.unsure else "diverged" if origins else "agree"
         phases["start"] = PhaseRow(verdict, apart)
         if origins:
             phases |= {name: row for name, row in _measured(case, pair, apart).items() if name != "start"}
-            unsure = origins[0].sentence if start is not None and start.unsure else ""
+            unsure = origins[0].sentence if start.unsure else ""
             row = _row(number, phases, "not judged: the starting points differ")
             return _Judged(row, case, _at(origins, number), unsure, more=quiet, apart=apart)
         return self._run(case, views, pair, phases, fresh=fresh, apart=apart, quiet=quiet)
@@ -275,6 +281,7 @@ class _Training:
             else tuple(name_origin(case, backward.flow, begin, "backward") for begin in cut_off(case, backward))
         )
         pairs = paired_parameters(case)
+        origins = tuple(_with_reason(views, pairs, origin) for origin in origins)
         handing: Handing = judge_handing_on(case, views, pairs, fresh=parameters is None)
         said = backward.said if not backward.said.startswith("judged") else _drifts(backward)
         far = _furthest(case, backward)
@@ -373,6 +380,14 @@ class _Training:
             return "unsure", "the forward pass could not be judged"
         steps = "1 step agrees" if len(rows) == 1 else f"{len(rows)} steps agree"
         return "agree", f"{steps} in {', '.join(agreed[:-1])} and {agreed[-1]}"
+
+
+def _with_reason(views: tuple[StepTrace, StepTrace], pairs: list[PairedParameter], origin: Origin) -> Origin:
+    """A gradient that one side lacks, with the reason that its optimizer tells."""
+    if origin.difference is None or origin.difference.problem != "missing" or origin.reference is None:
+        return origin
+    cause = not_optimized(views, pairs, origin.reference.path)
+    return origin if cause is None else replace(origin, causes=(cause,))
 
 
 def _broken(views: tuple[StepTrace, StepTrace]) -> str:

@@ -141,7 +141,10 @@ def _other_weights(start: Recipe, arrays: Arrays) -> Iterator[Recipe]:
 def _other_classification(start: Recipe, value: Array, arrays: Arrays, eps: float) -> Iterator[Recipe]:
     if start.settings.get("label_smoothing"):
         yield start.having(label_smoothing=0.0)
-    if arrays["input"].size <= _LARGE:
+    given = arrays.get("input")
+    if given is None:
+        return
+    if given.size <= _LARGE:
         yield from (replace(start, prepared=how) for how in ("softmax", "log_softmax"))
     yield from (replace(start, shift=shift) for shift in (1, -1) if start.shift == 0)
     yield from (replace(start, classes=by) for by in (1, -1))
