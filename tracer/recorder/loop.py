@@ -100,6 +100,7 @@ class Stepping:
         self._eager, self._prepare = eager, prepare
         self._watcher, self._net, self._watched, self._options = watcher, net, watched, options
         self._optimizer = optimizer
+        self._over = False
         self._steps = self._recorder() if options.sampling is not None else None
 
     def _recorder(self) -> StepRecorder:
@@ -127,6 +128,9 @@ class Stepping:
         Raises:
             RecordingError: the net ran already, outside of steps.
         """
+        if self._over:
+            then = "put the loop into the `with` statement of tracer.recording"
+            raise RecordingError("the recording is over", where="recording.step()", then=then)
         if self._steps is None:
             if self._watched.recorder.fired:
                 raise RecordingError(
@@ -141,6 +145,7 @@ class Stepping:
 
     def close(self) -> None:
         """The recording ends; a step that is open ends with it."""
+        self._over = True
         if self._steps is not None:
             self._steps.end(None)
 

@@ -20,6 +20,10 @@ _APART = 1e-3
 stay far below."""
 
 
+_FACTOR = 2e-4
+"""Relative difference from which two factors are two: each is known from its own side's numbers alone."""
+
+
 @dataclass(frozen=True)
 class PairedParameter:
     """A trained parameter of both sides: where it lives, which layer's it is, its common name."""
@@ -116,12 +120,27 @@ def _origins(
     few = differing and len(differing) < max(2, len(both) // 2)
     if differing and not few:
         ours, theirs = ({n: side[n] for n in both} for side in sides)
-        cause = explain(ours, theirs, (scales[0], scales[1]))
+        cause = _of_own_scale(explain(ours, theirs, (scales[0], scales[1])), traces)
         first = pairs[differing[0]]
         yield _origin(case, first, sides, differing[0], _cause(cause, sides, both))
         return
     for n in sorted({*missing, *(differing if few else [])})[:3]:
         yield _origin(case, pairs[n], sides, n, _one(traces, pairs[n], sides[0][n], sides[1][n]))
+
+
+def _of_own_scale(cause: GradientCause | None, traces: tuple[StepTrace, StepTrace]) -> GradientCause | None:
+    """A factor that is an optimizer's own `loss_scale`, which no loss was multiplied with."""
+    if cause is None or cause.name != "scale" or not cause.reference or not cause.candidate:
+        return cause
+    for side, (trace, factor) in enumerate(zip(traces, (cause.reference, cause.candidate), strict=True)):
+        scale = trace.step.optimizer.settings.get("loss_scale") if trace.step.optimizer is not None else None
+        other = (cause.candidate, cause.reference)[side]
+        if isinstance(scale, float | int) and scale not in (0, 1) and same(other / factor, float(scale), 2e-3):
+            said = (
+                f"the {SIDES[side]}'s optimizer divides its gradients by loss_scale={scale:g}, and no loss was scaled"
+            )
+            return GradientCause("loss_scale", cause.reference, cause.candidate, said)
+    return cause
 
 
 def _clipped_alike(sides: tuple[dict[int, Handed], dict[int, Handed]], both: set[int]) -> bool:
@@ -130,7 +149,7 @@ def _clipped_alike(sides: tuple[dict[int, Handed], dict[int, Handed]], both: set
     factors = common_factor(ours), common_factor(theirs)
     if factors[0] is None or factors[1] is None or factors[0] * factors[1] <= 0:
         return False
-    return same(total_norm(ours), total_norm(theirs), 1e-4)
+    return same(total_norm(ours), total_norm(theirs), 3e-4)
 
 
 def _sent_apart(traces: tuple[StepTrace, StepTrace], pair: PairedParameter) -> float:
@@ -165,7 +184,7 @@ def _differs(ours: Handed, theirs: Handed) -> bool:
     if not all(map(math.isfinite, (*ours.factors, *theirs.factors))):
         return False
     scale = max(map(abs, (*ours.factors, *theirs.factors)))
-    apart = any(abs(a - b) > _APART * scale for a, b in zip(ours.factors, theirs.factors, strict=True))
+    apart = any(abs(a - b) > _FACTOR * scale for a, b in zip(ours.factors, theirs.factors, strict=True))
     return apart or abs(ours.left - theirs.left) > 5 * _APART
 
 

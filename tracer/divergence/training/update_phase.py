@@ -331,6 +331,11 @@ def _skipped(case: Case, pairs: Sequence[PairedParameter], steps: tuple[Step, St
     scale = steps[side].measures.scale
     why = f" at loss scale {scale:g}: did it find an overflow?" if scale not in (None, 1.0) else ""
     said = f"the {SIDES[side]} made no update in this step{why}"
+    trained = [pair.places[side] for pair in pairs if pair.parameters[side].trainable]
+    states = [(steps[side].parameters_before.get(p), steps[side].parameters_after.get(p)) for p in trained]
+    if any(was is not None and now is not None and was.digest != now.digest for was, now in states):
+        said = f"the optimizer that was watched in the {SIDES[side]} made no update in this step, and yet parameters "
+        said += "changed: by another optimizer?"
     cause = Cause("optimizer", "skipped", made[0], made[1], sentence=said, edit="look at the gradients for Inf and NaN")
     spots = parameter_spot(case, 0, pairs[0]), parameter_spot(case, 1, pairs[0])
     return Origin("update", "parameter", *spots, None, None, (cause,), sentence=said)
