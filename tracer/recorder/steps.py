@@ -321,8 +321,11 @@ class StepRecorder:
         self._norm = self._states.gradients(self.number, gradients, self.kept)
         facts = self._trainer.optimizer(self._optimizer)
         self._rates = tuple(_rate(facts, group.settings) for group in facts.groups)
+        places = self._states.places()
+        if not any(id(p) in places for group in facts.groups for p in group.parameters):
+            self._recorder.notes["The optimizer holds no parameter of the net: was it made of another one?"] = None
         if self.kept != "curve":
-            self._writer.write(Updates(self.number, optimizer_row(facts, self._states.places())))
+            self._writer.write(Updates(self.number, optimizer_row(facts, places)))
 
     def updated(self) -> None:
         """The optimizer has updated."""

@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tracer.divergence.case import SIDES, Case
+from tracer.divergence.case import SIDES, Case, few
 from tracer.divergence.causes import Cause
 from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import Array, Difference, compare_blocks, rounding
 from tracer.divergence.places import Origin, Spot
 from tracer.divergence.training.gradients import GradientCause, Handed, common_factor, explain, handed, same, total_norm
 from tracer.divergence.training.step_trace import StepTrace, scale_of, scales_of
-from tracer.trace.schema import Parameter, Place, Value
+from tracer.trace.schema import Parameter, Place, Step, Value
 
 _APART = 1e-3
 """Relative L2 from which what a loop made of equal gradients differs: the sums of accumulation and the norm of clipping
@@ -288,6 +288,28 @@ def _one(traces: tuple[StepTrace, StepTrace], pair: PairedParameter, ours: Hande
         shown = [f"{f:.4g}" if f is not None else "no one number" for f in factors]
         said = f"this gradient reaches the reference's optimizer times {shown[0]}, the candidate's times {shown[1]}"
     return (Cause("optimizer", "scale", factors[0], factors[1], sentence=said),)
+
+
+def none_against_zeros(steps: tuple[Step, Step], pairs: list[PairedParameter]) -> list[str]:
+    """Gradients that are None on one side and zeros on the other: they say the same."""
+    found: dict[int, list[str]] = {0: [], 1: []}
+    for pair in pairs:
+        values = [step.parameter_gradients.get(place) for step, place in zip(steps, pair.places, strict=True)]
+        for side in (0, 1):
+            other = values[1 - side]
+            if values[side] is None and other is not None and other.statistics is not None and other.statistics.l2 == 0:
+                found[side].append(parameter_name(pair))
+    return [
+        f"the gradient of {few(names)} is None in the {SIDES[side]} and zeros in the {SIDES[1 - side]}: equal"
+        for side, names in found.items()
+        if names
+    ]
+
+
+def parameter_name(pair: PairedParameter) -> str:
+    """A parameter's full name in the reference."""
+    path, name = pair.places[0]
+    return name if path == "(root)" else f"{path}.{name}"
 
 
 def not_optimized(traces: tuple[StepTrace, StepTrace], pairs: list[PairedParameter], path: str) -> Cause | None:

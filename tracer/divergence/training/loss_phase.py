@@ -192,6 +192,18 @@ def _difference(r: LossTaken, c: LossTaken, allowed: float) -> Difference | None
     return Difference(size, allowed, abs(b - a), problem=problem, shapes=(r.value.shape, c.value.shape))
 
 
+def never_sent_back(steps: tuple[Step, Step]) -> Origin | None:
+    """One side never went backward in the step."""
+    went = [bool(step.parameter_gradients) or any(call.grad_outputs for call in step.calls) for step in steps]
+    if went[0] == went[1] or not all(step.losses and step.ended and step.failed is None for step in steps):
+        return None
+    word = ("reference", "candidate")[went.index(False)]
+    said = f"no gradient at all reached the net in the {word} in this step: was backward called?"
+    cause = Cause("code", "backward", went[0], went[1], sentence=said, edit="go backward from the loss in each step")
+    spots = loss_spot(steps[0].losses[0]), loss_spot(steps[1].losses[0])
+    return Origin("backward", "loss", *spots, Difference(1.0, 0.0, problem="missing"), None, (cause,), sentence=said)
+
+
 def sent_back_origin(steps: tuple[Step, Step], backward: Phase) -> Origin | None:
     """The losses agree, but what comes back from them into the outputs of the net does not."""
     for begin in backward.search.begins:

@@ -31,7 +31,7 @@ def differing_start(case: Case, steps: tuple[Step, Step]) -> Start:
     weights = _weights(case)
     if weights:
         return Start(weights, quiet=samples.quiet)
-    return Start(_modes(case), quiet=samples.quiet)
+    return Start(differing_modes(case), quiet=samples.quiet)
 
 
 def differing_samples(case: Case, steps: tuple[Step, Step]) -> Start:
@@ -83,7 +83,7 @@ def _weights(case: Case) -> tuple[Origin, ...]:
     return tuple(origin for _, origin in sorted(found, key=lambda f: f[0]))
 
 
-def _modes(case: Case) -> tuple[Origin, ...]:
+def differing_modes(case: Case) -> tuple[Origin, ...]:
     """The first layer whose numbers depend on the mode, and whose modes differ; the others are told by a note."""
     for id_, theirs in case.alignment.candidate_of.items():
         if id_ not in case.graphs[0].nodes or theirs not in case.graphs[1].nodes:

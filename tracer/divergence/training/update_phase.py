@@ -19,7 +19,7 @@ from tracer.divergence.graph import CallId
 from tracer.divergence.metrics import Array, Difference, rounding
 from tracer.divergence.places import Origin, Spot, spot
 from tracer.divergence.training.cause_words import UpdateCause
-from tracer.divergence.training.handing_on import PairedParameter, informative_floor, parameter_spot
+from tracer.divergence.training.handing_on import PairedParameter, informative_floor, parameter_name, parameter_spot
 from tracer.divergence.training.rule_meanings import RuleMeaning, meanings
 from tracer.divergence.training.step_trace import StepTrace
 from tracer.divergence.training.steps import PhaseRow
@@ -97,7 +97,7 @@ def judge_update(
             continue
         sides = _side(traces[0], pair.places[0]), _side(traces[1], pair.places[1])
         own = rules[0].get(pair.places[0]), rules[1].get(pair.places[1])
-        update = ParameterUpdate(_name(pair), *sides, *own)
+        update = ParameterUpdate(parameter_name(pair), *sides, *own)
         judged.append(_Judged(pair, some_elements(update), judge(update)))
     free = _free(case, traces, judged)
     wrong = [one for one in judged if one.finding.verdict == "differ" and one.update.name not in free]
@@ -146,11 +146,6 @@ def _worst(wrong: Sequence[_Judged]) -> float:
 
 def _by_place(rules: Sequence[RuleMeaning]) -> dict[Place, RuleMeaning]:
     return {place: rule for rule in rules for place in rule.parameters}
-
-
-def _name(pair: PairedParameter) -> str:
-    path, name = pair.places[0]
-    return name if path == "(root)" else f"{path}.{name}"
 
 
 def _side(trace: StepTrace, place: Place) -> SideUpdate:
@@ -357,7 +352,7 @@ def _moved_otherwise(
         return ()
     pair, size, inherited = found[0]
     more = f" and {len(found) - 1} more parameters" if len(found) > 1 else ""
-    said = f"{_name(pair)}{more} moved otherwise than in the reference, by what no watched optimizer's rule explains"
+    said = f"{parameter_name(pair)}{more} moved otherwise than in the reference, by no watched optimizer's rule"
     cause = Cause("optimizer", "update", sentence=said, edit="compare what updates them on both sides")
     spots = parameter_spot(case, 0, pair), parameter_spot(case, 1, pair)
     return (Origin("update", "parameter", *spots, Difference(size, 0.05 + 25 * inherited), inherited, (cause,)),)

@@ -41,12 +41,13 @@ from tracer.divergence.training.handing_on import (
     Handing,
     PairedParameter,
     judge_handing_on,
+    none_against_zeros,
     not_optimized,
     paired_parameters,
 )
 from tracer.divergence.training.inherited import by_parameters, overall
-from tracer.divergence.training.loss_phase import LossPhase, cancelled, judge_losses, sent_back_origin
-from tracer.divergence.training.start import changed_origin, differing_samples, differing_start
+from tracer.divergence.training.loss_phase import LossPhase, cancelled, judge_losses, never_sent_back, sent_back_origin
+from tracer.divergence.training.start import changed_origin, differing_modes, differing_samples, differing_start
 from tracer.divergence.training.step_trace import StepTrace
 from tracer.divergence.training.steps import (
     PHASES,
@@ -192,6 +193,7 @@ class _Training:
         changed = changed_origin(case, before, pair) if before is not None and watched else None
         start = differing_start(case, pair) if before is None else differing_samples(case, pair)
         origins = start.origins or ((changed,) if changed is not None else ())
+        origins = origins or (differing_modes(case) if before is not None else ())
         quiet = start.quiet
         verdict: PhaseVerdict = "unsure" if start.unsure else "diverged" if origins else "agree"
         phases["start"] = PhaseRow(verdict, apart)
@@ -271,7 +273,7 @@ class _Training:
             unseen_loss=True,
         )
         judged = replace(judged, backward=backward, more=more)
-        sent = sent_back_origin(pair, backward)
+        sent = never_sent_back(pair) or sent_back_origin(pair, backward)
         raised = None if case.complete else raised_origin(case)
         origins: tuple[Origin, ...] = (
             (raised,)
@@ -281,6 +283,8 @@ class _Training:
             else tuple(name_origin(case, backward.flow, begin, "backward") for begin in cut_off(case, backward))
         )
         pairs = paired_parameters(case)
+        more = (*more, *none_against_zeros(pair, pairs))
+        judged = replace(judged, more=more)
         origins = tuple(_with_reason(views, pairs, origin) for origin in origins)
         handing: Handing = judge_handing_on(case, views, pairs, fresh=parameters is None)
         said = backward.said if not backward.said.startswith("judged") else _drifts(backward)
