@@ -293,12 +293,18 @@ def _one(traces: tuple[StepTrace, StepTrace], pair: PairedParameter, ours: Hande
 def none_against_zeros(steps: tuple[Step, Step], pairs: list[PairedParameter]) -> list[str]:
     """Gradients that are None on one side and zeros on the other: they say the same."""
     found: dict[int, list[str]] = {0: [], 1: []}
-    for pair in pairs:
-        values = [step.parameter_gradients.get(place) for step, place in zip(steps, pair.places, strict=True)]
+    known = {place for pair in pairs for place in pair.places}
+    # a layer that only one side calls has no partner, but mostly the same place
+    lone = {place for step in steps for place in step.parameters_before} - known
+    places = [*((pair.places, parameter_name(pair)) for pair in pairs), *(((p, p), ".".join(p)) for p in sorted(lone))]
+    for both, name in places:
+        values = [step.parameter_gradients.get(place) for step, place in zip(steps, both, strict=True)]
         for side in (0, 1):
             other = values[1 - side]
-            if values[side] is None and other is not None and other.statistics is not None and other.statistics.l2 == 0:
-                found[side].append(parameter_name(pair))
+            if both[side] not in steps[side].parameters_before or values[side] is not None or other is None:
+                continue
+            if other.statistics is not None and other.statistics.l2 == 0:
+                found[side].append(name)
     return [
         f"the gradient of {few(names)} is None in the {SIDES[side]} and zeros in the {SIDES[1 - side]}: equal"
         for side, names in found.items()
