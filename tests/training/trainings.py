@@ -12,10 +12,19 @@ from tests.training.recipe import Recipe
 from tests.training.twin import TRAINED
 
 _OFTEN = {
-    "mlp": (*by.OPTIMIZERS, *by.OPTIONS),
-    "cnn_training": (by.MOMENTUM, by.ADAMW),
-    "vit": (by.ADAMW,),
-    "gpt": (by.MOMENTUM,),
+    "mlp": (
+        *by.OPTIMIZERS,
+        by.NESTEROV,
+        by.RMSPROP,
+        by.CLIPPED,
+        by.ACCUMULATED,
+        by.SCALED_OTHERWISE,
+        by.ALL_AT_ONCE,
+        by.CLOSURE,
+        by.ONE_STEP,
+        by.MODEL_TRAIN,
+    ),
+    "cnn_training": (by.ADAMW,),
     "lstm": (by.ADAMW,),
 }
 
