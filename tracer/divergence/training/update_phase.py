@@ -113,7 +113,11 @@ def judge_update(
     if wrong:
         origins = _origins(case, judged, wrong, told.causes, (optimizers[0], optimizers[1]))
         return UpdatePhase(PhaseRow("diverged", apart), (*origins, *statistics), notes)
-    decided = frozenset(one.pair.places[0] for one in judged if one.finding.verdict == "agree")
+    decided = frozenset(
+        one.pair.places[0]
+        for one in judged
+        if one.finding.by == "rule" or one.finding.verdict == "agree" or one.update.name in free
+    )
     moved = _moved_otherwise(case, traces, pairs, decided) if fresh else ()
     if statistics or moved:
         return UpdatePhase(PhaseRow("diverged", apart), (*moved, *statistics), notes)
