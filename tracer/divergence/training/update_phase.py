@@ -104,9 +104,9 @@ def judge_update(
     telling = [one.update for one in judged if one.update.name not in free]
     told = explain(telling, *(_schedule(n, before, behind) for n in (0, 1)))
     notes = (*_free_note(free), *told.notes, *_unjudged(judged), *_strangers(optimizers))
-    if wrong and _only_eps(wrong, told.causes):
+    if wrong and _only_eps(judged, told.causes):
         notes = (
-            *(f"{cause.sentence}: a difference of {_worst(wrong):.1e} in these updates" for cause in told.causes),
+            *(f"{cause.sentence}: a difference of {_overall(judged):.1e} in these updates" for cause in told.causes),
             *notes,
         )
         wrong = []
@@ -125,16 +125,16 @@ def judge_update(
     return UpdatePhase(PhaseRow("agree" if known else "not judged", apart, "" if known else _why(judged)), (), notes)
 
 
-def _only_eps(wrong: Sequence[_Judged], causes: Sequence[UpdateCause]) -> bool:
+def _only_eps(judged: Sequence[_Judged], causes: Sequence[UpdateCause]) -> bool:
     """Is the place of a small eps all that differs? Both frameworks have their own, nobody can write it otherwise, and
     with the usual eps it shows only where gradients are small."""
-    return bool(causes) and all(cause.name == "eps_placement" for cause in causes) and _worst(wrong) <= _OF_EPS
+    return bool(causes) and all(cause.name == "eps_placement" for cause in causes) and _overall(judged) <= _OF_EPS
 
 
-def _worst(wrong: Sequence[_Judged]) -> float:
-    """How far all these updates together are off, relative to their size."""
+def _overall(judged: Sequence[_Judged]) -> float:
+    """How far all updates together are off, relative to their size."""
     squares = error = 0.0
-    for one in wrong:
+    for one in judged:
         side = one.update.candidate
         if side.before is None or side.after is None or one.finding.relative is None:
             continue
