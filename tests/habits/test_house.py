@@ -9,9 +9,9 @@ from tests.habits.source import PACKAGE, REPOSITORY, foreign, modules, room, wit
 
 FLOORS = [
     {"errors"},
-    {"trace", "frameworks"},
+    {"trace", "frameworks", "source"},
     {"recorder", "divergence"},
-    {"starting_point", "curves"},
+    {"starting_point", "curves", "profiling"},
     {"reports"},
     {"api"},
     {"face"},
@@ -44,7 +44,7 @@ DOORS = {
 """Where each foreign library may be imported: these modules, or what lies below them."""
 
 DRAWERS = {"utils", "util", "common", "core", "helpers", "helper", "misc", "types", "tools", "base_utils", "shared"}
-VERBS = {"record", "recording", "diff", "show", "compare", "structure", "curve"}
+VERBS = {"record", "recording", "diff", "show", "compare", "structure", "curve", "scan", "profile"}
 
 MODULES = list(modules())
 

@@ -1,0 +1,1 @@
+"""Where the time goes: the times of two nets, layer beside layer."""
