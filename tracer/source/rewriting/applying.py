@@ -1,0 +1,232 @@
+"""A rule on a call: the call to write, what is otherwise there, and whether a change of the name alone goes unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tracer.source.facts.table import Signature
+from tracer.source.rewriting.binding import Bound, bind
+from tracer.source.rewriting.rules import Argument, ByHand
+from tracer.source.rewriting.suggestion import Status
+from tracer.source.rewriting.writing import NOT_LITERAL, Value, call, literal, number, value_of
+
+NO_NUMBERS = {
+    "device": "",
+    "requires_grad": "a tensor of MindSpore has no requires_grad: value_and_grad is told what to differentiate by",
+    "pin_memory": "",
+    "memory_format": "",
+    "non_blocking": "",
+    "layout": "",
+    "inplace": "MindSpore makes a new tensor instead of changing this one: go on with what the call returns",
+}
+"""Arguments that change no number, with what is to be said where one is given (and not False or None)."""
+
+OWNERS = ("mindspore.Tensor.", "mindspore.nn.Cell.", "mindspore.Parameter.")
+"""What is called on a receiver; all else is a function that takes it as its first argument."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The call to write and what is to be said of it."""
+
+    text: str
+    status: Status
+    silent: bool
+    differences: tuple[str, ...] = ()
+
+
+@dataclass
+class _Draft:
+    positional: list[str] = field(default_factory=list)
+    keywords: list[tuple[str, str]] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)  # MindSpore's parameter: its text
+    differences: list[str] = field(default_factory=list)
+    means_otherwise: bool = False  # a default, a constant, a conversion or a place
+    loud: bool = False
+
+
+def apply(
+    arguments: Sequence[Argument],
+    target: str,
+    bound: Bound,
+    called: Sequence[Value],
+    keywords: Sequence[tuple[str | None, Value]],
+    signatures: Sequence[Signature],
+    drops: Sequence[str] = (),
+    torch: str = "",
+) -> Outcome:
+    """What to write for a bound call.
+
+    Args:
+        arguments: of the rule, in MindSpore's order.
+        target: MindSpore's full name.
+        bound: the call's arguments by torch's names.
+        called: the arguments by position as they stand, rewritten inside.
+        keywords: those by name as they stand.
+        signatures: MindSpore's; empty where they are not known.
+        drops: arguments that MindSpore does without.
+        torch: the full torch name.
+
+    Raises:
+        ByHand: where the rule cannot say what to write.
+    """
+    draft = _Draft()
+    _drop(arguments, bound, drops, target, draft)
+    _fill(arguments, bound, signatures, draft)
+    text = call(callee(target, bound), [*receiver(target, bound), *draft.positional], draft.keywords)
+    naive = _naive(called, keywords, receiver(target, bound), signatures)
+    right = {**draft.values}
+    silent = naive is not None and not draft.loud and _unlike(naive, right, signatures)
+    as_it_stands = [value.text for value in called] == draft.positional and draft.keywords == [
+        (name or "**", value.text) for name, value in keywords
+    ]
+    if draft.means_otherwise or silent:
+        status: Status = "differs"
+    elif as_it_stands and target.rpartition(".")[2] == torch.rpartition(".")[2]:
+        status = "same"
+    else:
+        status = "renamed"
+    return Outcome(text, status, silent, tuple(draft.differences))
+
+
+def callee(target: str, bound: Bound) -> str:
+    """What is called: a method on the receiver, else the full name."""
+    if bound.receiver is not None and target.startswith(OWNERS):
+        return f"{bound.receiver.atom}.{target.rpartition('.')[2]}"
+    return target
+
+
+def receiver(target: str, bound: Bound) -> list[str]:
+    """The receiver as first argument, where a method becomes a function."""
+    return [] if bound.receiver is None or target.startswith(OWNERS) else [bound.receiver.text]
+
+
+def _drop(arguments: Sequence[Argument], bound: Bound, drops: Sequence[str], target: str, draft: _Draft) -> None:
+    carried = {argument.torch for argument in arguments}
+    for name, value in bound.given.items():
+        if name in carried or name in drops:
+            continue
+        worth, default = value.literal, bound.default(name)
+        if name in NO_NUMBERS:
+            if NO_NUMBERS[name] and worth is not False and worth is not None:
+                draft.differences.append(NO_NUMBERS[name])
+                draft.means_otherwise = draft.means_otherwise or name != "requires_grad"
+        elif default is None or worth is NOT_LITERAL or not alike(value.text, default):
+            raise ByHand(f"{target} has no {name.lstrip('*')}")
+
+
+def _fill(arguments: Sequence[Argument], bound: Bound, signatures: Sequence[Signature], draft: _Draft) -> None:
+    by_position = True
+    for argument in arguments:
+        by_position = by_position and not argument.keyword
+        if argument.torch.startswith("*") and argument.convert is None:
+            draft.positional += [value.text for value in bound.rest]
+            continue
+        text = _text(argument, bound, signatures, draft)
+        if text is None:
+            by_position = False
+            continue
+        draft.values[argument.name] = text
+        if by_position and (argument.torch in bound.positional or argument.torch.startswith("*")):
+            draft.positional.append(text)
+            continue
+        if argument.torch in bound.positional:
+            draft.differences.append(f"{argument.torch} stands at another place: it is given as {argument.name}=")
+        elif argument.torch in bound.given and argument.torch != argument.name:
+            draft.differences.append(f"{argument.torch} is called {argument.name}")
+        by_position = False
+        draft.keywords.append((argument.name, text))
+
+
+def _text(argument: Argument, bound: Bound, signatures: Sequence[Signature], draft: _Draft) -> str | None:
+    own = default_of(argument.name, signatures)
+    if argument.make is not None:
+        text = argument.make(bound)
+        if text is not None and (own is None or not alike(text, own)):
+            draft.differences.append(argument.why or _otherwise(argument.name, text, own))
+            draft.means_otherwise = True
+            draft.loud = draft.loud or argument.loud
+        return text
+    given = bound.given.get(argument.torch)
+    if given is None:
+        if argument.needed:
+            raise ByHand(f"what torch does without {argument.torch} cannot be said in MindSpore")
+        return _left_out(argument, bound, own, draft)
+    if argument.only is not None and not any(_is(given.literal, value) for value in argument.only):
+        raise ByHand(f"MindSpore knows {argument.name} only as {', '.join(map(repr, argument.only))}")
+    text = given.text if argument.convert is None else argument.convert(given)
+    if text != given.text and not alike(text, given.text):
+        draft.differences.append(
+            argument.why or f"{argument.torch}={given.text} is {argument.name}={text} in MindSpore"
+        )
+        draft.means_otherwise = True
+        draft.loud = draft.loud or argument.loud
+    return text
+
+
+def _left_out(argument: Argument, bound: Bound, own: str | None, draft: _Draft) -> str | None:
+    default = bound.default(argument.torch)
+    if not argument.always or default is None:
+        return None
+    text = number(default) if argument.convert is None else argument.convert(value_of(number(default)))
+    draft.differences.append(argument.why or _otherwise(argument.name, text, own))
+    draft.means_otherwise = True
+    draft.loud = draft.loud or argument.loud
+    return text
+
+
+def _otherwise(name: str, text: str, own: str | None) -> str:
+    if own is None:
+        return f"{name}={text} is to be said in MindSpore"
+    return f"{name} left out is {number(own)} in MindSpore: torch's is {text}"
+
+
+def _naive(
+    called: Sequence[Value],
+    keywords: Sequence[tuple[str | None, Value]],
+    first: Sequence[str],
+    signatures: Sequence[Signature],
+) -> dict[str, str] | None:
+    """MindSpore's parameters as the call with only its name changed would fill them; None where it would raise."""
+    bound = bind([*map(value_of, first), *called], keywords, signatures)
+    if isinstance(bound, str):
+        return None
+    return {name: value.text for name, value in bound.given.items()}
+
+
+def _unlike(naive: dict[str, str], right: dict[str, str], signatures: Sequence[Signature]) -> bool:
+    for name in {*naive, *right}:
+        default = default_of(name, signatures)
+        a, b = naive.get(name, default), right.get(name, default)
+        if name in naive and name not in right and default is None:
+            continue  # the receiver, or what the rule passes on as it stands
+        if a is None or b is None or not alike(a, b):
+            return True
+    return False
+
+
+def default_of(name: str, signatures: Sequence[Signature]) -> str | None:
+    """MindSpore's default of a parameter, None where it has none or is not known."""
+    for signature in signatures:
+        for parameter in signature.parameters:
+            if parameter.name == name:
+                return parameter.default
+    return None
+
+
+def alike(a: str, b: str) -> bool:
+    """Are two pieces of source the same value, as far as the source says?"""
+    if a == b:
+        return True
+    try:
+        worth, other = literal(value_of(a).node), literal(value_of(b).node)
+    except SyntaxError:
+        return False
+    return worth is not NOT_LITERAL and _is(worth, other)
+
+
+def _is(worth: object, other: object) -> bool:
+    if isinstance(worth, bool) != isinstance(other, bool) or worth is NOT_LITERAL or other is NOT_LITERAL:
+        return False
+    return worth == other

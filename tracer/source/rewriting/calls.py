@@ -1,0 +1,225 @@
+"""What to write for a call: rows by hand first, then what the facts say of the pair; classic MindSpore and mint."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tracer.source.facts.table import Pair, Signature
+from tracer.source.rewriting.applying import Outcome, apply
+from tracer.source.rewriting.binding import Bound, bind, read_signature
+from tracer.source.rewriting.generic import arguments_from
+from tracer.source.rewriting.known import Known
+from tracer.source.rewriting.rules import ByHand, Rule, arguments_of
+from tracer.source.rewriting.suggestion import Suggestion
+from tracer.source.rewriting.tables import RULES
+from tracer.source.rewriting.writing import Value
+from tracer.source.uses import Use
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A use, what is known, and how its parts are read.
+
+    Attributes:
+        use: the place.
+        facts: what is known of both frameworks.
+        mint: is mint preferred?
+        value: a part of the use with the uses inside it rewritten; raises `ByHand` where one cannot be.
+        is_use: is this syntax a use of that torch name?
+    """
+
+    use: Use
+    facts: Known
+    mint: bool
+    value: Callable[[ast.expr], Value]
+    is_use: Callable[[ast.AST, str], bool]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The parts of a call as they stand, rewritten inside."""
+
+    arguments: tuple[Value, ...]
+    keywords: tuple[tuple[str | None, Value], ...]
+    receiver: Value | None = None
+
+
+def suggestion_of_call(asked: Asked, node: ast.Call) -> Suggestion:
+    """What to write for a call, a method or a `partial`."""
+    rules, pair = RULES.get(asked.use.torch, ()), asked.facts.pair(asked.use.torch)
+    if not rules and pair is None:
+        return Suggestion(None, None, "unknown")
+    try:
+        if _is_partial(asked, node):
+            return _of_partial(asked, node)
+        return suggestion_of(asked, _parts(asked, node))
+    except ByHand as reason:
+        return by_hand(asked, str(reason))
+
+
+def suggestion_of(asked: Asked, call: Call) -> Suggestion:
+    """What to write for the parts of a call; classic, or mint where that is preferred or alone can."""
+    reasons: list[ByHand] = []
+    for in_mint in (asked.mint, not asked.mint):
+        try:
+            outcome, rule = _written(asked, call, in_mint)
+        except ByHand as reason:
+            reasons.append(reason)
+            continue
+        mindspore, mint = names(asked, rule)
+        advice = rule.advice if rule and rule.advice else _advice(asked)
+        return Suggestion(mindspore, mint, outcome.status, outcome.silent, outcome.differences, outcome.text, advice)
+    raise next((reason for reason in reasons if str(reason)), reasons[0])
+
+
+def by_hand(asked: Asked, why: str) -> Suggestion:
+    """A use that nobody can write for the user, and why."""
+    mindspore, mint = names(asked, None)
+    advice = _advice(asked)
+    return Suggestion(mindspore, mint, "by_hand", False, (why,) if why and why != advice else (), None, advice or why)
+
+
+def names(asked: Asked, rule: Rule | None) -> tuple[str | None, str | None]:
+    """The counterparts, classic and mint: of the rule, of any other row of the name, of the pair."""
+    pair = asked.facts.pair(asked.use.torch)
+    rows = ((rule,) if rule else ()) + RULES.get(asked.use.torch, ())
+    mindspore = next((row.mindspore for row in rows if row.mindspore), pair.mindspore if pair else None)
+    mint = next((row.mint for row in rows if row.mint), pair.mint if pair else None)
+    return mindspore, mint
+
+
+def _advice(asked: Asked) -> str:
+    pair = asked.facts.pair(asked.use.torch)
+    return pair.advice if pair else ""
+
+
+def _parts(asked: Asked, node: ast.Call) -> Call:
+    receiver = None
+    if asked.use.sort == "method" and isinstance(node.func, ast.Attribute):
+        receiver = asked.value(node.func.value)
+    keywords = tuple((keyword.arg, asked.value(keyword.value)) for keyword in node.keywords)
+    return Call(tuple(asked.value(argument) for argument in node.args), keywords, receiver)
+
+
+def _written(asked: Asked, call: Call, mint: bool) -> tuple[Outcome, Rule | None]:
+    rows = [row for row in RULES.get(asked.use.torch, ()) if row.by_hand or (row.mint if mint else row.mindspore)]
+    why = ""
+    for row in rows:
+        bound = _bind(asked, call, row)
+        if isinstance(bound, str):
+            why = why or bound
+        elif row.when is None or row.when(bound):
+            return _by_rule(asked, call, row, bound, mint), row
+    if rows and any(not row.by_hand for row in rows):
+        raise ByHand(why or "these arguments have no counterpart")
+    return _by_pair(asked, call, mint), None
+
+
+def _bind(asked: Asked, call: Call, row: Rule | None) -> Bound | str:
+    if row and row.takes:
+        signatures: Sequence[Signature] = (read_signature(row.takes if row.takes != "()" else ""),)
+    else:
+        known = asked.facts.name(asked.use.torch)
+        signatures = known.signatures if known else ()
+    bound = bind(call.arguments, call.keywords, signatures)
+    return bound if isinstance(bound, str) else replace(bound, receiver=call.receiver, within=asked.use.within)
+
+
+def _by_rule(asked: Asked, call: Call, row: Rule, bound: Bound, mint: bool) -> Outcome:
+    if row.by_hand:
+        raise ByHand(row.by_hand)
+    target, write = (row.mint, row.mint_write) if mint else (row.mindspore, row.write)
+    assert target is not None
+    if write is not None:
+        made = write(bound)
+        status = made.status or ("differs" if made.differences else "renamed")
+        outcome = Outcome(made.text, status, made.silent, made.differences)
+    else:
+        arguments = row.mint_arguments if mint else row.arguments
+        if arguments is None:
+            return _by_signatures(asked, call, bound, target, row.drops, mint)
+        signatures = asked.facts.signature_of(target)
+        outcome = apply(
+            arguments_of(arguments), target, bound, call.arguments, call.keywords, signatures, row.drops, row.torch
+        )
+    if not mint:
+        outcome = replace(outcome, differences=(*outcome.differences, *row.differences))
+        if row.silent is not None:
+            outcome = replace(outcome, silent=row.silent if isinstance(row.silent, bool) else row.silent(bound))
+        if outcome.silent or row.differences:
+            outcome = replace(outcome, status="differs")
+    return outcome
+
+
+def _by_pair(asked: Asked, call: Call, mint: bool) -> Outcome:
+    pair = asked.facts.pair(asked.use.torch)
+    target = (pair.mint if mint else pair.mindspore) if pair else None
+    if pair is None or target is None:
+        raise ByHand(f"{asked.use.torch} has no counterpart")
+    if pair.by_hand:
+        raise ByHand(pair.advice)
+    bound = _bind(asked, call, None)
+    if isinstance(bound, str):
+        raise ByHand(bound)
+    return _by_signatures(asked, call, bound, target, (), mint)
+
+
+def _by_signatures(asked: Asked, call: Call, bound: Bound, target: str, drops: Sequence[str], mint: bool) -> Outcome:
+    reasons: list[ByHand] = []
+    signatures = asked.facts.signature_of(target)
+    codes = _codes(asked.facts.pair(asked.use.torch), target, mint)
+    for signature in signatures:
+        try:
+            arguments = arguments_from(bound.signature, signature, codes)
+            return apply(arguments, target, bound, call.arguments, call.keywords, signatures, drops, asked.use.torch)
+        except ByHand as reason:
+            reasons.append(reason)
+    raise reasons[0] if reasons else ByHand(f"the parameters of {target} are not known")
+
+
+def _codes(pair: Pair | None, target: str, mint: bool) -> tuple[str, ...]:
+    if pair is None or target != (pair.mint if mint else pair.mindspore):
+        return ()
+    return pair.mint_codes if mint and pair.mindspore else pair.mint_codes or pair.codes if mint else pair.codes
+
+
+def _is_partial(asked: Asked, node: ast.Call) -> bool:
+    if asked.use.sort != "call" or not node.args:
+        return False
+    called = ast.unparse(node.func).rpartition(".")[2]
+    return called == "partial" or asked.is_use(node.args[0], asked.use.torch)
+
+
+def _of_partial(asked: Asked, node: ast.Call) -> Suggestion:
+    """A function of what is still to be given: `lambda x: ...`, since functools is not imported where this stands."""
+    keywords = tuple((keyword.arg, asked.value(keyword.value)) for keyword in node.keywords)
+    given = tuple(asked.value(argument) for argument in node.args[1:])
+    open_ended = _missing(asked, len(given), {name for name, _ in keywords})
+    more = tuple(Value(ast.Name(name, ast.Load()), name) for name in open_ended)
+    found = suggestion_of(asked, Call((*given, *more), keywords))
+    write = f"lambda {', '.join(open_ended)}: {found.write}" if open_ended else f"lambda: {found.write}"
+    return replace(found, write=write, differences=found.differences)
+
+
+def _missing(asked: Asked, given: int, named: set[str | None]) -> list[str]:
+    return [name for name in required(asked)[given:] if name not in named]
+
+
+def required(asked: Asked) -> list[str]:
+    """The names of the arguments that torch must be given."""
+    return next(iter(_required(asked)), [])
+
+
+def _required(asked: Asked) -> Iterator[list[str]]:
+    for row in RULES.get(asked.use.torch, ()):
+        if row.takes:
+            yield _needs(read_signature(row.takes if row.takes != "()" else ""))
+    known = asked.facts.name(asked.use.torch)
+    for signature in known.signatures if known else ():
+        yield _needs(signature)
+
+
+def _needs(signature: Signature) -> list[str]:
+    return [p.name for p in signature.parameters if p.default is None and p.sort in ("positional", "positional_only")]

@@ -1,0 +1,22 @@
+"""All rows by hand, by their torch name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tracer.source.rewriting.functions import FUNCTIONS
+from tracer.source.rewriting.layers import LAYERS
+from tracer.source.rewriting.losses import LOSSES
+from tracer.source.rewriting.optimizers import OPTIMIZERS
+from tracer.source.rewriting.rules import Rule
+
+
+def _by_name(rows: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:
+    table: dict[str, tuple[Rule, ...]] = {}
+    for row in rows:
+        table[row.torch] = (*table.get(row.torch, ()), row)
+    return table
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = _by_name((*LAYERS, *LOSSES, *OPTIMIZERS, *FUNCTIONS))
+"""The rows of each name, in the order in which they are tried."""
