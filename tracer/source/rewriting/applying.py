@@ -1,4 +1,4 @@
-"""A rule on a call: the call to write, what is otherwise there, and whether a change of the name alone goes unnoticed."""
+"""A rule on a call: the call to write, what is otherwise there, and whether a mere change of name goes unnoticed."""
 
 from __future__ import annotations
 

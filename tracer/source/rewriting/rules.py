@@ -8,8 +8,8 @@ A row reads like the call it makes. Its arguments stand in MindSpore's order:
     ))
 
 An argument that a row does not name may only be left out or be torch's default: otherwise the use is by hand. What
-changes no number (`device=`) is dropped everywhere. Several rows of one name are tried in order: the first that takes the
-call makes it.
+changes no number (`device=`) is dropped everywhere. Several rows of one name are tried in order: the first that takes
+the call makes it.
 """
 
 from __future__ import annotations

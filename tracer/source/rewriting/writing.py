@@ -81,8 +81,8 @@ def _means(piece: str, node: ast.expr) -> bool:
     try:
         if isinstance(node, ast.Starred):
             listed = ast.parse(f"[{piece}]", mode="eval").body
-            return isinstance(listed, ast.List) and ast.dump(listed.elts[0]) == ast.dump(node)
-        return ast.dump(ast.parse(piece, mode="eval").body) == ast.dump(node)
+            return isinstance(listed, ast.List) and bool(ast.dump(listed.elts[0]) == ast.dump(node))
+        return bool(ast.dump(ast.parse(piece, mode="eval").body) == ast.dump(node))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return False
 
