@@ -107,6 +107,7 @@ class Stepping:
         w = self._watched
         sampling = self._options.sampling or Sampling()
         keep = self._options.keep
+        assert keep != "timing"  # those have their own steps
         w.steps = StepRecorder(
             self._watcher,
             self._net,

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from tracer.errors import RuleError
-from tracer.trace.schema import Keep, Kept, Plain
+from tracer.trace.schema import Kept, Plain
 
 Rest = Literal["nothing", "statistics", "curve"]
 """What is kept of the steps that are not chosen; "curve" is their numbers alone (`Measures`)."""
@@ -52,7 +52,7 @@ class Sampling:
             raise RuleError("rest= says nothing where all steps are kept", where=f"rest={rest!r}", then=then)
         return Sampling(steps, every, first, cast("Rest", rest))
 
-    def kept(self, step: int, keep: Keep) -> Kept | None:
+    def kept(self, step: int, keep: Kept) -> Kept | None:
         """What is kept of a step; None for nothing."""
         if self.everything or step in (self.steps or ()) or step < (self.first or 0):
             return keep

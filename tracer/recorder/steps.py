@@ -25,7 +25,6 @@ from tracer.trace.schema import (
     Began,
     Ended,
     Group,
-    Keep,
     Kept,
     Loss,
     LossGradient,
@@ -74,7 +73,7 @@ class StepRecorder:
         watched: Mapping[str, Any],
         owned: Mapping[Place, Any],
         sampling: Sampling,
-        keep: Keep,
+        keep: Kept,
         eager: Eager | None = None,
         prepare: Prepare | None = None,
     ) -> None:

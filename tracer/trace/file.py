@@ -11,7 +11,7 @@ import mmap
 import os
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +84,13 @@ class GrowingFile:
         self._table(layout.LAYERS, rows)
         blocks = np.concatenate(sums) if sums else np.zeros((0, 4))
         self._array(layout.BLOCKS, blocks)
+        self.commit()
+
+    def timing(self, facts: str, arrays: Mapping[str, Array]) -> None:
+        """Write the times of a net's calls, once."""
+        for name, array in arrays.items():
+            self._array(f"{layout.TIMING}/{name}", array)
+        self._table(layout.TIMING_FACTS, [facts])
         self.commit()
 
     def append(self, row: str) -> None:

@@ -23,6 +23,8 @@ HEADER = "/skeleton/header"
 LAYERS = "/skeleton/layers"
 ROWS = "/skeleton/calls"
 BLOCKS = "/skeleton/blocks"
+TIMING = "/timing"
+TIMING_FACTS = "/timing/facts"
 
 _LONGEST_NAME = 1000
 _MOST_AXES = 32

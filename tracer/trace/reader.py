@@ -14,7 +14,7 @@ import stat
 import struct
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from tracer.trace.rows import Malformed, decode, decode_header, decode_row
 from tracer.trace.schema import VERSION, Layer, Parameter, Skeleton, Value
 from tracer.trace.statistics import Array
 from tracer.trace.step_views import Steps
+from tracer.trace.timing import SHAPES, Timing, TimingFacts, put_together
 from tracer.trace.views import Layers, LayerView, Parameters, ParameterView
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -58,6 +59,7 @@ class Trace(Mapping[str, LayerView]):
         except BaseException:
             self._file.close()
             raise
+        self._timing: Timing | None = None
         self.steps = Steps(self)
         self.layers: Mapping[str, LayerView] = Layers(self, 0)
         self.parameters: Mapping[str, ParameterView] = Parameters(self)
@@ -128,6 +130,21 @@ class Trace(Mapping[str, LayerView]):
         if not 0 <= first <= first + count <= len(table):
             raise _damaged(self.path, f"the row blocks of {parameter.name!r} are not in the file")
         return table[first : first + count]
+
+    @property
+    def timing(self) -> Timing | None:
+        """The times of the calls of step 0; None where the trace has none (it was not recorded with `keep="timing"`, or
+        was cut off before the end).
+
+        Raises:
+            TraceFileError: the trace is closed, or its times contradict it.
+        """
+        if self.skeleton.header.keep != "timing":
+            return None
+        if self._timing is None:
+            steps = self.skeleton.steps
+            self._timing = self._file.timing({call.order for call in steps[0].calls} if steps else set())
+        return self._timing
 
     def close(self) -> None:
         """Close the file. What was read stays; more cannot be read."""
@@ -271,6 +288,34 @@ class _File:
             raise _damaged(self.path, _words(error)) from None
         table = np.empty(shape)
         self.read(place.offset, table.reshape(-1).view(np.uint8))
+        return table
+
+    def timing(self, known: Collection[int]) -> Timing | None:
+        if not self._finalizer.alive:
+            raise _closed(self.path)
+        try:
+            rows = list(self._table(layout.TIMING_FACTS))
+        except KeyError:
+            return None
+        try:
+            if len(rows) != 1:
+                raise _damaged(self.path, "the times are said more than once, or never")  # noqa: TRY301
+            arrays = {name: self._times(f"{layout.TIMING}/{name}", len(axes)) for name, axes in SHAPES.items()}
+            return put_together(decode(TimingFacts, rows[0]), arrays, known)
+        except TracerError:
+            raise
+        except Exception as error:
+            raise _damaged(self.path, f"its times: {_words(error)}") from None
+
+    def _times(self, place: str, axes: int) -> Array:
+        """An int64 array of so many axes."""
+        dataset = self._dataset(place)
+        shape = dataset.shape
+        if shape is None or len(shape) != axes:
+            raise _damaged(self.path, f"{place} has other axes")
+        found = self._contiguous(dataset, place, shape, np.dtype(np.int64))
+        table = np.empty(shape, np.int64)
+        self.read(found.offset, table.reshape(-1).view(np.uint8))
         return table
 
     def read(self, offset: int, buffer: Array) -> None:

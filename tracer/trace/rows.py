@@ -42,6 +42,7 @@ from tracer.trace.schema import (
     Updates,
     Value,
 )
+from tracer.trace.timing import TimingFacts
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ class Malformed(ValueError):  # noqa: N818 (what it says of a row)
     """A row that does not say what the schema asks for."""
 
 
-def encode(thing: Row | Layer | Header) -> str:
+def encode(thing: Row | Layer | Header | TimingFacts) -> str:
     """One row as JSON. Characters stay readable, except where the text is no valid Unicode."""
     name = _NAMES.get(type(thing))
     return _json(({"row": name} if name else {}) | _plain(thing, 0))
@@ -123,7 +124,7 @@ def decode_row(text: str | bytes) -> Row:
 
 
 def decode(kind: type[T], text: str | bytes) -> T:
-    """A `Layer` or `Header` that `encode` wrote. Raises Malformed for anything else."""
+    """A `Layer`, `Header` or `TimingFacts` that `encode` wrote. Raises Malformed for anything else."""
     read: Callable[[Any], T] = _decoder(cast("Any", kind))
     return read(_load(text))
 

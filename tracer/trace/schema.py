@@ -11,6 +11,8 @@ Where things lie in the file (`/` inside a path is stored as `%2F`, `%` as `%25`
     /skeleton/layers                 JSON, one row per layer, written once
     /skeleton/calls                  JSON, one row per event; the table only grows
     /skeleton/blocks                 float64 (n, 4): sum, sum of squares, minimum, maximum of parameters' row blocks
+    /timing/facts                    JSON, one row: what holds for all times; only of keep="timing"
+    /timing/<name>                   int64: the arrays of `tracer.trace.timing.Timing`
     /steps/<n>/layers/<path>/params/<name>
     /steps/<n>/layers/<path>/param_grads/<name>           of the first backward pass; then param_grads_1, ...
     /steps/<n>/layers/<path>/update_grads/<name>          as the optimizer got them
@@ -35,7 +37,8 @@ SAMPLE = 64
 """How many elements, evenly spaced over the C-order array, every `Statistics` keeps."""
 
 Side = Literal["input", "output", "grad_input", "grad_output"]
-Keep = Literal["values", "statistics"]
+Keep = Literal["values", "statistics", "timing"]
+"""What a trace holds of values; "timing" nothing, but how long the calls took."""
 Kept = Literal["values", "statistics", "curve"]
 """What is kept of one training step; "curve" is its `Measures` alone."""
 When = Literal["before", "after"]

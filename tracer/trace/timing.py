@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +49,86 @@ class Timing:
     peak: Nanoseconds
     rest: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TimingFacts:
+    """Of a `Timing` what is no array, as a row of the file."""
+
+    enter_cost: int
+    leave_cost: int
+    inside_cost: int
+    rest: str
+    notes: tuple[str, ...] = ()
+
+
+def facts_of(timing: Timing) -> TimingFacts:
+    """What is no array."""
+    return TimingFacts(**{f.name: getattr(timing, f.name) for f in fields(TimingFacts)})
+
+
+def arrays_of(timing: Timing) -> dict[str, Nanoseconds]:
+    """The arrays by name, as they lie in the file; `orders` is one of them."""
+    orders = np.array(timing.orders, np.int64)
+    return {"orders": orders} | {name: getattr(timing, name) for name in SHAPES if name != "orders"}
+
+
+SHAPES: Mapping[str, tuple[str | int, ...]] = {
+    "orders": ("calls",),
+    "forward": ("repeats", "calls", 2),
+    "backward": ("repeats", "calls", 2),
+    "backward_own": ("repeats", "calls"),
+    "backward_total": ("repeats", "calls"),
+    "step": ("repeats", 4),
+    "bare": ("repeats",),
+    "peak": ("calls",),
+}
+"""The axes of each array."""
+
+
+def put_together(facts: TimingFacts, arrays: Mapping[str, Nanoseconds], known: Collection[int]) -> Timing:
+    """The times as a file has them.
+
+    Args:
+        facts: what is no array.
+        arrays: int64, of the axes in `SHAPES`.
+        known: the orders of the calls that there are.
+
+    Raises:
+        ValueError: they contradict each other, the skeleton, or time itself.
+    """
+    calls, repeats = len(arrays["orders"]), len(arrays["bare"])
+    for name, axes in SHAPES.items():
+        shape = tuple({"calls": calls, "repeats": repeats}.get(str(axis), axis) for axis in axes)
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
+        if (arrays[name] < -1).any() or (arrays[name] > LONGEST).any():
+            raise ValueError(f"{name} holds what is no time")
+    orders = tuple(map(int, arrays["orders"]))
+    if len(set(orders)) < calls or not set(orders) <= set(known):
+        raise ValueError("times of calls that are not in the trace")
+    for name in ("forward", "backward"):
+        begin, end = arrays[name][..., 0], arrays[name][..., 1]
+        if (((begin < 0) != (end < 0)) | (end < begin)).any():
+            raise ValueError(f"{name}: a call ends before it begins")
+    if min(facts.enter_cost, facts.leave_cost, facts.inside_cost) < 0:
+        raise ValueError("a cost below nothing")
+    return Timing(
+        orders,
+        arrays["forward"],
+        arrays["backward"],
+        arrays["backward_own"],
+        arrays["backward_total"],
+        arrays["step"],
+        arrays["bare"],
+        facts.enter_cost,
+        facts.leave_cost,
+        facts.inside_cost,
+        arrays["peak"],
+        facts.rest,
+        facts.notes,
+    )
+
+
+LONGEST = 1 << 62
+"""Nanoseconds (and bytes) that are believed."""

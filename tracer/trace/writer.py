@@ -43,6 +43,7 @@ from tracer.trace.schema import (
     Value,
 )
 from tracer.trace.statistics import Array, digest, measure, statistics
+from tracer.trace.timing import Timing, arrays_of, facts_of
 
 T = TypeVar("T")
 S = TypeVar("S", ParameterState, ParameterGradient, OptimizerState)
@@ -129,6 +130,8 @@ class TraceWriter:
         self.failure: BaseException | None = None
         self._keep = self.keeping = header.keep == "values"
         """`keeping` may be put off for a while: then `copy` measures."""
+        self._measuring = header.keep != "timing"
+        self._timing: Timing | None = None
         self._closed = False
         self._pool = _Pool()
         self._limit = queue_bytes
@@ -147,12 +150,16 @@ class TraceWriter:
     # The net's thread
     # ---------------------------------------------------------------------------------------------------------------
 
+    def timing(self, timing: Timing) -> None:
+        """Keep the times of the net's calls; `finish` writes them."""
+        self._timing = timing
+
     def copy(self, array: Array, sums: Callable[[], Sums | None] = lambda: None) -> Copy:
         """A private copy in C order; measures, taken here and now, where no values are stored. (A thread that measures
         would take a core from the net, whose own threads then wait for each other.) `sums` asks the framework what it
         can say of the array. Waits while too many bytes wait for the disk."""
         if not self.keeping:
-            return measured(array, sums())
+            return measured(array, sums()) if self._measuring else Copy()
         with self._changed:
             while self._waiting and self._waiting + array.nbytes > self._limit and self.failure is None:
                 self._full = True
@@ -259,6 +266,8 @@ class TraceWriter:
         self._drain()
         if self.failure is None and not self._closed:
             try:
+                if self._timing is not None:
+                    self._file.timing(encode(facts_of(self._timing)), arrays_of(self._timing))
                 self._file.append(encode(end))
                 self._file.complete(end.complete)
             except Exception as error:
@@ -372,6 +381,8 @@ class TraceWriter:
         problem = layout.unstorable(array)
         if problem is not None:
             return replace(value, missing=problem)
+        if not self._measuring:
+            return value
         facts = self._file.facts(array)
         if not self._keep:
             return replace(value, statistics=facts.statistics, digest=facts.digest)
