@@ -74,7 +74,8 @@ def _piece(node: ast.expr, whole: ast.AST, text: str) -> str:
     if node.col_offset < before:
         return ""
     raw = lines[row].encode()
-    return raw[node.col_offset - before : node.end_col_offset - before].decode(errors="replace")
+    cut: bytes = raw[node.col_offset - before : node.end_col_offset - before]
+    return cut.decode(errors="replace")
 
 
 def _means(piece: str, node: ast.expr) -> bool:
