@@ -1,1 +1,1 @@
-"""Where the time goes: the times of two nets, layer beside layer."""
+"""Where the time goes: the calls of one net, or of two nets layer beside layer, and the work in each."""

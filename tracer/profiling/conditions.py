@@ -1,0 +1,203 @@
+"""What must be known to read a profile: where both nets were not timed under the same conditions, what is missing."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from tracer.profiling.beside import Profile
+from tracer.profiling.measured import FEW
+from tracer.profiling.sides import Side
+from tracer.trace.schema import ROOT, Value
+
+_MUCH = 0.05
+"""The part of a step from which on what is left unexplained by the cost of watching is worth a word."""
+
+
+def beforehand(profile: Profile) -> list[str]:
+    """What makes the comparison another one than it seems: to be known before any number."""
+    ours, theirs = profile.reference, profile.candidate
+    if theirs is None:
+        return [*_incomplete(ours, ""), *_few_repeats([ours])]
+    said = [*_incomplete(ours, "the reference: "), *_incomplete(theirs, "the candidate: ")]
+    said += [*_inputs(ours, theirs), *_phases(profile, ours, theirs), *_devices(ours, theirs), *_modes(ours, theirs)]
+    if not profile.aligned:
+        said.append("no layer of the one net belongs to a layer of the other: only their steps can be compared")
+    return [*said, *_few_repeats([ours, theirs])]
+
+
+def notes(profile: Profile) -> list[str]:
+    """What was assumed, and what could not be separated."""
+    sides = [profile.reference] if profile.candidate is None else [profile.reference, profile.candidate]
+    words = [""] if profile.candidate is None else ["reference: ", "candidate: "]
+    said = [f"{word}{note}" for word, side in zip(words, sides, strict=True) for note in _of_side(side)]
+    return list(dict.fromkeys([*said, *_uncounted(sides)]))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Both
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _inputs(ours: Side, theirs: Side) -> list[str]:
+    left, right = _given(ours), _given(theirs)
+    sizes = [Counter(math.prod(value.shape) for value in side) for side in (left, right)]
+    if sizes[0] == sizes[1]:
+        return []
+    words = [", ".join(_shape(value) for value in side) or "nothing" for side in (left, right)]
+    batches = [next((value.shape[0] for value in side if value.shape), None) for side in (left, right)]
+    what = "other batch sizes" if None not in batches and batches[0] != batches[1] else "other inputs"
+    return [
+        f"{what}: the reference was given {words[0]}, the candidate {words[1]}; times are for other work, compare the "
+        "work per second (GFLOP/s)"
+    ]
+
+
+def _given(side: Side) -> list[Value]:
+    """The tensors that the net itself was given."""
+    roots = [node for id_ in side.graph.roots if (node := side.graph.nodes[id_]).id.path == ROOT]
+    return list(roots[0].inputs) if roots else []
+
+
+def _shape(value: Value) -> str:
+    return f"{'x'.join(map(str, value.shape)) or 'a scalar'} {value.dtype}"
+
+
+def _phases(profile: Profile, ours: Side, theirs: Side) -> list[str]:
+    left, right = list(ours.measured.phases), list(theirs.measured.phases)
+    if left == right:
+        if "backward" in profile.phases and "backward" not in profile.reference.phases:
+            return ["the backward pass was timed as a whole only on one side: layers are compared in the forward"]
+        return []
+    return [
+        f"the reference's step is {_and(left)}, the candidate's {_and(right)}: only {_and(list(profile.phases))} "
+        f"{'is' if len(profile.phases) == 1 else 'are'} compared"
+    ]
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words) or "nothing"
+
+
+def _devices(ours: Side, theirs: Side) -> list[str]:
+    said = []
+    left, right = device(ours), device(theirs)
+    if left != right:
+        said.append(f"other devices: the reference ran on {left or 'an unknown one'}, the candidate on "
+                    f"{right or 'an unknown one'}")  # fmt: skip
+    counts = threads(ours), threads(theirs)
+    if None not in counts and counts[0] != counts[1]:
+        said.append(f"other numbers of threads: {counts[0]} in the reference, {counts[1]} in the candidate")
+    machines = [side.skeleton.header.environment.get("machine") for side in (ours, theirs)]
+    if None not in machines and machines[0] != machines[1]:
+        said.append(f"other machines: {machines[0]} and {machines[1]}")
+    types = _dtype(ours), _dtype(theirs)
+    if "" not in types and types[0] != types[1]:
+        said.append(f"other number types: most of the reference is {types[0]}, most of the candidate {types[1]}")
+    return said
+
+
+def device(side: Side) -> str:
+    """Where a net ran, in a word that both frameworks share: "cpu", "cuda", "ascend"."""
+    found = side.skeleton.header.environment
+    word = str(found.get("device") or found.get("device_target") or "").lower()
+    return {"gpu": "cuda"}.get(word, word.partition(":")[0])
+
+
+def threads(side: Side) -> int | None:
+    """How many threads it had; None where the trace does not say."""
+    found = side.skeleton.header.environment.get("threads")
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def _dtype(side: Side) -> str:
+    """The float type of most outputs."""
+    found = Counter(
+        value.dtype
+        for id_ in side.graph.units
+        for value in side.graph.nodes[id_].outputs
+        if "float" in value.dtype
+    )
+    return found.most_common(1)[0][0] if found else ""
+
+
+def _modes(ours: Side, theirs: Side) -> list[str]:
+    modes = [_mode(side) for side in (ours, theirs)]
+    if None in modes or modes[0] == modes[1]:
+        return []
+    words = ["training" if mode else "evaluation" for mode in modes]
+    return [f"other modes: the reference is in {words[0]} mode, the candidate in {words[1]} mode"]
+
+
+def _mode(side: Side) -> bool | None:
+    root = side.skeleton.layers.get(ROOT)
+    return None if root is None else root.training
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# One
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _incomplete(side: Side, word: str) -> list[str]:
+    end = side.skeleton.end
+    if end.complete:
+        return []
+    return [f"{word}the recording did not come to its end: {(end.stopped or 'it was cut off').splitlines()[0]}"]
+
+
+def _few_repeats(sides: list[Side]) -> list[str]:
+    fewest = min(repeats(side) for side in sides)
+    if fewest == 1:
+        return ["one repeat only: how much times vary is not known, so no difference is told from noise; repeat=10 does"]
+    if fewest < FEW:
+        return [f"{fewest} repeats only: differences are told from noise roughly; repeat=10 tells better"]
+    return []
+
+
+def repeats(side: Side) -> int:
+    """How many watched steps were timed."""
+    return int(np.isfinite(side.measured.total["forward"]).any(axis=1).sum())
+
+
+def _of_side(side: Side) -> list[str]:
+    said = list(side.timing.notes)
+    found, step = side.measured, side.measured.step
+    if not np.isfinite(found.bare).any():
+        said.append("no bare step was run, so what watching costs in all is not known; its measured cost per call is off")
+    elif step is not None and abs(found.left) > _MUCH * step.median:
+        more = "longer" if found.left > 0 else "shorter"
+        said.append(
+            f"a watched step takes {abs(found.left) / 1e6:.3g} ms ({abs(found.left) / step.median:.0%}) {more} than a "
+            "bare one beyond the measured cost of watching: in which layers cannot be told"
+        )
+    if found.clipped:
+        said.append(f"{found.clipped} calls take less than watching them costs and are shown as nothing")
+    backward = side.skeleton.end.backward
+    if not found.backward and backward:
+        said.append(f"no backward: {backward}")
+    missing = [call for call in side.skeleton.steps[0].calls if call.order not in found.at]
+    if missing:
+        said.append(f"{len(missing)} calls were not timed, the first of {missing[0].path}")
+    never = int((~np.isfinite(found.total["forward"])).all(axis=0).sum())
+    if never:
+        said.append(f"{never} calls ran in no timed step: the net does not do the same in every step")
+    return said
+
+
+def _uncounted(sides: list[Side]) -> list[str]:
+    """Layers with parameters whose work no formula knows, and what code between layers computes."""
+    unknown: Counter[str] = Counter()
+    for side in sides:
+        for id_, work in side.works.items():
+            node = side.graph.nodes[id_]
+            if work.forward is None and node.layer.parameters:
+                unknown[node.layer.kind] += 1
+    said = []
+    if unknown:
+        said.append(f"work not counted, since no formula knows the class: {', '.join(sorted(unknown))}")
+    if any(side.graph.containers for side in sides):
+        said.append("products in code between layers (q @ k.T, scaled_dot_product_attention) are no layer's work")
+    return said
