@@ -35,6 +35,7 @@ DOORS = {
         "tracer.reports.terminal",
         "tracer.reports.terminal_curves",
         "tracer.reports.terminal_page",
+        "tracer.reports.terminal_profile",
         "tracer.reports.terminal_steps",
         "tracer.reports.terminal_trees",
     },

@@ -2,6 +2,7 @@
 
 from tracer.api.curves import curve
 from tracer.api.not_finite import find_nan
+from tracer.api.profiles import profile
 from tracer.api.recordings import record, recording
 from tracer.api.samples import compare_init, fix_random, inputs, load_samples, save_samples
 from tracer.api.starting_points import compare_weights, convert_weights, load_weights, weight_map
@@ -20,6 +21,7 @@ __all__ = [
     "inputs",
     "load_samples",
     "load_weights",
+    "profile",
     "record",
     "recording",
     "save_samples",

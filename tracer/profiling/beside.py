@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tracer.divergence.alignment import Alignment, CallId, Pair
 from tracer.divergence.placed import align_placed, placed_from
@@ -61,6 +61,9 @@ class Kind:
     lost: float | None = None
     ratio: float | None = None
     share: float | None = None
+
+
+_Place = TypeVar("_Place", Row, Kind)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def alone(side: Side) -> Profile:
     side = replace(side, phases=_in_layers(phases, side, None))
     whole = spread(step_times(side, phases))
     rows = [_single(row, whole) for row in _lone_rows(side)]
-    rows.sort(key=lambda row: -_median(row.reference and row.reference.whole))
+    rows.sort(key=lambda row: -_median(_whole(row.reference)))
     kinds = [replace(kind, state="timed", share=_part(kind.reference, whole)) for kind in _kinds(side, None)]
     kinds.sort(key=lambda kind: -_median(kind.reference))
     return Profile(
@@ -290,8 +293,8 @@ def _kinds(ours: Side, theirs: Side | None) -> list[Kind]:
             state, lost, ratio = _stand(mine, other, ours, theirs)
         else:
             state = "reference only" if mine is not None else "candidate only"
-            lost, ratio = _median(other and other.whole) - _median(mine and mine.whole), None
-        made.append(Kind(op, calls, mine and mine.whole, other and other.whole, state, lost, ratio))
+            lost, ratio = _median(_whole(other)) - _median(_whole(mine)), None
+        made.append(Kind(op, calls, _whole(mine), _whole(other), state, lost, ratio))
     return made
 
 
@@ -308,9 +311,13 @@ def _by_op(side: Side) -> dict[str, list[CallId]]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _of_all(row: Row | Kind, lost: float) -> Row | Kind:  # type: ignore[misc]
+def _of_all(row: _Place, lost: float) -> _Place:
     counts = row.state in {"slower", "candidate only"} and lost > 0
     return replace(row, share=(row.lost or 0.0) / lost if counts else None)
+
+
+def _whole(taken: Taken | None) -> Spread | None:
+    return None if taken is None else taken.whole
 
 
 def _part(time: Spread | None, whole: Spread | None) -> float | None:

@@ -49,10 +49,8 @@ def _inputs(ours: Side, theirs: Side) -> list[str]:
     words = [", ".join(_shape(value) for value in side) or "nothing" for side in (left, right)]
     batches = [next((value.shape[0] for value in side if value.shape), None) for side in (left, right)]
     what = "other batch sizes" if None not in batches and batches[0] != batches[1] else "other inputs"
-    return [
-        f"{what}: the reference was given {words[0]}, the candidate {words[1]}; times are for other work, compare the "
-        "work per second (GFLOP/s)"
-    ]
+    given = f"the reference was given {words[0]}, the candidate {words[1]}"
+    return [f"{what}: {given}; times are for other work, compare the work per second (GFLOP/s)"]
 
 
 def _given(side: Side) -> list[Value]:
@@ -71,10 +69,8 @@ def _phases(profile: Profile, ours: Side, theirs: Side) -> list[str]:
         if "backward" in profile.phases and "backward" not in profile.reference.phases:
             return ["the backward pass was timed as a whole only on one side: layers are compared in the forward"]
         return []
-    return [
-        f"the reference's step is {_and(left)}, the candidate's {_and(right)}: only {_and(list(profile.phases))} "
-        f"{'is' if len(profile.phases) == 1 else 'are'} compared"
-    ]
+    compared = f"only {_and(list(profile.phases))} {'is' if len(profile.phases) == 1 else 'are'} compared"
+    return [f"the reference's step is {_and(left)}, the candidate's {_and(right)}: {compared}"]
 
 
 def _and(words: list[str]) -> str:
@@ -115,10 +111,7 @@ def threads(side: Side) -> int | None:
 def _dtype(side: Side) -> str:
     """The float type of most outputs."""
     found = Counter(
-        value.dtype
-        for id_ in side.graph.units
-        for value in side.graph.nodes[id_].outputs
-        if "float" in value.dtype
+        value.dtype for id_ in side.graph.units for value in side.graph.nodes[id_].outputs if "float" in value.dtype
     )
     return found.most_common(1)[0][0] if found else ""
 
@@ -151,7 +144,9 @@ def _incomplete(side: Side, word: str) -> list[str]:
 def _few_repeats(sides: list[Side]) -> list[str]:
     fewest = min(repeats(side) for side in sides)
     if fewest == 1:
-        return ["one repeat only: how much times vary is not known, so no difference is told from noise; repeat=10 does"]
+        return [
+            "one repeat only: how much times vary is not known, so no difference is told from noise; repeat=10 does"
+        ]
     if fewest < FEW:
         return [f"{fewest} repeats only: differences are told from noise roughly; repeat=10 tells better"]
     return []
@@ -166,7 +161,9 @@ def _of_side(side: Side) -> list[str]:
     said = list(side.timing.notes)
     found, step = side.measured, side.measured.step
     if not np.isfinite(found.bare).any():
-        said.append("no bare step was run, so what watching costs in all is not known; its measured cost per call is off")
+        said.append(
+            "no bare step was run, so what watching costs in all is not known; its measured cost per call is off"
+        )
     elif step is not None and abs(found.left) > _MUCH * step.median:
         more = "longer" if found.left > 0 else "shorter"
         said.append(

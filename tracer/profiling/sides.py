@@ -145,7 +145,7 @@ def side(name: str, skeleton: Skeleton, timing: Timing | None, rules: Sequence[U
 
 
 def _no_times(name: str, skeleton: Skeleton, timing: Timing | None) -> TraceFileError:
-    if not skeleton.end.complete and skeleton.header.keep == "timing":  # type: ignore[comparison-overlap]
+    if not skeleton.end.complete and skeleton.header.keep == "timing":
         said = (skeleton.end.stopped or "the recording was cut off").splitlines()[0]
         return TraceFileError(
             "the trace ended before a step was timed", where=name, then=f"record it again; it stopped with: {said}"
