@@ -211,7 +211,13 @@ def text_of(signature, drop_first=False):
 
 def gives_of(annotation):
     """What a return annotation, as text, promises."""
-    text = str(annotation or "").strip("'\" ").replace("torch.", "").replace("typing_extensions.", "").replace("typing.", "")
+    text = (
+        str(annotation or "")
+        .strip("'\" ")
+        .replace("torch.", "")
+        .replace("typing_extensions.", "")
+        .replace("typing.", "")
+    )
     text = text.removeprefix("<class '").removesuffix("'>")
     if not text:
         return "unknown"
