@@ -78,8 +78,8 @@ def apply(
     naive = _naive(called, keywords, receiver(target, bound), signatures)
     right = {**draft.values}
     silent = naive is not None and not draft.loud and _unlike(naive, right, signatures)
-    as_it_stands = [value.text for value in called] == draft.positional and draft.keywords == [
-        (name or "**", value.text) for name, value in keywords
+    as_it_stands = [value.source for value in called] == draft.positional and draft.keywords == [
+        (name or "**", value.source) for name, value in keywords
     ]
     if draft.means_otherwise or silent:
         status: Status = "differs"
@@ -192,7 +192,7 @@ def _naive(
     bound = bind([*map(value_of, first), *called], keywords, signatures)
     if isinstance(bound, str):
         return None
-    return {name: value.text for name, value in bound.given.items()}
+    return {name: value.source for name, value in bound.given.items()}
 
 
 def _unlike(naive: dict[str, str], right: dict[str, str], signatures: Sequence[Signature]) -> bool:

@@ -94,13 +94,13 @@ def _bind(arguments: Sequence[Value], keywords: Sequence[tuple[str, Value]], sig
         spread = isinstance(value.node, ast.Starred)
         if index < len(places) and not filling.rest:
             if spread:
-                return f"the arguments behind {value.text} cannot be read off the source"
+                return f"the arguments behind {value.source} cannot be read off the source"
             filling.given[places[index].name] = value
             filling.positional.append(places[index].name)
         elif rest is not None:
             filling.rest.append(value)
         elif spread:
-            return f"the arguments behind {value.text} cannot be read off the source"
+            return f"the arguments behind {value.source} cannot be read off the source"
         else:
             return "it is given more arguments than torch takes"
     wrong = _keywords(keywords, signature, filling)
@@ -135,10 +135,10 @@ def _keywords(keywords: Sequence[tuple[str, Value]], signature: Signature, filli
 
 
 def _tuple(values: Sequence[Value]) -> Value:
-    text = ", ".join(value.text for value in values)
-    return Value(
-        ast.Tuple([value.node for value in values], ast.Load()), f"({text},)" if len(values) == 1 else f"({text})"
-    )
+    text = ", ".join(value.source for value in values)
+    trouble = next((value.trouble for value in values if value.trouble), "")
+    node = ast.Tuple([value.node for value in values], ast.Load())
+    return Value(node, f"({text},)" if len(values) == 1 else f"({text})", trouble)
 
 
 def _default_value(default: str) -> Value:

@@ -27,6 +27,7 @@ class Asked:
         facts: what is known of both frameworks.
         mint: is mint preferred?
         value: a part of the use with the uses inside it rewritten; raises `ByHand` where one cannot be.
+        whole: the use itself, with the uses inside it rewritten.
         is_use: is this syntax a use of that torch name?
     """
 
@@ -34,6 +35,7 @@ class Asked:
     facts: Known
     mint: bool
     value: Callable[[ast.expr], Value]
+    whole: Callable[[], Value]
     is_use: Callable[[ast.AST, str], bool]
 
 
@@ -99,8 +101,16 @@ def _parts(asked: Asked, node: ast.Call) -> Call:
     receiver = None
     if asked.use.sort == "method" and isinstance(node.func, ast.Attribute):
         receiver = asked.value(node.func.value)
-    keywords = tuple((keyword.arg, asked.value(keyword.value)) for keyword in node.keywords)
-    return Call(tuple(asked.value(argument) for argument in node.args), keywords, receiver)
+    keywords = tuple((keyword.arg, _value(asked, keyword.value)) for keyword in node.keywords)
+    return Call(tuple(_value(asked, argument) for argument in node.args), keywords, receiver)
+
+
+def _value(asked: Asked, node: ast.expr) -> Value:
+    """An argument; one that cannot be rewritten is trouble only where it is needed."""
+    try:
+        return asked.value(node)
+    except ByHand as reason:
+        return Value(node, ast.unparse(node), str(reason))
 
 
 def _written(asked: Asked, call: Call, mint: bool) -> tuple[Outcome, Rule | None]:

@@ -5,7 +5,7 @@ To add one, copy a row that is like it. The arguments stand in MindSpore's order
 - `"stride"`: the same name and meaning; `to("eps", "epsilon")`: renamed;
 - `to(..., always=True)`: MindSpore's default is another, so torch's is written out where the call leaves it out;
 - `to(..., keyword=True)`: MindSpore has it at another place, so it and all after it are given by keyword;
-- `to(..., convert=one_minus)`: MindSpore's value is made of torch's; `loud=True`: torch's own raises;
+- `to(..., convert=one_minus)`: MindSpore's value is made of torch's (conversions.py); `loud=True`: torch's own raises;
 - `to(..., only=(...))`: MindSpore knows these values only; `constant("pad_mode", "'pad'")`: always written.
 
 What a row does not name may only be torch's default, else the use is by hand. Without `mint_arguments` mint is given

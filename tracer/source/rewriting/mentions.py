@@ -5,30 +5,74 @@ from __future__ import annotations
 import ast
 
 from tracer.source.rewriting.calls import Asked, Call, by_hand, names, required, suggestion_of
-from tracer.source.rewriting.rules import ByHand
+from tracer.source.rewriting.rules import ByHand, Mention
 from tracer.source.rewriting.suggestion import Suggestion
-from tracer.source.rewriting.tables import RULES
+from tracer.source.rewriting.tables import MENTIONS, RULES
 from tracer.source.rewriting.writing import Value
 
 
 def suggestion_of_mention(asked: Asked) -> Suggestion:
     """What to write for a use that is no call."""
     try:
+        mention = MENTIONS.get(asked.use.torch)
+        if mention is not None:
+            return _mentioned(asked, mention)
+        if asked.use.sort == "operator":
+            return Suggestion(None, None, "unknown")
         return _handed_on(asked)
     except ByHand as reason:
         return by_hand(asked, str(reason))
+
+
+def _mentioned(asked: Asked, mention: Mention) -> Suggestion:
+    _, mint = names(asked, None)
+    if mention.by_hand:
+        return Suggestion(mention.mindspore, mint, "by_hand", mention.silent, mention.differences, None, mention.advice)
+    write = _text(asked, mention)
+    if mention.differences:
+        status = "differs"
+    else:
+        own, other = mention.torch.rpartition(".")[2], (mention.mindspore or "").rpartition(".")[2]
+        status = "same" if own == other else "renamed"
+    return Suggestion(
+        mention.mindspore,
+        mint,
+        "differs" if status == "differs" else "same" if status == "same" else "renamed",
+        mention.silent,
+        mention.differences,
+        write,
+        mention.advice,
+    )
+
+
+def _text(asked: Asked, mention: Mention) -> str:
+    node, name = asked.use.node, mention.mindspore or ""
+    if asked.use.sort == "operator":
+        return asked.whole().text if isinstance(node, ast.expr) else asked.use.text
+    taken_of = isinstance(node, ast.Attribute) and mention.torch.startswith(("torch.Tensor.", "torch.nn.Module."))
+    if taken_of and asked.use.sort == "name":
+        assert isinstance(node, ast.Attribute)
+        receiver = asked.value(node.value)
+        if mention.write:
+            return mention.write.replace("{x}", receiver.atom)
+        return f"{receiver.atom}.{name.rpartition('.')[2]}"
+    return mention.write or name
 
 
 def _handed_on(asked: Asked) -> Suggestion:
     """A layer or function that is handed on: its name, and what its defaults mean where it is called later."""
     mindspore, mint = names(asked, None)
     name = (mint or mindspore) if asked.mint else (mindspore or mint)
-    if not RULES.get(asked.use.torch) and asked.facts.pair(asked.use.torch) is None:
+    pair = asked.facts.pair(asked.use.torch)
+    if not RULES.get(asked.use.torch) and pair is None:
         return Suggestion(None, None, "unknown")
-    if name is None:
-        raise ByHand(f"{asked.use.torch} has no counterpart")
-    open_ended = [Value(ast.Name(name, ast.Load()), name) for name in required(asked)]
-    called = suggestion_of(asked, Call(tuple(open_ended), ()))
+    if name is None or (pair is not None and pair.by_hand and not RULES.get(asked.use.torch)):
+        raise ByHand(pair.advice if pair and pair.advice else f"{asked.use.torch} has no counterpart")
+    open_ended = [Value(ast.Name(one, ast.Load()), one) for one in required(asked)]
+    try:
+        called = suggestion_of(asked, Call(tuple(open_ended), ()))
+    except ByHand as reason:
+        return Suggestion(mindspore, mint, "differs", False, (str(reason),), name, str(reason))
     advice = called.advice
     if called.status == "differs":
         advice = advice or f"where it is called with nothing else: {called.write}"

@@ -19,14 +19,12 @@ from dataclasses import dataclass
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.suggestion import Status
-from tracer.source.rewriting.writing import Value
+from tracer.source.rewriting.writing import ByHand, Value
+
+__all__ = ["Argument", "ByHand", "Mention", "Rule", "Written", "arguments_of", "constant", "made", "to"]
 
 Conversion = Callable[[Value], str]
 """From torch's argument to the source of MindSpore's; raises `ByHand` where it cannot tell."""
-
-
-class ByHand(Exception):  # noqa: N818 (it says what is the matter; it never leaves this room)
-    """No rewriting keeps the meaning of this call; its words say why, or what to do."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +141,30 @@ class Rule:
     advice: str = ""
     write: Writer | None = None
     mint_write: Writer | None = None
+
+
+@dataclass(frozen=True)
+class Mention:
+    """What stands for a torch name that is no call: a dtype, an attribute, a base, a definition, an operator.
+
+    Attributes:
+        torch: the full name.
+        mindspore: the classic counterpart; None where there is none.
+        write: the expression, with `{x}` for what an attribute is taken of; "" for the counterpart's name, or the
+            attribute of that name; of an operator the expression as it stands.
+        differences: what is otherwise there, a sentence each.
+        silent: would it run but mean something else if only the name were changed?
+        advice: what to look at; with `by_hand` what to do.
+        by_hand: nobody can write it for the user.
+    """
+
+    torch: str
+    mindspore: str | None = None
+    write: str = ""
+    differences: tuple[str, ...] = ()
+    silent: bool = False
+    advice: str = ""
+    by_hand: bool = False
 
 
 def arguments_of(row: tuple[Argument | str, ...]) -> tuple[Argument, ...]:

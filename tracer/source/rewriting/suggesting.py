@@ -61,17 +61,24 @@ class _Rewriting:
         return known
 
     def _suggest(self, use: Use) -> Suggestion:
-        asked = Asked(use, self.facts, self.mint, lambda node: self.value(node, use), self._is_use)
+        asked = Asked(
+            use, self.facts, self.mint, lambda node: self.value(node, use), lambda: self.inside(use), self._is_use
+        )
         if isinstance(use.node, ast.Call) and use.sort in ("call", "method"):
             return suggestion_of_call(asked, use.node)
         return suggestion_of_mention(asked)
 
+    def inside(self, use: Use) -> Value:
+        """The whole use with the uses inside it rewritten, but not itself."""
+        assert isinstance(use.node, ast.expr)
+        return self.value(use.node, use, itself=False)
+
     def _is_use(self, node: ast.AST, torch: str) -> bool:
         return node in self.uses and self.uses[node].torch == torch
 
-    def value(self, node: ast.expr, use: Use) -> Value:
+    def value(self, node: ast.expr, use: Use, itself: bool = True) -> Value:
         """A part of a use, with the uses inside it rewritten."""
-        inner = self._outermost(node)
+        inner = self._outermost(node, itself)
         if not inner:
             return Value(node, source_of(node, use.node, use.text))
         instead: dict[ast.AST, ast.expr] = {}
@@ -83,10 +90,11 @@ class _Rewriting:
         new = with_pieces(node, instead)
         return Value(new, ast.unparse(new))
 
-    def _outermost(self, node: ast.AST) -> list[ast.AST]:
+    def _outermost(self, node: ast.AST, itself: bool) -> list[ast.AST]:
         if not self.uses:
             return []
-        found, waiting = [], [node]
+        found: list[ast.AST] = []
+        waiting = [node] if itself else [*ast.iter_child_nodes(node)]
         while waiting:
             part = waiting.pop()
             if part in self.uses:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tracer.source.rewriting.functional import FUNCTIONAL
 from tracer.source.rewriting.functions import FUNCTIONS
 from tracer.source.rewriting.layers import LAYERS
 from tracer.source.rewriting.losses import LOSSES
+from tracer.source.rewriting.mentioned import MENTIONED
+from tracer.source.rewriting.methods import METHODS
 from tracer.source.rewriting.optimizers import OPTIMIZERS
-from tracer.source.rewriting.rules import Rule
+from tracer.source.rewriting.rules import Mention, Rule
+from tracer.source.rewriting.structure import STRUCTURE
 
 
 def _by_name(rows: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:
@@ -18,5 +22,10 @@ def _by_name(rows: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:
     return table
 
 
-RULES: Mapping[str, tuple[Rule, ...]] = _by_name((*LAYERS, *LOSSES, *OPTIMIZERS, *FUNCTIONS))
+RULES: Mapping[str, tuple[Rule, ...]] = _by_name(
+    (*LAYERS, *LOSSES, *OPTIMIZERS, *FUNCTIONS, *FUNCTIONAL, *METHODS, *STRUCTURE)
+)
 """The rows of each name, in the order in which they are tried."""
+
+MENTIONS: Mapping[str, Mention] = {mention.torch: mention for mention in MENTIONED}
+"""What stands for a name that is not called."""

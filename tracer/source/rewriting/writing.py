@@ -16,12 +16,24 @@ NOT_LITERAL = object()
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.SetComp)
 
 
+class ByHand(Exception):  # noqa: N818 (it says what is the matter; it never leaves this room)
+    """No rewriting keeps the meaning of this call; its words say why, or what to do."""
+
+
 @dataclass(frozen=True)
 class Value:
-    """One argument: its syntax, rewritten inside where it uses torch, and its text."""
+    """One argument: its syntax and source, rewritten inside where it uses torch, or why that cannot be."""
 
     node: ast.expr
-    text: str
+    source: str
+    trouble: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is to be written; raises `ByHand` where it cannot be."""
+        if self.trouble:
+            raise ByHand(self.trouble)
+        return self.source
 
     @property
     def literal(self) -> object:
@@ -63,25 +75,25 @@ def source_of(node: ast.expr, whole: ast.AST, text: str) -> str:
 
 
 def _piece(node: ast.expr, whole: ast.AST, text: str) -> str:
-    start = getattr(whole, "lineno", None), getattr(whole, "col_offset", None)
-    if start[0] is None or start[1] is None or node.end_lineno is None or node.end_col_offset is None:
+    first: int | None = getattr(whole, "lineno", None)
+    left: int | None = getattr(whole, "col_offset", None)
+    if first is None or left is None or node.end_lineno is None or node.end_col_offset is None:
         return ""
-    row = node.lineno - start[0]
+    row = node.lineno - first
     lines = text.split("\n")
-    if row != node.end_lineno - start[0] or not 0 <= row < len(lines):
+    if row != node.end_lineno - first or not 0 <= row < len(lines):
         return ""
-    before = start[1] if row == 0 else 0
+    before = left if row == 0 else 0
     if node.col_offset < before:
         return ""
-    raw = lines[row].encode()
-    cut: bytes = raw[node.col_offset - before : node.end_col_offset - before]
-    return cut.decode(errors="replace")
+    raw = lines[row].encode()[node.col_offset - before : node.end_col_offset - before]
+    return raw.decode(errors="replace")
 
 
 def _means(piece: str, node: ast.expr) -> bool:
     try:
         if isinstance(node, ast.Starred):
-            listed = ast.parse(f"[{piece}]", mode="eval").body
+            listed: ast.expr = ast.parse(f"[{piece}]", mode="eval").body
             return isinstance(listed, ast.List) and bool(ast.dump(listed.elts[0]) == ast.dump(node))
         return bool(ast.dump(ast.parse(piece, mode="eval").body) == ast.dump(node))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
