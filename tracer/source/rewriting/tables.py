@@ -10,9 +10,9 @@ from tracer.source.rewriting.layers import LAYERS
 from tracer.source.rewriting.losses import LOSSES
 from tracer.source.rewriting.mentioned import MENTIONED
 from tracer.source.rewriting.methods import METHODS
+from tracer.source.rewriting.nets import NETS
 from tracer.source.rewriting.optimizers import OPTIMIZERS
 from tracer.source.rewriting.rules import Mention, Rule
-from tracer.source.rewriting.structure import STRUCTURE
 
 
 def _by_name(rows: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:
@@ -23,7 +23,7 @@ def _by_name(rows: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:
 
 
 RULES: Mapping[str, tuple[Rule, ...]] = _by_name(
-    (*LAYERS, *LOSSES, *OPTIMIZERS, *FUNCTIONS, *FUNCTIONAL, *METHODS, *STRUCTURE)
+    (*LAYERS, *LOSSES, *OPTIMIZERS, *FUNCTIONS, *FUNCTIONAL, *METHODS, *NETS)
 )
 """The rows of each name, in the order in which they are tried."""
 

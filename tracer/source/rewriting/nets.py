@@ -65,7 +65,7 @@ def _receiver(call: Bound) -> str:
     return call.receiver.atom
 
 
-STRUCTURE: tuple[Rule, ...] = (
+NETS: tuple[Rule, ...] = (
     Rule("torch.nn.Module.__init__", "mindspore.nn.Cell.__init__", takes="*args, **kwargs", arguments=("*args",)),
     Rule(
         "torch.nn.Module",
