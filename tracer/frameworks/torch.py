@@ -14,7 +14,6 @@ Runs on torch 2.x, on CPU and accelerators. What shaped it, all measured:
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import math
 import os
@@ -44,6 +43,7 @@ from tracer.frameworks.making import Makers
 from tracer.frameworks.replaying import Done, Hands, Replays, standing_in
 from tracer.frameworks.source import class_source
 from tracer.frameworks.store import Contents
+from tracer.frameworks.torch_hooks import Hook, always
 from tracer.frameworks.torch_settings import bases, settings
 from tracer.frameworks.torch_state import KeptNet, graph_leaves
 from tracer.frameworks.torch_training import TorchTrainer
@@ -350,7 +350,7 @@ class TorchWatcher:
         torch = self._torch
         known = {id(module) for _, module, _ in self.layers(net)}
         strangers: list[Any] = []  # held, so that no id comes again
-        running = None if _always() else _Running()
+        running = None if always(torch) else _Running()
         self._once = set()
 
         with contextlib.ExitStack() as stack:
@@ -360,7 +360,7 @@ class TorchWatcher:
                     self._once.add(id(module))
                 before, after = _hooks(path, module, listener, running, self._begin)
                 stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
-                stack.callback(module.register_forward_hook(after, with_kwargs=True, **_always()).remove)
+                stack.callback(module.register_forward_hook(after, with_kwargs=True, **always(torch)).remove)
                 return before
 
             def found(module: Any, args: tuple[Any, ...]) -> Any:
@@ -671,25 +671,7 @@ def _hooks(
         else:
             listener.leave(path, args, kwargs, output)
 
-    return _Hook(before), _Hook(after)
-
-
-class _Hook(functools.partial[Any]):
-    """A hook that stays with its module: copies of the module, made while it is watched, get one that does nothing."""
-
-    def __deepcopy__(self, memo: Any) -> Callable[..., None]:
-        return _nothing
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[()]]:
-        return _of_a_copy, ()
-
-
-def _nothing(*_: Any) -> None:
-    """The hook of a copy."""
-
-
-def _of_a_copy() -> Callable[..., None]:
-    return _nothing
+    return Hook(before), Hook(after)
 
 
 class _Running:
@@ -725,14 +707,6 @@ def _left_by(error: BaseException) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def _always() -> dict[str, bool]:
-    """The hook is called when the module raises too, where torch knows that."""
-    import torch
-
-    known = inspect.signature(torch.nn.Module.register_forward_hook).parameters
-    return {"always_call": True} if "always_call" in known else {}
 
 
 def _refuse(torch: Any, net: Any) -> None:
