@@ -23,12 +23,14 @@ from tracer.errors import RuleError
 from tracer.recorder import (
     Options,
     Patterns,
+    Repeats,
     Rest,
     Sampling,
     Session,
     Training,
     record_while,
     run_and_record,
+    time_and_record,
     train_and_record,
 )
 from tracer.starting_point.samples.sources import Samples
@@ -54,6 +56,8 @@ def record(
     steps: int | None = None,
     resync: bool = False,
     keep: Keep = "values",
+    repeat: int | None = None,
+    warmup: int | None = None,
     only: Patterns = None,
     skip: Patterns = None,
     depth: int | None = None,
@@ -74,6 +78,11 @@ def record(
     with `optimizer=` the update, `steps` times. The trace then holds the loss, gradients as the optimizer got them, its
     settings and state, and all parameters before and after each step; net and optimizer are put back.
 
+    With `keep="timing"` no values are kept, but how long each call takes, forward and backward: after one run that is
+    recorded without its numbers and `warmup` more, the step runs `2 * repeat` times, in turn unwatched and watched.
+    With `loss=` and `optimizer=` that is a step of training, else a forward and a backward pass; net and optimizer are
+    put back. `Trace.timing` has the times.
+
     With `like=` the net starts where another one started: it gets the samples of that trace, its weights (by
     alignment, for which it is run once beforehand), the modes of its layers, and in training mode its layers of random
     output drop what the other's dropped.
@@ -93,7 +102,10 @@ def record(
         steps: how many training steps; 1 where it is not said.
         resync: with `like=` and `optimizer=`: begin each step with the parameters and the optimizer's state that the
             other net had before its step of that number, so that each step is judged by itself.
-        keep: "values" keeps every array, "statistics" only what is known of each without reading it.
+        keep: "values" keeps every array, "statistics" only what is known of each without reading it, "timing" neither,
+            but times.
+        repeat: with `keep="timing"`: how many steps are timed; 10 where it is not said.
+        warmup: with `keep="timing"`: how many steps run before that; 3 where it is not said.
         only: record only the layers that match: globs on paths, classes or their names, or `predicate(path, layer)`.
         skip: leave out the layers that match.
         depth: leave out layers more than so many levels below the net.
@@ -120,6 +132,9 @@ def record(
     if not isinstance(backward, bool):
         raise RuleError("backward= is neither True nor False", where=given_words(backward), then="give one of the two")
     path = file_of(out, "out").absolute()  # the net may change the folder
+    if keep == "timing":
+        _refuse_beside_timing(like=like, steps=steps, resync=resync or None)
+    repeats = repeats_of(keep, repeat, warmup)
     if like is None:
         _only_with_like(partial=partial, keep_weights=keep_weights, cast=cast, pins=pins, rules=rules)
         if inputs is None and not kwargs:
@@ -128,7 +143,19 @@ def record(
         args, named = arguments_of(inputs) if inputs is not None else ((), {})
         more = keywords_of(kwargs, named)
         with told_progress() as progress:
-            if training is not None:
+            if repeats is not None:
+                time_and_record(
+                    net,
+                    args,
+                    {**named, **more},
+                    path,
+                    options,
+                    repeats,
+                    backward=backward,
+                    training=training,
+                    progress=progress,
+                )
+            elif training is not None:
                 train_and_record(net, args, {**named, **more}, path, options, training, progress=progress)
             else:
                 run_and_record(net, args, {**named, **more}, path, options, backward=backward, progress=progress)
@@ -182,6 +209,37 @@ def training_of(
         raise RuleError("resync= takes each step's beginning from another trace", where="resync=True", then=then)
     given = () if targets is None else targets if isinstance(targets, tuple) else (targets,)
     return Training(loss, arguments_of(given)[0], optimizer, steps or 1)
+
+
+def repeats_of(keep: str, repeat: int | None, warmup: int | None) -> Repeats | None:
+    """How often a step is timed; None where nothing is timed.
+
+    Raises:
+        RuleError: an option that counts nothing, or that is of timing where nothing is timed.
+    """
+    if keep == "timing":
+        return Repeats.of(repeat, warmup)
+    for name, value in {"repeat": repeat, "warmup": warmup}.items():
+        if value is not None:
+            then = 'give keep="timing" too, or leave it out'
+            raise RuleError(f'{name}= says nothing without keep="timing"', where=given_words(value), then=then)
+    return None
+
+
+def _refuse_beside_timing(**given: Any) -> None:
+    why = {
+        "like": "times need no equal start: record both nets by themselves, tracer profile puts them side by side",
+        "steps": "give repeat= for how many steps are timed",
+        "resync": "leave it out",
+        "keep_steps": "leave it out: every second step is watched",
+        "every": "leave it out: every second step is watched",
+        "first": "give repeat= for how many steps are timed",
+        "rest": "leave it out",
+    }
+    for name, value in given.items():
+        if value is not None:
+            where = given_words(value)
+            raise RuleError(f'{name}= does not go together with keep="timing"', where=where, then=why[name])
 
 
 def recorded_like(

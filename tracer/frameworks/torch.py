@@ -46,6 +46,7 @@ from tracer.frameworks.store import Contents
 from tracer.frameworks.torch_hooks import Hook, always
 from tracer.frameworks.torch_settings import bases, settings
 from tracer.frameworks.torch_state import KeptNet, graph_leaves
+from tracer.frameworks.torch_timing import TorchTimer
 from tracer.frameworks.torch_training import TorchTrainer
 from tracer.trace.schema import ROOT, Plain, Sums
 
@@ -574,6 +575,10 @@ class TorchWatcher:
         """The torch side of recording training steps."""
         torch = self._torch
         return TorchTrainer(torch, self.array, partial(_from_numpy, torch), _inside)
+
+    def timer(self) -> TorchTimer:
+        """The torch side of timing calls."""
+        return TorchTimer(self._torch, _inside)
 
     def after_error(self) -> None:
         """Errors leave nothing behind in torch."""

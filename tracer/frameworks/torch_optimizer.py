@@ -206,3 +206,12 @@ def _item(held: Any, name: str) -> Any:
     if isinstance(held, list) and name.isdigit() and int(name) < len(held):
         return held[int(name)]
     return _NOTHING
+
+
+def needs_closure(optimizer: Any) -> bool:
+    """Can it not update without a function that computes the gradients (LBFGS)?"""
+    try:
+        closure = inspect.signature(optimizer.step).parameters.get("closure")
+    except (TypeError, ValueError):
+        return False
+    return closure is not None and closure.default is closure.empty

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -108,7 +107,7 @@ class TorchTrainer:
             return value
 
         try:
-            if optimizer is not None and _needs_closure(optimizer):
+            if optimizer is not None and torch_optimizer.needs_closure(optimizer):
                 optimizer.step(forward_and_backward)
             else:
                 forward_and_backward()
@@ -149,11 +148,3 @@ class TorchTrainer:
                 where="gradients are switched off" if not self._torch.is_grad_enabled() else "the loss has no grad_fn",
                 then="switch gradients on, unfreeze parameters (requires_grad), and do not detach the output",
             )
-
-
-def _needs_closure(optimizer: Any) -> bool:
-    try:
-        closure = inspect.signature(optimizer.step).parameters.get("closure")
-    except (TypeError, ValueError):
-        return False
-    return closure is not None and closure.default is closure.empty

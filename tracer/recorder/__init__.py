@@ -5,11 +5,13 @@ from tracer.recorder.loop import Session
 from tracer.recorder.runs import cotangent, record_while, run_and_record
 from tracer.recorder.sampling import Rest, Sampling
 from tracer.recorder.session import Options
+from tracer.recorder.timing import Repeats, time_and_record
 from tracer.recorder.training import Training, train_and_record
 
 __all__ = [
     "Options",
     "Patterns",
+    "Repeats",
     "Rest",
     "Sampling",
     "Session",
@@ -17,5 +19,6 @@ __all__ = [
     "cotangent",
     "record_while",
     "run_and_record",
+    "time_and_record",
     "train_and_record",
 ]

@@ -106,6 +106,8 @@ class Recorder:
         self.notes: dict[str, None] = {}
         self.uncaptured: dict[str, None] = {}
         self.fired: set[str] = set()
+        self.calls: list[tuple[int, str, int, int | None]] = []
+        """Order, path, index and enclosing call of each call of the step."""
         self.gradients = 0
         self._watcher = watcher
         self._is_tensor = watcher.is_tensor
@@ -236,7 +238,16 @@ class Recorder:
 
     def _clear(self) -> None:
         self._order, self._burst = 0, None
-        for known in (self._counts, self._stack, self._made, self._past, self._held, self._final, self._inner):
+        for known in (
+            self.calls,
+            self._counts,
+            self._stack,
+            self._made,
+            self._past,
+            self._held,
+            self._final,
+            self._inner,
+        ):
             known.clear()
         self._parameters.clear()
 
@@ -351,6 +362,7 @@ class Recorder:
                 arrays,
             )
             frame.written = True
+            self.calls.append((frame.order or 0, path, frame.index, parent.order if parent is not None else None))
         if layer is not None and self._watcher.in_place(layer):
             frame.in_place = [
                 (leaf.path, before)

@@ -56,7 +56,9 @@ class Options:
             return Options("values", Choice.of(only, skip, depth), note, sampling)
         if keep == "statistics":
             return Options("statistics", Choice.of(only, skip, depth), note, sampling)
-        raise RuleError(f"keep={keep!r} is not known", then="give keep='values' or keep='statistics'")
+        if keep == "timing":
+            return Options("timing", Choice.of(only, skip, depth), note, sampling)
+        raise RuleError(f"keep={keep!r} is not known", then="give keep='values', keep='statistics' or keep='timing'")
 
 
 @dataclass
@@ -115,7 +117,7 @@ def watching(
     )
     writer = TraceWriter(out, header)
     try:
-        writer.layers(described, parameter_arrays(watcher, parameters))
+        writer.layers(described, parameter_arrays(watcher, parameters) if options.keep != "timing" else ())
         recorder = Recorder(watcher, writer, layers, options.choice, progress)
         owned = {key: n.tensor for key, n in parameters.items() if n.trainable and key[0] in watched_layers}
     except TraceFileError:

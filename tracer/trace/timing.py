@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class Timing:
         rest: how the device was brought to rest before a clock was read ("mindspore.runtime.synchronize", or why
             nothing was needed).
         notes: what could not be separated or measured, a sentence each.
+        watched: (repeats,) whole steps that were watched; empty where nobody said.
     """
 
     orders: tuple[int, ...]
@@ -49,6 +50,7 @@ class Timing:
     peak: Nanoseconds
     rest: str
     notes: tuple[str, ...] = ()
+    watched: Nanoseconds = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ SHAPES: Mapping[str, tuple[str | int, ...]] = {
     "step": ("repeats", 4),
     "bare": ("repeats",),
     "peak": ("calls",),
+    "watched": ("repeats",),
 }
 """The axes of each array."""
 
@@ -100,7 +103,7 @@ def put_together(facts: TimingFacts, arrays: Mapping[str, Nanoseconds], known: C
     calls, repeats = len(arrays["orders"]), len(arrays["bare"])
     for name, axes in SHAPES.items():
         shape = tuple({"calls": calls, "repeats": repeats}.get(str(axis), axis) for axis in axes)
-        if arrays[name].shape != shape:
+        if arrays[name].shape != shape and not (name == "watched" and not arrays[name].size):
             raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
         if (arrays[name] < -1).any() or (arrays[name] > LONGEST).any():
             raise ValueError(f"{name} holds what is no time")
@@ -127,6 +130,7 @@ def put_together(facts: TimingFacts, arrays: Mapping[str, Nanoseconds], known: C
         arrays["peak"],
         facts.rest,
         facts.notes,
+        arrays["watched"],
     )
 
 
