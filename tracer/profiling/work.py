@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tracer.divergence.graph import CallGraph, CallId, Node
 from tracer.divergence.rules import value_of
-from tracer.trace.schema import Layer, Value
+from tracer.trace.schema import ROOT, Layer, Value
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,6 @@ Counted = tuple[int, str] | None
 
 def _products(node: Node, layers: Mapping[str, Layer]) -> Counted:
     op = node.meaning.op
-    if op.startswith("conv_transpose"):
-        return _conv_transpose(node)
-    if op.startswith("conv") and op[-1].isdigit():
-        return _conv(node)
     if op == "transformer_encoder_layer":
         return _encoder_layer(node, layers)
     of = _BY_OP.get(op)
@@ -159,7 +155,7 @@ def _attention(node: Node) -> Counted:
 
 def _encoder_layer(node: Node, layers: Mapping[str, Layer]) -> Counted:
     """An encoder layer inside which nothing was called (torch runs it as one in evaluation)."""
-    inside = f"{node.id.path}."
+    inside = _prefix(node)
     weights = [p.shape for path, layer in layers.items() if path.startswith(inside) for p in layer.parameters]
     matrices = sum(math.prod(shape) for shape in weights if len(shape) == 2)
     if node.children or not node.inputs or not matrices or len(node.inputs[0].shape) != 3:
@@ -182,13 +178,10 @@ _BY_OP: Mapping[str, Callable[[Node], Counted]] = {
     "linear": _linear,
     "bilinear": _bilinear,
     "multi_head_attention": _attention,
+    **{f"conv{n}d": _conv for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": _conv_transpose for n in (1, 2, 3)},
     **dict.fromkeys(("lstm", "gru", "rnn", "lstm_cell", "gru_cell", "rnn_cell"), _recurrent),
 }
-
-COUNTED = ("linear", "bilinear", "conv1d-3d", "conv_transpose1d-3d", "lstm, gru, rnn and their cells",
-           "multi_head_attention")  # fmt: skip
-"""The ops whose multiply-adds are counted."""
-
 
 # --------------------------------------------------------------------------------------------------------------------
 # Elements
@@ -250,8 +243,13 @@ def _sizes(node: Node, name: str) -> list[int] | None:
     return [v for v in found if isinstance(v, int)] if found and all(isinstance(v, int) for v in found) else None
 
 
+def _prefix(node: Node) -> str:
+    """What the paths of all layers inside it begin with."""
+    return "" if node.id.path == ROOT else f"{node.id.path}."
+
+
 def _trained(node: Node, layers: Mapping[str, Layer]) -> bool:
     """Are weights of the layer, or of what lies inside it, trained?"""
-    inside = f"{node.id.path}."
+    inside = _prefix(node)
     within = [layer for path, layer in layers.items() if path.startswith(inside)] if node.meaning.atomic else []
     return any(p.trainable and not p.buffer for layer in (node.layer, *within) for p in layer.parameters)
