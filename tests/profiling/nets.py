@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tracer.profiling.sides import Side, side
-from tracer.trace.schema import ROOT, Call, End, Header, Layer, Maker, Parameter, Skeleton, Step, Value
+from tracer.trace.schema import (
+    ROOT,
+    Call,
+    End,
+    Entered,
+    Header,
+    Layer,
+    Maker,
+    Parameter,
+    Returned,
+    Skeleton,
+    Step,
+    Value,
+)
 from tracer.trace.timing import Timing
+from tracer.trace.writer import TraceWriter
 
 US = 1000
 """Nanoseconds of a microsecond."""
@@ -211,6 +226,19 @@ class Net:
 
     def side(self, name: str | None = None) -> Side:
         return side(name or f"{self.framework}.h5", self.skeleton(), self.timing())
+
+    def write(self, path: Path, timing: Timing | None = None) -> Path:
+        """The net and its times as a trace file; other times where they are given."""
+        skeleton = self.skeleton()
+        writer = TraceWriter(path, skeleton.header)
+        writer.layers(skeleton.layers.values(), [])
+        calls = skeleton.steps[0].calls
+        for call in calls:
+            writer.write(Entered(0, call.order, call.path, call.index, call.parent, call.inputs), [None])
+        for call in reversed(calls):
+            writer.write(Returned(0, call.order, call.outputs), [None])
+        writer.timing(timing or self.timing())
+        return writer.finish(skeleton.end)
 
 
 def mlp(framework: str = "torch", *, slow: float = 1.0, blocks: int = 3, kind: str = "Net") -> Box:
