@@ -142,6 +142,8 @@ def inherited(owner):
 
 def signatures():
     """{full name: signatures as text}, and [] of what is not called."""
+    import mindspore
+
     found = {}
     for room in ROOMS:
         try:
@@ -197,4 +199,7 @@ def signatures():
                 found[full] = callable_signatures(full, member, drop_first=True)
             else:
                 found[full] = []
+    for attribute in vars(mindspore.nn.Cell()):
+        if not attribute.startswith("_"):
+            found.setdefault(f"mindspore.nn.Cell.{attribute}", [])
     return found

@@ -11,7 +11,13 @@ from facts_torch import (
 )  # fmt: skip
 
 ADDED = {
-    "torch.nn.Module": {"training": "other"},
+    "torch.nn.Module": {
+        "training": "other", "_parameters": "other", "_buffers": "other", "_modules": "other",
+        "_non_persistent_buffers_set": "other", "_forward_hooks": "other", "_forward_pre_hooks": "other",
+        "_backward_hooks": "other", "_backward_pre_hooks": "other", "_is_full_backward_hook": "other",
+        "_load_state_dict_pre_hooks": "other", "_load_state_dict_post_hooks": "other", "_state_dict_hooks": "other",
+    },
+    "torch.distributed.ReduceOp": dict.fromkeys(("SUM", "AVG", "PRODUCT", "MIN", "MAX", "BAND", "BOR", "BXOR"), "other"),
     "torch.nn.Linear": {"bias": "tensor"},
     "torch.nn.Bilinear": {"bias": "tensor"},
     "torch.nn.LayerNorm": {"weight": "tensor", "bias": "tensor"},
@@ -31,6 +37,25 @@ ADDED = {
     "torch.autograd.function.FunctionCtx": {"saved_tensors": "tensors", "needs_input_grad": "other"},
 }  # fmt: skip
 """Attributes that objects only get when they are made."""
+
+PRIVATE = (
+    "torch.__version__", "torch.jit.Final", "torch.jit._overload_method", "torch.jit._overload",
+    "torch.jit._script_if_tracing", "torch.nn.init._calculate_fan_in_and_fan_out",
+    "torch.nn.init._calculate_correct_fan", "torch.nn.init._no_grad_trunc_normal_", "torch.nn.init._no_grad_normal_",
+    "torch.nn.init._no_grad_uniform_", "torch.nn.init._no_grad_fill_", "torch.nn.init._no_grad_zero_",
+    "torch.nn.common_types._size_1_t", "torch.nn.common_types._size_2_t", "torch.nn.common_types._size_3_t",
+    "torch.nn.common_types._size_any_t", "torch.nn.common_types._ratio_2_t", "torch.nn.common_types._ratio_any_t",
+    "torch.types._int", "torch.types._float", "torch.types._bool", "torch.types._dtype", "torch.types._device",
+    "torch.types._size", "torch.hub._get_torch_home", "torch.optim.optimizer.ParamsT", "torch.optim.optimizer._params_t",
+    "torch.optim.optimizer.required", "torch.distributed.group.WORLD", "torch.distributed.GroupMember.WORLD",
+    "torch.distributed.tensor.DTensor.from_local", "torch.distributed.tensor.DTensor.to_local",
+    "torch.distributed.tensor.DTensor.full_tensor", "torch.backends.cudnn.flags", "torch.backends.cudnn.benchmark",
+    "torch.backends.cudnn.deterministic", "torch.backends.cudnn.enabled", "torch.backends.cudnn.allow_tf32",
+    "torch.backends.cuda.matmul.allow_tf32", "torch.nn.modules.module._EXTRA_STATE_KEY_SUFFIX",
+    "torch.jit.annotations.List", "torch.jit.annotations.BroadcastingList2", "torch.types.Number", "torch.types.Device",
+    "torch.nn.attention.flex_attention._DEFAULT_SPARSE_BLOCK_SIZE",
+)  # fmt: skip
+"""Names that sources use although torch hides them, or makes them in its own way."""
 
 RECURRENT = "input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False"
 
@@ -110,6 +135,26 @@ class Table:
         for name, attributes in ADDED.items():
             for attribute, gives in attributes.items():
                 self.names[f"{name}.{attribute}"] = ["attribute", gives, [], []]
+
+        for name in PRIVATE:
+            self.put_private(name)
+
+    def put_private(self, name):
+        import torch
+
+        value = torch
+        try:
+            for part in name.split(".")[1:]:
+                value = getattr(value, part)
+        except AttributeError:
+            print("left out:", name)
+            return
+        if name in self.names or name in self.aliases:
+            return
+        if isinstance(value, (types.FunctionType, types.MethodType)):
+            self.names[name] = ["function", *self.function(name, value), []]
+        else:
+            self.names[name] = ["value", "other", [], []]
 
     def hidden(self):
         """By module with `__all__`, the public names that `from module import *` does not bind."""

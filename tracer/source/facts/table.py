@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.source.facts.parameters import parsed
+from tracer.source.facts.unlisted import UNLISTED, is_unlisted
 from tracer.source.facts.values import Gives, Pair, Parameter, ParameterSort, Signature, TorchName
 
 __all__ = ["Facts", "Gives", "Pair", "Parameter", "ParameterSort", "Signature", "TorchName"]
@@ -58,10 +59,14 @@ class Facts:
         if room.rpartition(".")[0]:
             above = self.canonical(room)
             if above is None:
-                return None
+                return name if is_unlisted(name) else None
             if above != room:
                 return self.canonical(f"{above}.{last}")
-        return self.attribute(room, last)
+        found = self.attribute(room, last)
+        row = self._row(room)
+        if found is None and row is not None and row[0] == "dtype":
+            found = self.attribute("torch.dtype", last)
+        return name if found is None and is_unlisted(name) else found
 
     def name(self, name: str) -> TorchName | None:
         """What is known of a torch name, under any of its names; None when torch has no such name."""
@@ -80,6 +85,8 @@ class Facts:
             texts = [old["signature"]] if old["signature"] else []
             signatures = tuple(parsed(text, old["gives"]) for text in texts)
             return TorchName(full, old["sort"], signatures, old["gives"], old=True)
+        if row is None and not full.endswith(".__init__"):
+            return TorchName(full, "module" if full in UNLISTED else "value")
         if row is None:  # a constructor, named through its class
             of = self.name(room)
             assert of is not None
@@ -132,7 +139,7 @@ class Facts:
         for one in self._kin(full):
             if one in self._pairs:
                 return self._pairs[one]
-        room = full
+        room = full if self.canonical(name) else ""
         while "." in room:
             room = room.rpartition(".")[0]
             if f"{room}.*" in self._pairs:
