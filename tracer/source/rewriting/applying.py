@@ -156,6 +156,9 @@ def _text(argument: Argument, bound: Bound, signatures: Sequence[Signature], dra
     if argument.only is not None and not any(_is(given.literal, value) for value in argument.only):
         raise ByHand(f"MindSpore knows {argument.name} only as {', '.join(map(repr, argument.only))}")
     text = given.text if argument.convert is None else argument.convert(given)
+    if argument.form:
+        draft.loud = draft.loud or (argument.loud and text != given.text[1:-2])
+        return text
     if text != given.text and not alike(text, given.text):
         draft.differences.append(
             argument.why or f"{argument.torch}={given.text} is {argument.name}={text} in MindSpore"

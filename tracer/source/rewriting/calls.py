@@ -11,6 +11,7 @@ from tracer.source.rewriting.applying import Outcome, apply
 from tracer.source.rewriting.binding import Bound, bind, read_signature
 from tracer.source.rewriting.generic import arguments_from
 from tracer.source.rewriting.known import Known
+from tracer.source.rewriting.receivers import as_function, changed_in_place
 from tracer.source.rewriting.rules import ByHand, Rule, arguments_of
 from tracer.source.rewriting.suggestion import Suggestion
 from tracer.source.rewriting.tables import RULES
@@ -50,8 +51,21 @@ class Call:
 
 def suggestion_of_call(asked: Asked, node: ast.Call) -> Suggestion:
     """What to write for a call, a method or a `partial`."""
-    rules, pair = RULES.get(asked.use.torch, ()), asked.facts.pair(asked.use.torch)
-    if not rules and pair is None:
+    torch = asked.use.torch
+    if asked.use.sort == "method" and not RULES.get(torch) and (torch.endswith("_") or _has_rule(torch)):
+        return _otherwise(asked, node) or _by_its_own(asked, node)
+    found = _by_its_own(asked, node)
+    if found.write is None and asked.use.sort == "method":
+        found = _otherwise(asked, node) or found
+    return found
+
+
+def _has_rule(method: str) -> bool:
+    return any(RULES.get(function) for function in as_function(method))
+
+
+def _by_its_own(asked: Asked, node: ast.Call) -> Suggestion:
+    if not _is_known(asked, asked.use.torch):
         return Suggestion(None, None, "unknown")
     try:
         if _is_partial(asked, node):
@@ -59,6 +73,28 @@ def suggestion_of_call(asked: Asked, node: ast.Call) -> Suggestion:
         return suggestion_of(asked, _parts(asked, node))
     except ByHand as reason:
         return by_hand(asked, str(reason))
+
+
+def _otherwise(asked: Asked, node: ast.Call) -> Suggestion | None:
+    """A method through the function of its name, or written over its tensor."""
+    try:
+        parts = _parts(asked, node)
+    except ByHand:
+        return None
+    if parts.receiver is None:
+        return None
+    for function in as_function(asked.use.torch):
+        if _is_known(asked, function):
+            try:
+                through = replace(asked, use=replace(asked.use, torch=function, sort="call"))
+                return suggestion_of(through, Call((parts.receiver, *parts.arguments), parts.keywords))
+            except ByHand:
+                continue
+    return changed_in_place(asked.use, parts.receiver, lambda use: suggestion_of_call(replace(asked, use=use), node))
+
+
+def _is_known(asked: Asked, torch: str) -> bool:
+    return bool(RULES.get(torch)) or asked.facts.pair(torch) is not None
 
 
 def suggestion_of(asked: Asked, call: Call) -> Suggestion:

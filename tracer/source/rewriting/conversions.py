@@ -19,6 +19,56 @@ def as_tuple(value: Value) -> str:
     return f"({value.text},) if isinstance({value.text}, int) else {value.text}"
 
 
+def one_shape(value: Value) -> str:
+    """The sizes of a `*size` parameter as one value: `(2, 3)`; a single one stays what it is, a number or a tuple."""
+    if isinstance(value.node, ast.Tuple) and len(value.node.elts) == 1 and value.text.endswith(",)"):
+        return value.text if isinstance(value.node.elts[0], ast.Starred) else value.text[1:-2]
+    return value.text
+
+
+def one_tuple(value: Value) -> str:
+    """As `one_shape`, where MindSpore takes a tuple and no number or list: `(2,)`, `(2, 3)`."""
+    if isinstance(value.node, ast.Tuple) and len(value.node.elts) == 1:
+        only = value.node.elts[0]
+        if isinstance(only, ast.Starred) or is_int(only):
+            return value.text
+        return as_tuple(Value(only, value.text[1:-2], value.trouble))
+    return value.text
+
+
+def no_list(value: Value) -> str:
+    """A list as a tuple, where MindSpore takes no list."""
+    return _bracketed(value) if isinstance(value.node, ast.List) else value.text
+
+
+def plain_number(value: Value) -> str:
+    """Numpy's limits as plain numbers: MindSpore takes no scalar of numpy there."""
+    return f"float({value.text})" if value.text.startswith("__import__('numpy').finfo(") else value.text
+
+
+def as_bool(value: Value) -> str:
+    """Truth values, where whole numbers are counted wrongly; what is one by its look stays as it is."""
+    node = value.node
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Invert, ast.Not)):
+        node = node.operand
+    if isinstance(node, ast.Compare):
+        return value.text
+    called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    if called.startswith(("is", "logical_")) or called in ("eq", "ne", "lt", "le", "gt", "ge", "bool", "equal"):
+        return value.text
+    return f"{value.atom}.bool()"
+
+
+def as_int32(value: Value) -> str:
+    """Indices as MindSpore's kernels want them."""
+    return f"{value.atom}.astype(mindspore.int32)"
+
+
+def as_tensor(value: Value) -> str:
+    """A number as a tensor, where MindSpore takes no number."""
+    return f"mindspore.Tensor({value.text})"
+
+
 def _bracketed(value: Value) -> str:
     if isinstance(value.node, ast.List):
         return f"({value.text[1:-1].rstrip(', ')},)" if len(value.node.elts) == 1 else f"({value.text[1:-1]})"

@@ -1,15 +1,11 @@
-"""The functions of torch: a row each where both signatures do not say it all."""
+"""The functions of torch that are gathered here: those that make, shape and reduce, and the rest of a row each."""
 
 from __future__ import annotations
 
-from tracer.source.rewriting.rules import Rule, to
+from tracer.source.rewriting.indexing import INDEXING
+from tracer.source.rewriting.making import MAKING
+from tracer.source.rewriting.reducing import REDUCING
+from tracer.source.rewriting.rules import Rule
+from tracer.source.rewriting.shaping import SHAPING
 
-FUNCTIONS: tuple[Rule, ...] = (
-    Rule(
-        "torch.cat",
-        "mindspore.ops.cat",
-        mint="mindspore.mint.cat",
-        takes="tensors, dim=0, *, out=None",
-        arguments=("tensors", to("dim", "axis")),
-    ),
-)
+FUNCTIONS: tuple[Rule, ...] = (*MAKING, *SHAPING, *REDUCING, *INDEXING)

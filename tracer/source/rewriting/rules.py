@@ -21,7 +21,7 @@ from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.suggestion import Status
 from tracer.source.rewriting.writing import ByHand, Value
 
-__all__ = ["Argument", "ByHand", "Mention", "Rule", "Written", "arguments_of", "constant", "made", "to"]
+__all__ = ["Argument", "ByHand", "Mention", "Rule", "Writer", "Written", "arguments_of", "constant", "made", "to"]
 
 Conversion = Callable[[Value], str]
 """From torch's argument to the source of MindSpore's; raises `ByHand` where it cannot tell."""
@@ -42,6 +42,7 @@ class Argument:
         only: the values MindSpore knows; others, and what cannot be read off the source, are by hand.
         why: a sentence of what is otherwise in MindSpore, said where it matters; "" for a plain one.
         needed: by hand where the call leaves it out: what torch does then cannot be said.
+        form: the conversion changes how the value is given and not what it means: sizes in one tuple.
     """
 
     torch: str
@@ -54,6 +55,7 @@ class Argument:
     only: tuple[object, ...] | None = None
     why: str = ""
     needed: bool = False
+    form: bool = False
 
 
 def to(
@@ -67,9 +69,10 @@ def to(
     only: tuple[object, ...] | None = None,
     why: str = "",
     needed: bool = False,
+    form: bool = False,
 ) -> Argument:
     """Torch's argument becomes MindSpore's of that name (the same one where `name` is left out)."""
-    return Argument(torch, name or torch, convert, None, always, keyword, loud, only, why, needed)
+    return Argument(torch, name or torch, convert, None, always, keyword, loud, only, why, needed, form)
 
 
 def constant(name: str, text: str, why: str = "", *, loud: bool = False) -> Argument:

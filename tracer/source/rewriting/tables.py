@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from tracer.source.rewriting.functional import FUNCTIONAL
 from tracer.source.rewriting.functions import FUNCTIONS
+from tracer.source.rewriting.in_place import IN_PLACE
 from tracer.source.rewriting.layers import LAYERS
 from tracer.source.rewriting.losses import LOSSES
 from tracer.source.rewriting.mentioned import MENTIONED
@@ -23,7 +24,7 @@ def _by_name(rows: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:
 
 
 RULES: Mapping[str, tuple[Rule, ...]] = _by_name(
-    (*LAYERS, *LOSSES, *OPTIMIZERS, *FUNCTIONS, *FUNCTIONAL, *METHODS, *NETS)
+    (*LAYERS, *LOSSES, *OPTIMIZERS, *FUNCTIONS, *FUNCTIONAL, *METHODS, *IN_PLACE, *NETS)
 )
 """The rows of each name, in the order in which they are tried."""
 
