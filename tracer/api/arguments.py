@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracer.divergence.metrics import Progress
-from tracer.errors import RecordingError, RuleError
+from tracer.errors import RecordingError, RuleError, TraceFileError
 
 if TYPE_CHECKING:
     from tracer.divergence.rules import UserRule
+    from tracer.trace.reader import Trace
 
 
 Pins = Mapping[str, str] | str | Sequence[str | tuple[str, str]]
@@ -31,6 +32,20 @@ def file_of(value: Any, name: str) -> Path:
         raise RuleError("out= names no file", where=given_words(value), then='give a path, as out="pt.h5"')
     then = 'give the file that tracer.record(net, inputs, out="pt.h5") wrote, or the Trace that it returned'
     raise RuleError(f"the {name} is no trace", where=given_words(value), then=then)
+
+
+def refuse_times(trace: Trace, name: str) -> None:
+    """Values are wanted, and a trace of `keep="timing"` has none.
+
+    Raises:
+        TraceFileError: it is such a trace.
+    """
+    if trace.skeleton.header.keep == "timing":
+        raise TraceFileError(
+            f'the {name} holds times and no values: it was recorded with keep="timing"',
+            where=str(trace.path),
+            then='record the net again without keep="timing"; tracer profile shows the times',
+        )
 
 
 def given_words(value: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.api.recordings import record, recorded_like
+from tracer.api.recordings import record, recorded_like, refuse_with_times, repeats_of
 from tracer.api.sides import samples_of
 from tracer.api.verdicts import compare
 from tracer.errors import RecordingError, RuleError, StartingPointError, TracerError
@@ -74,6 +74,8 @@ def record_target(
     mode: str,
     like: str | None,
     told: str | None,
+    repeat: int | None = None,
+    warmup: int | None = None,
     **options: Any,
 ) -> list[str]:
     """Make the net that a text names, record it, and say in lines what came of it.
@@ -85,6 +87,9 @@ def record_target(
     if place.is_script:
         then = f"run it: TRACER_OUT={out} python {target}"
         raise StartingPointError("a script records itself", where=target, then=then)
+    if like is not None:
+        refuse_with_times(options["keep"], like=like)
+        repeats_of(options["keep"], repeat, warmup)
     given = given_inputs(inputs, seed)
     if given is None and like is None:
         then = "say what the net is given: --input 8x3x224x224:float32, or --like another trace"
@@ -97,7 +102,7 @@ def record_target(
     with fixed(seed), _plainly("the net", Path(out)):
         if like is None:
             assert samples is not None
-            record(net, samples.args, kwargs=dict(samples.kwargs), out=out, **options)
+            record(net, samples.args, kwargs=dict(samples.kwargs), out=out, repeat=repeat, warmup=warmup, **options)
             lines: list[str] = []
         else:
             report = _like(net, out, like, samples, told, options)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from tracer.api.arguments import file_of, given_words, rules_of
+from tracer.api.arguments import file_of, given_words, refuse_times, rules_of
 from tracer.errors import RuleError
 from tracer.trace.reader import Trace
 
@@ -41,6 +41,7 @@ def find_nan(
 
     own_rules = rules_of(rules)
     with nullcontext(trace) if isinstance(trace, Trace) else Trace(file_of(trace, "trace")) as opened:
+        refuse_times(opened, "trace")
         numbers = [one.number for one in opened.skeleton.steps]
         if step is not None and (isinstance(step, bool) or step not in numbers):
             then = f"it has {len(numbers)} steps, {numbers[0]} to {numbers[-1]}" if numbers else "it holds no step"

@@ -132,8 +132,7 @@ def record(
     if not isinstance(backward, bool):
         raise RuleError("backward= is neither True nor False", where=given_words(backward), then="give one of the two")
     path = file_of(out, "out").absolute()  # the net may change the folder
-    if keep == "timing":
-        _refuse_beside_timing(like=like, steps=steps, resync=resync or None)
+    refuse_with_times(keep, like=like, steps=steps, resync=resync or None)
     repeats = repeats_of(keep, repeat, warmup)
     if like is None:
         _only_with_like(partial=partial, keep_weights=keep_weights, cast=cast, pins=pins, rules=rules)
@@ -226,7 +225,14 @@ def repeats_of(keep: str, repeat: int | None, warmup: int | None) -> Repeats | N
     return None
 
 
-def _refuse_beside_timing(**given: Any) -> None:
+def refuse_with_times(keep: str, **given: Any) -> None:
+    """Options that say nothing, or something else, where times are kept.
+
+    Raises:
+        RuleError: one was given, and `keep` is "timing".
+    """
+    if keep != "timing":
+        return
     why = {
         "like": "times need no equal start: record both nets by themselves, tracer profile puts them side by side",
         "steps": "give repeat= for how many steps are timed",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.api.arguments import Pins, file_of, given_words, globs_of, pairs_of, rules_of, told_progress
+from tracer.api.arguments import Pins, file_of, given_words, globs_of, pairs_of, refuse_times, rules_of, told_progress
 from tracer.api.folders import diff_folders, holds_arrays
 from tracer.api.sides import folder_of, samples_of, sides_of, weights_by_map
 from tracer.divergence.metrics import Progress, Tolerance
@@ -77,6 +77,8 @@ def diff(
             trace if isinstance(trace, Trace) else opened.enter_context(Trace(file_of(trace, name)))
             for trace, name in ((reference, "reference"), (candidate, "candidate"))
         )
+        refuse_times(ours, "reference")
+        refuse_times(theirs, "candidate")
         diagnosis = diagnose_traces(
             ours,
             theirs,

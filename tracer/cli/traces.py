@@ -22,7 +22,8 @@ _RECORD_EXAMPLES = """\b
 Examples:
   tracer record my_models:torch_vit --input 8x3x224x224:float32 -o pt.h5
   tracer record my_models:mindspore_vit --like pt.h5 -o ms.h5
-  tracer record nets.py:Bert --input ids=2x16:int64<30522 -o bert.h5"""
+  tracer record nets.py:Bert --input ids=2x16:int64<30522 -o bert.h5
+  tracer record my_models:torch_vit --input 8x3x224x224:float32 --keep timing -o times.h5"""
 
 _SHOW_EXAMPLES = """\b
 Examples:
@@ -54,11 +55,15 @@ Examples:
 @click.option("--backward/--no-backward", default=True, help="Record gradients too.  [default: backward]")
 @click.option(
     "--keep",
-    type=click.Choice(["values", "statistics"]),
+    type=click.Choice(["values", "statistics", "timing"]),
     default="values",
     show_default=True,
-    help="Keep every array, or only what is known of each without reading it.",
+    help="Keep every array, only what is known of each without reading it, or times.",
 )
+@click.option(
+    "--repeat", type=click.IntRange(min=1), metavar="N", help="With --keep timing: steps that are timed. [10]"
+)
+@click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="With --keep timing: steps before that. [3]")
 @click.option("--only", multiple=True, metavar="GLOB", help="Record only layers that match. Repeatable.")
 @click.option("--skip", multiple=True, metavar="GLOB", help="Leave out layers that match. Repeatable.")
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Leave out what lies deeper than N levels.")
@@ -79,6 +84,8 @@ def record(
     mode: str,
     backward: bool,
     keep: str,
+    repeat: int | None,
+    warmup: int | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     depth: int | None,
@@ -107,6 +114,8 @@ def record(
         mode="as is" if mode == "as-is" else mode,
         backward=backward,
         keep=keep,
+        repeat=repeat,
+        warmup=warmup,
         only=only or None,
         skip=skip or None,
         depth=depth,
@@ -152,7 +161,7 @@ def show(
     PATH names the layer as the tree does, with all that stands before it ("blocks.2.mlp.act"); the net itself is
     "(root)".
     """
-    from tracer.reports import overview
+    from tracer.reports import overview, timed
     from tracer.reports.contract import to_text
     from tracer.trace.reader import Trace
 
@@ -161,12 +170,14 @@ def show(
             raise click.UsageError("--nan looks at the whole trace: leave out PATH and --depth")
         return _show_nan(file, step, json_file, color=not no_color)
     with Trace(file) as trace:
-        skeleton = trace.skeleton
+        timing = trace.timing
+        skeleton = timed.with_times(trace.skeleton, timing)
     if json_file is not None:
         document = overview.to_json(skeleton, file, path=path, depth=depth, number=step)
         write_out(json_file, to_text(document), [file])
     if json_file != "-":
-        print_out(_show_lines(skeleton, file, path, depth, step), color=not no_color)
+        times = timed.words(timing, file) if skeleton.header.keep == "timing" else ""
+        print_out(_show_lines(skeleton, file, path, depth, step, times), color=not no_color)
     return 0
 
 
@@ -187,7 +198,9 @@ def _show_nan(file: str, step: int | None, json_file: str | None, *, color: bool
     return code
 
 
-def _show_lines(skeleton: Skeleton, file: str, path: str | None, depth: int | None, step: int | None) -> Iterator[Text]:
+def _show_lines(
+    skeleton: Skeleton, file: str, path: str | None, depth: int | None, step: int | None, times: str
+) -> Iterator[Text]:
     from rich.text import Text
 
     from tracer.reports import overview, terminal, terminal_steps, training_overview
@@ -197,7 +210,7 @@ def _show_lines(skeleton: Skeleton, file: str, path: str | None, depth: int | No
         part = overview.layer_part(skeleton, path, number=step)
         yield from terminal.layer_lines(part, page)
         return
-    yield from terminal.head_lines(overview.head(skeleton, file, step), page)
+    yield from terminal.head_lines(overview.head(skeleton, file, step, times=times), page)
     trains = training_overview.trains(skeleton)
     if trains and step is None and depth is None:
         yield from terminal_steps.training_lines(training_overview.training(skeleton, file=shlex.quote(file)), page)

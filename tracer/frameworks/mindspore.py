@@ -48,6 +48,8 @@ from tracer.frameworks.making import Makers
 from tracer.frameworks.mindspore_calls import optimizers_compiled
 from tracer.frameworks.mindspore_settings import settings
 from tracer.frameworks.mindspore_state import KeptNet
+from tracer.frameworks.mindspore_timing import Hands as TimingHands
+from tracer.frameworks.mindspore_timing import MindSporeTimer
 from tracer.frameworks.mindspore_training import Hands as TrainingHands
 from tracer.frameworks.mindspore_training import MindSporeTrainer
 from tracer.frameworks.replaying import Done, Hands, Replays, standing_in
@@ -374,7 +376,7 @@ class MindSporeWatcher:
                 raise
             return output
 
-        handles = [cell.register_forward_pre_hook(before, with_kwargs=True), _add_forward_hook(cell, after)]
+        remove = _hooks(cell, before, after)
         owns = construct is not None and "_run_construct" not in vars(cell)
         if owns:
             object.__setattr__(cell, "_run_construct", _Construct(run, cell))
@@ -382,8 +384,7 @@ class MindSporeWatcher:
         def unhook() -> None:
             if owns:
                 object.__delattr__(cell, "_run_construct")
-            for handle in handles:
-                _remove(handle)
+            remove()
 
         return unhook
 
@@ -615,6 +616,23 @@ class MindSporeWatcher:
         )
         return MindSporeTrainer(mindspore, hands)
 
+    def timer(self) -> MindSporeTimer:
+        """The MindSpore side of timing calls."""
+        import mindspore
+
+        hands = TimingHands(
+            wait=_wait,
+            in_backward=self.in_backward,
+            after_error=self.after_error,
+            takes_gradient=_may_take_gradient,
+            hooks=_hooks,
+            tensor=_tensor,
+            dtype_name=_dtype_name,
+            inside=_cell,
+            device=_device_target,
+        )
+        return MindSporeTimer(mindspore, hands)
+
     def uncaptured(self, net: Any, silent: Sequence[str]) -> dict[str, str]:
         """Why cells of the net never fired, where that can be told from its structure and code."""
         cells = {path: cell for path, cell, _ in self.layers(net)}
@@ -733,6 +751,17 @@ class _Handle:
         self.cell._forward_hook_with_kwargs.pop(self.handle.handle_id, None)  # noqa: SLF001
 
 
+def _hooks(cell: Any, before: Callable[..., Any], after: Callable[..., Any]) -> Callable[[], None]:
+    """A hook before and one behind the calls of a cell; returns how to take them off."""
+    handles = [cell.register_forward_pre_hook(before, with_kwargs=True), _add_forward_hook(cell, after)]
+
+    def unhook() -> None:
+        for handle in handles:
+            _remove(handle)
+
+    return unhook
+
+
 def _below_bprop() -> bool:
     """Is a cell's `bprop` or a recomputation among the callers? (Versions without a count of backward passes.)"""
     frame = sys._getframe(1)  # noqa: SLF001
@@ -775,6 +804,14 @@ def _wants_gradient(tensor: Any) -> bool:
     if isinstance(tensor, mindspore.Parameter):
         return bool(tensor.requires_grad)
     return bool(getattr(tensor, "_requires_grad", False))
+
+
+def _may_take_gradient(tensor: Any) -> bool:
+    """Is it a float tensor of a run that is remembered for a backward pass, and no Parameter?"""
+    import mindspore
+
+    dense = _is_dense(tensor) and not isinstance(tensor, mindspore.Parameter)
+    return dense and _is_float(tensor) and bool(_executor().requires_grad())
 
 
 def _bfloat16(tensor: Any) -> np.ndarray[Any, Any]:

@@ -148,6 +148,19 @@ class Log:
                 return not opened
         return False
 
+    @property
+    def running(self) -> bool:
+        """Has a call been entered that was not left?"""
+        return bool(self._open)
+
+    def next_call(self, path: str) -> Call:
+        """The call of this path that would be entered next."""
+        return path, self._counts.get(path, 0)
+
+    def open_call(self, path: str) -> Call | None:
+        """The call that was entered last, where it is one of this path."""
+        return self._open[-1] if self._open and self._open[-1][0] == path else None
+
     def begin(self, call: Call | None) -> None:
         """The backward of a call begins, or that of one of its operations; None of what is in no call."""
         self.lines.append(Line(self.now(), "begin", call))
@@ -206,6 +219,9 @@ class Timer(Protocol):
 
     exact_backward: bool
     """Does the log tell of every operation's end in the backward pass?"""
+
+    limits: tuple[str, ...]
+    """What its times cannot tell, in sentences."""
 
 
 def timer_of(watcher: Watcher) -> Timer:

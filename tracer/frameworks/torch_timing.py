@@ -26,6 +26,7 @@ class TorchTimer:
     """`tracer.frameworks.timing.Timer` for `torch.nn.Module`. `inside` gives a module out of its wrappers."""
 
     exact_backward = True
+    limits = ()
 
     def __init__(self, torch: Any, inside: Callable[[Any], Any]) -> None:
         self._torch, self._inside = torch, inside

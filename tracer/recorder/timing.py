@@ -29,6 +29,7 @@ from tracer.recorder.training import Training
 from tracer.trace.timing import Nanoseconds, Timing
 
 NO_GRADIENTS = 'only times were kept: keep="timing"'
+NOT_ASKED = "it was not asked for: backward=False"
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,14 @@ def time_and_record(
                 put_back.append(trainer_of(watcher).preserve(optimizer))
             watched.backward = NO_GRADIENTS
             clock = Clock(timer, net, watched)
+            clock.notes.update(dict.fromkeys(f"Not as it usually runs: {word}" for word in done))
             try:
                 with clock.skeleton(watcher):
                     watcher.run(net, args, kwargs, None)
                 if training is not None:
                     step = _training_step(watcher, timer, net, args, kwargs, training)
                 else:
-                    step = _step(watcher, clock, args, kwargs, backward=backward)
+                    step, watched.backward = _step(watcher, clock, args, kwargs, backward=backward)
                 tell("warming up", 0, repeats.warmup)
                 for _ in range(repeats.warmup + 1):
                     step(_nobody)
@@ -134,16 +136,17 @@ def _training_step(
     return timer.train(net, args, kwargs, training.loss, training.targets, training.optimizer)
 
 
-def _step(watcher: Watcher, clock: Clock, args: tuple[Any, ...], kwargs: dict[str, Any], *, backward: bool) -> Step:
-    """A run of the net; backward too, where the framework can and it was asked for."""
-    weights = cache(cotangent)
+def _step(
+    watcher: Watcher, clock: Clock, args: tuple[Any, ...], kwargs: dict[str, Any], *, backward: bool
+) -> tuple[Step, str]:
+    """A run of the net, backward too where the framework can and it was asked for; and why no gradient was kept."""
+    weights, why = cache(cotangent), NOT_ASKED
     if backward:
         _, gradients = watcher.run(clock.net, args, kwargs, weights)
-        why = error_words(gradients.error) if gradients.error is not None else gradients.skipped
-        if why is None:
-            return clock.timer.run(clock.net, args, kwargs, weights)
-        clock.notes[f"The backward pass has no times: {why}"] = None
-    return clock.timer.run(clock.net, args, kwargs, None)
+        failed = f"the framework could not run it: {error_words(gradients.error)}" if gradients.error else None
+        why = failed or gradients.skipped or NO_GRADIENTS
+    asked = weights if why == NO_GRADIENTS else None
+    return clock.timer.run(clock.net, args, kwargs, asked), why
 
 
 def _nobody(_: Any) -> None:
@@ -159,6 +162,7 @@ class Clock:
         self.costs = Costs()
         self._watched = watched
         self._rest: Rest = timer.rest(net)
+        self.notes.update(dict.fromkeys(timer.limits))
         self._calls = Calls((), ())
         self._orders: tuple[int, ...] = ()
         self._bare: list[int] = []

@@ -69,7 +69,7 @@ def tally(log: Log, watched: int, calls: Calls, costs: Costs, *, exact: bool) ->
     lines = [line for line in log.lines if line.again or line.what in ("begin", "end")]
     matched = _matched(lines, calls, notes)
     if not exact:
-        lines = list(nested(lines, calls, matched, log.ends.get("backward", watched)))
+        lines = list(nested(lines, calls, matched, _over(lines) or log.ends.get("backward", watched)))
     span, own = _backward(lines, calls, matched, costs)
     total = own.copy()
     for call in reversed(range(len(calls.keys))):
@@ -176,6 +176,12 @@ def _matched(lines: Sequence[Line], calls: Calls, notes: dict[str, None]) -> dic
     if found:
         notes["Recomputed calls (checkpoints) are counted in the backward pass, with the layers recomputed"] = None
     return found
+
+
+def _over(lines: Sequence[Line]) -> int | None:
+    """When the last gradient of a call that nothing else ends was there."""
+    last = lines[-1] if lines else None
+    return last.time if last is not None and last.what == "end" and last.call is None else None
 
 
 def nested(lines: Sequence[Line], calls: Calls, matched: dict[Call, int], over: int) -> Iterable[Line]:

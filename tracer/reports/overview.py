@@ -93,14 +93,17 @@ def find_layer(skeleton: Skeleton, path: str) -> Layer:
 _VERSIONS = ("python", "numpy", "torch", "mindspore", "platform", "device")
 
 
-def head(skeleton: Skeleton, file: str, number: int | None = None) -> Head:
-    """The header in words, and what a reader must not miss; of a training without a `number` of all its steps."""
+def head(skeleton: Skeleton, file: str, number: int | None = None, *, times: str = "") -> Head:
+    """The header in words, and what a reader must not miss; of a training without a `number` of all its steps. `times`
+    is said of a trace that holds some."""
     header, end = skeleton.header, skeleton.end
     step = step_of(skeleton, number)
     environment = {key: value for key, value in header.environment.items() if value is not None}
     facts = [("recorded", _joined([header.created, header.tracer_version and f"tracer {header.tracer_version}"]))]
     facts.append(("holds", _holds(skeleton, None if number is None and trains(skeleton) else step)))
-    facts.append(("backward", "recorded" if end.backward is None else f"not recorded: {end.backward}"))
+    facts.append(("times", times))
+    if header.keep != "timing":
+        facts.append(("backward", "recorded" if end.backward is None else f"not recorded: {end.backward}"))
     if environment:
         facts.append(("flags", ", ".join(f"{key} {_word(value)}" for key, value in environment.items())))
     if header.filters:
@@ -144,7 +147,7 @@ def _holds(skeleton: Skeleton, step: Step | None) -> str:
         f"{plural(count, 'training step')}" if step is None else f"{plural(count, 'step')} (this is step {step.number})"
     )
     parts = [
-        "values" if skeleton.header.keep == "values" else "statistics only",
+        {"values": "values", "timing": "times, no values"}.get(skeleton.header.keep, "statistics only"),
         plural(len(skeleton.layers), "layer"),
         plural(len(step.calls), "call") if step is not None else "",
         f"{elements:,} parameters".replace(",", " "),
