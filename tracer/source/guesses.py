@@ -1,0 +1,61 @@
+"""Methods that give away what has them: names that tensors have, or layers, and nothing else that code handles."""
+
+from __future__ import annotations
+
+import ast
+
+from tracer.source.words import words
+
+TENSORS_ONLY = words(
+    """
+    unsqueeze unsqueeze_ squeeze_ permute contiguous masked_fill masked_fill_ masked_select masked_scatter
+    masked_scatter_ expand_as view_as reshape_as detach detach_ index_select index_add index_add_ index_copy
+    index_copy_ index_fill index_fill_ index_put index_put_ scatter_ scatter_add scatter_add_ scatter_reduce
+    scatter_reduce_ new_zeros new_ones new_tensor new_full new_empty softmax log_softmax sigmoid sigmoid_ tanh_
+    relu_ repeat_interleave bmm baddbmm transpose_ type_as is_contiguous data_ptr numel normal_ uniform_ fill_
+    zero_ copy_ clamp_ clamp_min clamp_max clamp_min_ clamp_max_ mul_ add_ sub_ div_ pow_ exp_ sqrt_ bernoulli_
+    exponential_ erfinv_ addmm addmm_ addcmul_ addcdiv_ lerp_ logsumexp rsqrt rsqrt_ masked_scatter_
+    new_empty_strided element_size storage_offset is_floating_point retain_grad narrow movedim swapaxes_ unflatten
+    amax amin logical_not logical_and logical_or bitwise_not nan_to_num float_power
+    """
+)
+"""Neither Python's own values nor arrays of numpy, pictures, tables of data or layers have a method of these names."""
+
+LAYERS_ONLY = words(
+    """
+    register_buffer register_parameter register_forward_hook register_forward_pre_hook register_full_backward_hook
+    named_parameters named_modules named_children named_buffers get_submodule get_parameter get_buffer
+    """
+)
+
+WITH_DIM = words(
+    """
+    mean sum max min argmax argmin any all prod std var norm cumsum cumprod softmax size chunk split unbind sort
+    topk gather select flip cat squeeze median mode argsort count_nonzero
+    """
+)
+"""Where numpy says `axis`: with a keyword `dim` that is a number, the receiver is a tensor."""
+
+
+def guessed(name: str, call: ast.Call) -> str | None:
+    """The torch method that a call on something unknown must mean, or None: nothing is guessed that others have too.
+
+    Args:
+        name: the method's name.
+        call: the call.
+    """
+    if name in TENSORS_ONLY:
+        return f"torch.Tensor.{name}"
+    if name in LAYERS_ONLY:
+        return f"torch.nn.Module.{name}"
+    if name in WITH_DIM and any(keyword.arg == "dim" and _number(keyword.value) for keyword in call.keywords):
+        return f"torch.Tensor.{name}"
+    if name == "size" and len(call.args) == 1 and not call.keywords and _number(call.args[0]):
+        return "torch.Tensor.size"
+    return None
+
+
+def _number(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Constant) and type(node.value) is int

@@ -1,0 +1,6 @@
+"""Sets of words that are written as one text."""
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
