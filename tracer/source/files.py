@@ -23,11 +23,13 @@ class Found:
         shown: the path as the user will recognise it, with `/` between folders.
         location: where it lies.
         above: the folder that was asked for, or that holds the package; module names are counted from there.
+        below: its path from what was asked for on, that one's own name first.
     """
 
     shown: str
     location: Path
     above: Path
+    below: PurePosixPath
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Missed:
 def files_of(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Found | Missed]:
     """Every source file that the paths mean, each once, in the order of the paths and sorted within a folder.
 
-    Folders are looked through to the end; hidden ones, `__pycache__` and virtual environments are passed over, and a
-    link to a folder that was seen is not followed. What is no path is looked for as the dotted name of a package or
-    module, which is not imported.
+    Folders are looked through to the end; hidden ones, `__pycache__` and virtual environments are passed over. A link
+    to a folder that was seen, or that holds the one asked for, is not followed. What is no path is looked for as the
+    dotted name of a package or module, which is not imported.
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
@@ -63,10 +65,11 @@ def files_of(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Found | Missed
         else:
             above = location if stat.S_ISDIR(mode) else location.parent
         if stat.S_ISDIR(mode):
-            yield from _in_folder(shown, location, above, seen)
+            yield from _in_folder(_Asked(shown, location, above), seen)
         elif stat.S_ISREG(mode):
             if _first_time(location, seen):
-                yield Found(PurePosixPath(Path(shown).as_posix()).as_posix(), location, above)
+                name = _text(location.as_posix()) if shown == str(path) else shown
+                yield Found(name, location, above, PurePosixPath(location.name))
         else:
             yield Missed(shown, "it is neither a file nor a folder", "give a .py file, a notebook or a folder")
 
@@ -96,13 +99,24 @@ def _first_time(location: Path, seen: set[tuple[int, int]]) -> bool:
     return True
 
 
-def _in_folder(shown: str, folder: Path, above: Path, seen: set[tuple[int, int]]) -> Iterator[Found | Missed]:
+@dataclass(frozen=True)
+class _Asked:
+    """A folder to look through: as it is shown, where it lies, and where module names are counted from."""
+
+    shown: str
+    folder: Path
+    above: Path
+
+
+def _in_folder(asked: _Asked, seen: set[tuple[int, int]]) -> Iterator[Found | Missed]:
     """The files of a folder; links to folders come last, so that what they lead to is shown under its own name."""
-    start, none = PurePosixPath(Path(shown).as_posix()), True
-    waiting = [(start, folder)]
-    linked: list[tuple[PurePosixPath, Path]] = []
+    whole = asked.folder.resolve()
+    name, around = PurePosixPath(whole.name), set(whole.parents)
+    none = True
+    waiting = [asked.folder]
+    linked: list[Path] = []
     while waiting or linked:
-        here, location = waiting.pop() if waiting else linked.pop(0)
+        location = waiting.pop() if waiting else linked.pop(0)
         if not _first_time(location, seen):
             none = False
             continue
@@ -110,21 +124,30 @@ def _in_folder(shown: str, folder: Path, above: Path, seen: set[tuple[int, int]]
             inside = sorted(os.scandir(location), key=lambda entry: entry.name)
         except OSError as error:
             none = False
-            yield Missed(str(here), f"the folder cannot be opened: {_said(error)}", "look at its permissions")
+            why = f"the folder cannot be opened: {_said(error)}"
+            yield Missed(_shown(asked, location), why, "look at its permissions")
             continue
-        folders: list[tuple[PurePosixPath, Path]] = []
+        folders: list[Path] = []
         for entry in inside:
-            place = (here / _text(entry.name), location / entry.name)
+            place = location / entry.name
             if _is_folder(entry):
-                if not _passed_over(entry):
-                    (linked if entry.is_symlink() else folders).append(place)
+                if entry.is_symlink():
+                    linked += [] if _passed_over(entry) or place.resolve() in around else [place]
+                elif not _passed_over(entry):
+                    folders.append(place)
             elif entry.name.endswith(SUFFIXES) and not entry.name.startswith("."):
                 none = False
-                if _first_time(place[1], seen):
-                    yield Found(str(place[0]), place[1], above)
+                if _first_time(place, seen):
+                    below = name / place.relative_to(asked.folder).as_posix()
+                    yield Found(_shown(asked, place), place, asked.above, below)
         waiting += reversed(folders)
     if none:
-        yield Missed(shown, "the folder holds no .py file and no notebook", "give the folder that holds the source")
+        why = "the folder holds no .py file and no notebook"
+        yield Missed(asked.shown, why, "give the folder that holds the source")
+
+
+def _shown(asked: _Asked, location: Path) -> str:
+    return _text((Path(asked.shown) / location.relative_to(asked.folder)).as_posix())
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

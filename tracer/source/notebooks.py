@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +47,8 @@ def cells_of(data: bytes) -> tuple[str, tuple[Cell, ...], list[Damaged]]:
     lines: list[str] = []
     cells: list[Cell] = []
     damaged: list[Damaged] = []
-    for number, code in _code_cells(_notebook(data)):
-        source = re.sub("\r\n?", "\n", code).split("\n")
+    for number, cell in _code_cells(_notebook(data)):
+        source = re.sub("\r\n?", "\n", _code(cell).replace("\0", "")).split("\n")
         found = _python(source)
         if isinstance(found, SyntaxError):
             damaged.append((number, found))
@@ -77,28 +78,49 @@ def _notebook(data: bytes) -> dict[str, Any]:
     return notebook
 
 
-def _code_cells(notebook: dict[str, Any]) -> list[tuple[int, str]]:
-    """Number and source of each code cell; cells are counted with those of text, as they are seen."""
+def with_code(data: bytes, change: Callable[[int, str], str]) -> bytes:
+    """The notebook with the code of its cells changed, and everything else as it was.
+
+    Args:
+        data: the file.
+        change: gives the new code of a cell, from its number and its code.
+    """
+    notebook = _notebook(data)
+    for number, cell in _code_cells(notebook):
+        key = "source" if "source" in cell else "input"
+        code = _code(cell)
+        changed = change(number, code)
+        if changed != code:
+            cell[key] = changed.splitlines(keepends=True) if isinstance(cell[key], list) else changed
+    try:
+        return (json.dumps(notebook, ensure_ascii=False, indent=1) + "\n").encode()
+    except UnicodeEncodeError:  # half a letter, which only an escape can say
+        return (json.dumps(notebook, indent=1) + "\n").encode()
+
+
+def _code_cells(notebook: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """The code cells with their numbers; cells are counted with those of text, as they are seen."""
     sheets = [notebook] if "cells" in notebook else notebook["worksheets"]
-    wrong = ValueError("it is no notebook: its cells are not as nbformat has them")
     if not isinstance(sheets, list) or not all(isinstance(sheet, dict) for sheet in sheets):
-        raise wrong
-    cells = [sheet.get("cells", []) for sheet in sheets]
-    if not all(isinstance(held, list) for held in cells):
-        raise wrong
-    out = []
-    for number, cell in enumerate((cell for held in cells for cell in held), 1):
-        if not isinstance(cell, dict):
-            raise wrong
-        if cell.get("cell_type") != "code":
-            continue
-        source = cell.get("source", cell.get("input", ""))
-        if isinstance(source, list) and all(isinstance(line, str) for line in source):
-            source = "".join(source)
-        if not isinstance(source, str):
-            raise wrong
-        out.append((number, source.replace("\0", "")))
-    return out
+        raise ValueError(_ODD)
+    held = [sheet.get("cells", []) for sheet in sheets]
+    if not all(isinstance(cells, list) and all(isinstance(cell, dict) for cell in cells) for cells in held):
+        raise ValueError(_ODD)
+    numbered = enumerate((cell for cells in held for cell in cells), 1)
+    return [(number, cell) for number, cell in numbered if cell.get("cell_type") == "code"]
+
+
+def _code(cell: dict[str, Any]) -> str:
+    """The source of a code cell, which nbformat 3 calls its input."""
+    source = cell.get("source", cell.get("input", ""))
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        return "".join(source)
+    if isinstance(source, str):
+        return source
+    raise ValueError(_ODD)
+
+
+_ODD = "it is no notebook: its cells are not as nbformat has them"
 
 
 def _python(source: list[str]) -> list[str] | SyntaxError:

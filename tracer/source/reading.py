@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tracer.source.files import Found, Missed, files_of
 from tracer.source.notebooks import Cell, cells_of
@@ -34,6 +34,7 @@ class SourceFile:
         root: the dotted name it has in the tree ("timm.models.vit"; a package has its folder's name).
         also: other dotted names it can be imported by, depending on where Python is started.
         location: where it lies.
+        below: its path from what was asked for on, that one's own name first: "models/vit.py" of "src/models".
     """
 
     path: str
@@ -43,6 +44,7 @@ class SourceFile:
     root: str
     also: tuple[str, ...]
     location: Path
+    below: PurePosixPath
 
     @property
     def package(self) -> bool:
@@ -84,19 +86,19 @@ class Sources:
     unread: tuple[Unread, ...]
 
 
-class _CannotBeRead(Exception):  # noqa: N818 (it carries a reason from where it is found to where it is told)
+class CannotBeRead(Exception):  # noqa: N818 (it carries a reason from where it is found to where it is told)
+    """Why a file cannot be read, what to do, and the line."""
+
     def __init__(self, why: str, then: str, line: int | None = None) -> None:
         self.why, self.then, self.line = why, then, line
 
 
-def read_sources(
-    paths: Sequence[str | os.PathLike[str]], *, progress: Callable[[str, int], None] | None = None
-) -> Sources:
+def read_sources(paths: Sequence[str | os.PathLike[str]], *, progress: Callable[[int], None] | None = None) -> Sources:
     """Read every file that the paths mean: files, folders to their end, installed packages by their dotted name.
 
     Args:
         paths: what is to be read.
-        progress: is told the path of each file before it is read, and how many were before it.
+        progress: is told how many files were read.
 
     Returns:
         The files in order, each once, and what could not be read. Nothing is imported or run.
@@ -108,10 +110,10 @@ def read_sources(
             unread.append(Unread(found.path, None, found.why, found.then))
             continue
         if progress:
-            progress(found.shown, number)
+            progress(number)
         try:
             file, cells = _read(found)
-        except _CannotBeRead as reason:
+        except CannotBeRead as reason:
             unread.append(Unread(found.shown, reason.line, reason.why, reason.then))
         else:
             files.append(file)
@@ -132,14 +134,15 @@ def _read(found: Found) -> tuple[SourceFile, list[Unread]]:
         try:
             text, cells, damaged = cells_of(data)
         except ValueError as error:
-            raise _CannotBeRead(str(error), "open it in Jupyter and save it there, or leave it out") from None
+            raise CannotBeRead(str(error), "open it in Jupyter and save it there, or leave it out") from None
         for number, refused in damaged:
             reason = _syntax(refused)
             unread.append(Unread(found.shown, reason.line, reason.why, reason.then, number))
         if len(text) > LARGEST:
-            raise _CannotBeRead(*_too_large(len(text), LARGEST))
+            raise CannotBeRead(*_too_large(len(text), LARGEST))
         tree = _parsed(text)
-    return SourceFile(found.shown, text, tree, cells, root, tuple(also), found.location), unread
+    file = SourceFile(found.shown, text, tree, cells, root, tuple(also), found.location, found.below)
+    return file, unread
 
 
 def _bytes(location: Path, most: int) -> bytes:
@@ -147,11 +150,11 @@ def _bytes(location: Path, most: int) -> bytes:
         with location.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > most:
-                raise _CannotBeRead(*_too_large(size, most))
+                raise CannotBeRead(*_too_large(size, most))
             return file.read(most + 1)
     except OSError as error:
         then = "look at its permissions, or at where it links to"
-        raise _CannotBeRead(f"it cannot be opened: {error.strerror or error}", then) from None
+        raise CannotBeRead(f"it cannot be opened: {error.strerror or error}", then) from None
 
 
 def _too_large(size: int, most: int) -> tuple[str, str]:
@@ -162,7 +165,7 @@ def _too_large(size: int, most: int) -> tuple[str, str]:
 def decoded(data: bytes) -> str:
     """Source as text, by its byte order mark or its PEP 263 line, else as UTF-8; line ends as they are."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _CannotBeRead("it is UTF-16 or UTF-32, which Python does not read", "save it as UTF-8")
+        raise CannotBeRead("it is UTF-16 or UTF-32, which Python does not read", "save it as UTF-8")
     try:
         encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
         text = data.decode(encoding)
@@ -170,14 +173,19 @@ def decoded(data: bytes) -> str:
         raise _not_text(data, error) from None
     except (SyntaxError, LookupError, ValueError) as error:
         if b"\0" in data:
-            raise _CannotBeRead(*_BINARY) from None
+            raise CannotBeRead(*_BINARY) from None
         named = getattr(error, "msg", None) or str(error)
-        raise _CannotBeRead(f"its encoding cannot be read: {named}", _SAVE) from None
+        raise CannotBeRead(f"its encoding cannot be read: {named}", _SAVE) from None
     if "\0" in text:
         binary = "\0" in text[:4096]
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise _CannotBeRead(*_BINARY) if binary else _CannotBeRead(_NUL, "save it as UTF-8", line)
+        raise CannotBeRead(*_BINARY) if binary else CannotBeRead(_NUL, "save it as UTF-8", line)
     return text
+
+
+def encoding_of(data: bytes) -> str:
+    """The encoding of source that can be decoded, with its byte order mark if it has one."""
+    return tokenize.detect_encoding(BytesIO(data).readline)[0]
 
 
 _BINARY = ("it is no text: it holds NUL bytes", "give Python source; compiled and binary files cannot be scanned")
@@ -185,12 +193,12 @@ _NUL = "it holds a NUL byte, which Python source must not"
 _SAVE = "save it as UTF-8, or name its encoding in the first line: # -*- coding: latin-1 -*-"
 
 
-def _not_text(data: bytes, error: UnicodeDecodeError) -> _CannotBeRead:
+def _not_text(data: bytes, error: UnicodeDecodeError) -> CannotBeRead:
     if b"\0" in data:
-        return _CannotBeRead(*_BINARY)
+        return CannotBeRead(*_BINARY)
     line = data.count(b"\n", 0, error.start) + 1
     byte = data[error.start] if error.start < len(data) else 0
-    return _CannotBeRead(f"it is not {error.encoding.upper()}: byte 0x{byte:02x} is none of its letters", _SAVE, line)
+    return CannotBeRead(f"it is not {error.encoding.upper()}: byte 0x{byte:02x} is none of its letters", _SAVE, line)
 
 
 def with_line_feeds(text: str) -> str:
@@ -205,9 +213,9 @@ def _parsed(text: str) -> ast.Module:
         raise _syntax(error, text) from None
     except (RecursionError, MemoryError):
         then = "split the long expression in it, or leave the file out"
-        raise _CannotBeRead("its expressions are nested too deep for Python to read", then) from None
+        raise CannotBeRead("its expressions are nested too deep for Python to read", then) from None
     except ValueError as error:
-        raise _CannotBeRead(f"Python cannot read it: {error}", "save it as UTF-8") from None
+        raise CannotBeRead(f"Python cannot read it: {error}", "save it as UTF-8") from None
 
 
 def parse(text: str) -> ast.Module:
@@ -219,14 +227,14 @@ def parse(text: str) -> ast.Module:
     return tree
 
 
-def _syntax(error: SyntaxError, text: str | None = None) -> _CannotBeRead:
+def _syntax(error: SyntaxError, text: str | None = None) -> CannotBeRead:
     lines, number = (text or "").split("\n"), error.lineno or 0
     sign = sign_of_python_2(error.msg, lines[number - 1] if 0 < number <= len(lines) and text else error.text or "")
     if sign:
-        return _CannotBeRead(f"it is Python 2: {sign}", "convert it to Python 3 first, as 2to3 does", error.lineno)
+        return CannotBeRead(f"it is Python 2: {sign}", "convert it to Python 3 first, as 2to3 does", error.lineno)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     then = f"mend the line; if it is newer syntax, run tracer with a Python newer than {version}"
-    return _CannotBeRead(f"it is no valid Python {version}: {error.msg}", then, error.lineno)
+    return CannotBeRead(f"it is no valid Python {version}: {error.msg}", then, error.lineno)
 
 
 def _dotted(found: Found) -> list[str]:
