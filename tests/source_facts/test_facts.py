@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tracer.source.facts.table import Facts
+from tracer.source.facts.table import Facts, read_json
 
 FACTS = Facts.load()
 
@@ -142,3 +142,12 @@ def test_the_tables_are_read_when_they_are_asked_and_once() -> None:
         "assert facts is Facts.load() and time.perf_counter() - start < 0.5"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_every_signature_of_the_tables_can_be_read() -> None:
+    """Defaults that are members of an enumeration too."""
+    for room, names in read_json("mindspore_signatures.json")["names"].items():
+        for name in names:
+            assert FACTS.signature_of(f"{room}.{name}") is not None
+    (signature,) = FACTS.signature_of("mindspore.dataset.vision.Resize")
+    assert signature.parameters[-1].default == "Inter.BILINEAR"

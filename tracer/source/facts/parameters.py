@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import lru_cache
 
 from tracer.source.facts.values import Gives, Parameter, Signature
@@ -25,6 +26,9 @@ NUMPYS_NAMES = {
 }
 """Keywords that every builtin of torch takes in place of its own, for the sake of numpy's users."""
 
+_MEMBER = re.compile(r"<(\w+\.\w+): [^>]*>")
+"""How Python shows a default that is a member of an enumeration."""
+
 
 @lru_cache(maxsize=4096)
 def parsed(text: str, gives: Gives = "unknown", *, builtin: bool = False) -> Signature:
@@ -35,7 +39,7 @@ def parsed(text: str, gives: Gives = "unknown", *, builtin: bool = False) -> Sig
         gives: what is given back where the text does not say so.
         builtin: is it one of torch's builtins, which take numpy's names too?
     """
-    between, _, letter = text.partition(" -> ")
+    between, _, letter = _MEMBER.sub(r"\1", text).partition(" -> ")
     arguments = ast.parse(f"def f({between}): 0").body[0].args  # type: ignore[attr-defined]
     found = []
 
