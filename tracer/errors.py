@@ -58,3 +58,7 @@ class RuleError(TracerError):
 
 class CurveError(TracerError):
     """A log, table or event file without curves that can be read, or curves that have nothing in common."""
+
+
+class SourceError(TracerError):
+    """Source code that cannot be read, or a copy of it that cannot be written."""
