@@ -36,6 +36,7 @@ DOORS = {
         "tracer.reports.terminal_curves",
         "tracer.reports.terminal_page",
         "tracer.reports.terminal_profile",
+        "tracer.reports.terminal_scan",
         "tracer.reports.terminal_steps",
         "tracer.reports.terminal_trees",
     },
