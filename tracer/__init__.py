@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         record,
         recording,
         save_samples,
+        scan,
         structure,
         weight_map,
     )
@@ -53,6 +54,7 @@ __all__ = [
     "record",
     "recording",
     "save_samples",
+    "scan",
     "structure",
     "weight_map",
 ]

@@ -5,6 +5,7 @@ from tracer.api.not_finite import find_nan
 from tracer.api.profiles import profile
 from tracer.api.recordings import record, recording
 from tracer.api.samples import compare_init, fix_random, inputs, load_samples, save_samples
+from tracer.api.scans import scan
 from tracer.api.starting_points import compare_weights, convert_weights, load_weights, weight_map
 from tracer.api.structures import structure
 from tracer.api.verdicts import compare, diff
@@ -25,6 +26,7 @@ __all__ = [
     "record",
     "recording",
     "save_samples",
+    "scan",
     "structure",
     "weight_map",
 ]

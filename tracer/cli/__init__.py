@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import sys
 
-from tracer.cli import curves, profiles, structures, tour, traces, weights
+from tracer.cli import curves, profiles, scans, structures, tour, traces, weights
 from tracer.cli.group import cli
 from tracer.cli.running import run
 from tracer.cli.verdicts import diff
 
-__all__ = ["cli", "curves", "diff", "diff_main", "main", "profiles", "run", "structures", "tour", "traces", "weights"]
+__all__ = [
+    "cli",
+    "curves",
+    "diff",
+    "diff_main",
+    "main",
+    "profiles",
+    "run",
+    "scans",
+    "structures",
+    "tour",
+    "traces",
+    "weights",
+]
 
 
 def main() -> None:
