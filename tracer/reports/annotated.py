@@ -174,7 +174,7 @@ def _words(findings: Sequence[Finding]) -> list[str]:
                 out += said
     same = [finding for finding in findings if scan_words.is_plain(finding)]
     if same:
-        out.append(f"tracer: same: {scan_words.names(same)}")
+        out.append(f"tracer: same: {', '.join(scan_words.names(same))}")
     return out
 
 

@@ -226,10 +226,10 @@ def line_words(finding: Finding) -> str:
     return str(finding.line) if finding.cell is None else f"{finding.cell}:{finding.line}"
 
 
-def names(findings: Sequence[Finding]) -> str:
-    """The names that were used and how often, the most frequent first: "Tensor.reshape x8, abs -> ops.abs"."""
+def names(findings: Sequence[Finding]) -> list[str]:
+    """The names that were used and how often, the most frequent first: "Tensor.reshape x8", "abs -> ops.abs"."""
     found = Counter(_renaming(finding) for finding in findings)
-    return ", ".join(name if number == 1 else f"{name} x{number}" for name, number in found.most_common())
+    return [name if number == 1 else f"{name} x{number}" for name, number in found.most_common()]
 
 
 def _renaming(finding: Finding) -> str:

@@ -150,13 +150,21 @@ def _file(file: str, findings: Sequence[Finding], page: Page, *, every: bool) ->
     for group in groups:
         out += _group(group, page, wide, every=every)
     if plain:
-        label = f"  {'same':<{_STATUS}}"
-        wrapped = _code(words.names(plain), page, page.width - len(label) - 1)
-        out += [
-            Text.assemble((label if n == 0 else " " * len(label), "green"), " " + line)
-            for n, line in enumerate(wrapped)
-        ]
+        label = f"  {'same':<{_STATUS}} "
+        packed = _packed([page.clean(name) for name in words.names(plain)], page.width - len(label))
+        out += [Text.assemble((label if n == 0 else " " * len(label), "green"), line) for n, line in enumerate(packed)]
     return out
+
+
+def _packed(items: Sequence[str], room: int) -> list[str]:
+    """Items with commas between them, in lines that break between two of them."""
+    lines = [""]
+    for number, item in enumerate(items):
+        said = item if number == len(items) - 1 else f"{item},"
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(said) > room:
+            lines.append("")
+        lines[-1] += f" {said}" if lines[-1] else said
+    return lines
 
 
 def _where(group: words.Group, every: bool) -> str:
