@@ -37,6 +37,16 @@ CLASSES = (
 )  # fmt: skip
 
 
+MADE = {
+    "Dense": (3, 4), "Conv1d": (3, 4, 3), "Conv2d": (3, 4, 3), "Conv3d": (3, 4, 3), "Conv2dTranspose": (3, 4, 3),
+    "BatchNorm2d": (3,), "LayerNorm": ((3,),), "GroupNorm": (1, 3), "Embedding": (5, 3), "Dropout": (),
+    "MaxPool2d": (2, 2), "AvgPool2d": (2, 2), "LSTM": (3, 4), "GRU": (3, 4), "RNN": (3, 4), "LSTMCell": (3, 4),
+    "MultiheadAttention": (4, 2), "PReLU": (), "LeakyReLU": (), "Upsample": ((4, 4),), "PixelShuffle": (2,),
+    "Flatten": (),
+}  # fmt: skip
+"""The cells whose own attributes are listed, and what they are made with to look at them."""
+
+
 def text_of(value, drop_first=False):
     """The parameters of a callable as text; None where they cannot be read."""
     try:
@@ -199,7 +209,10 @@ def signatures():
                 found[full] = callable_signatures(full, member, drop_first=True)
             else:
                 found[full] = []
-    for attribute in vars(mindspore.nn.Cell()):
-        if not attribute.startswith("_"):
-            found.setdefault(f"mindspore.nn.Cell.{attribute}", [])
+    plain = vars(mindspore.nn.Cell())
+    found |= {f"mindspore.nn.Cell.{one}": [] for one in plain if not one.startswith("_")}
+    for name, arguments in MADE.items():
+        cell = getattr(mindspore.nn, name)(*arguments)
+        own = [*vars(cell), *cell._params, *cell._cells]
+        found |= {f"mindspore.nn.{name}.{one}": [] for one in own if not one.startswith("_") and one not in plain}
     return found

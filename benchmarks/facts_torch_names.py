@@ -29,7 +29,11 @@ ADDED = {
         "weight": "tensor", "bias": "tensor", "running_mean": "tensor", "running_var": "tensor",
         "num_batches_tracked": "tensor",
     },
-    "torch.nn.MultiheadAttention": {"in_proj_weight": "tensor", "in_proj_bias": "tensor", "out_proj": "unknown"},
+    "torch.nn.MultiheadAttention": {
+        "in_proj_weight": "tensor", "in_proj_bias": "tensor", "out_proj": "unknown", "embed_dim": "other",
+        "kdim": "other", "vdim": "other", "num_heads": "other", "head_dim": "other", "dropout": "other",
+        "batch_first": "other",
+    },
     "torch.nn.PReLU": {"weight": "tensor"},
     "torch.optim.Optimizer": {"param_groups": "other", "state": "other", "defaults": "other"},
     "torch.device": {"type": "other", "index": "other"},

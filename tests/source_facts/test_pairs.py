@@ -29,9 +29,19 @@ ASK = """
 import functools, json, sys
 import mindspore
 alone = set(json.load(sys.stdin))
+made = {
+    "mindspore.nn.Dense": (3, 4), "mindspore.nn.Conv2d": (3, 4, 3), "mindspore.nn.BatchNorm2d": (3,),
+    "mindspore.nn.LayerNorm": ((3,),), "mindspore.nn.GroupNorm": (1, 3), "mindspore.nn.Embedding": (5, 3),
+    "mindspore.nn.Dropout": (), "mindspore.nn.MaxPool2d": (2, 2), "mindspore.nn.AvgPool2d": (2, 2),
+    "mindspore.nn.LSTM": (3, 4), "mindspore.nn.MultiheadAttention": (4, 2), "mindspore.nn.PReLU": (), "mindspore.nn.LeakyReLU": (),
+    "mindspore.nn.Upsample": ((4, 4),), "mindspore.nn.PixelShuffle": (2,), "mindspore.nn.Flatten": (),
+}
 def has(name):
     if name.startswith("mindspore.nn.Cell."):
         return hasattr(mindspore.nn.Cell(), name.rpartition(".")[2])
+    owner, _, last = name.rpartition(".")
+    if owner in made:
+        return hasattr(getattr(mindspore.nn, owner.rpartition(".")[2])(*made[owner]), last)
     if name.startswith("mindspore.Parameter."):
         return hasattr(mindspore.Parameter([0.0]), name.rpartition(".")[2])
     try:

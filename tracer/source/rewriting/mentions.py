@@ -49,14 +49,18 @@ def _text(asked: Asked, mention: Mention) -> str:
     node, name = asked.use.node, mention.mindspore or ""
     if asked.use.sort == "operator":
         return asked.whole().text if isinstance(node, ast.expr) else asked.use.text
-    taken_of = isinstance(node, ast.Attribute) and mention.torch.startswith(("torch.Tensor.", "torch.nn.Module."))
-    if taken_of and asked.use.sort == "name":
-        assert isinstance(node, ast.Attribute)
+    if _is_member(asked, mention.torch) and isinstance(node, ast.Attribute) and asked.use.sort == "name":
         receiver = asked.value(node.value)
         if mention.write:
             return mention.write.replace("{x}", receiver.atom)
         return f"{receiver.atom}.{name.rpartition('.')[2]}"
     return mention.write or name
+
+
+def _is_member(asked: Asked, torch: str) -> bool:
+    """Is it taken of a tensor, a net or a layer?"""
+    owner = asked.facts.name(torch.rpartition(".")[0])
+    return torch.startswith(("torch.Tensor.", "torch.nn.Module.")) or (owner is not None and owner.sort == "class")
 
 
 def _handed_on(asked: Asked) -> Suggestion:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from tracer.source.rewriting.functional import FUNCTIONAL
 from tracer.source.rewriting.functions import FUNCTIONS
 from tracer.source.rewriting.in_place import IN_PLACE
+from tracer.source.rewriting.layer_attributes import LAYER_ATTRIBUTES
 from tracer.source.rewriting.layers import LAYERS
 from tracer.source.rewriting.losses import LOSSES
 from tracer.source.rewriting.mentioned import MENTIONED
@@ -28,5 +29,5 @@ RULES: Mapping[str, tuple[Rule, ...]] = _by_name(
 )
 """The rows of each name, in the order in which they are tried."""
 
-MENTIONS: Mapping[str, Mention] = {mention.torch: mention for mention in MENTIONED}
+MENTIONS: Mapping[str, Mention] = {mention.torch: mention for mention in (*MENTIONED, *LAYER_ATTRIBUTES)}
 """What stands for a name that is not called."""
