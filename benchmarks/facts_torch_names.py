@@ -88,6 +88,10 @@ BY_HAND = {
     "torch.nn.RNN.forward": (None, "tensors"),
     "torch.finfo": ("type=None", None),
     "torch.iinfo": ("type", None),
+    **{
+        f"torch.max_pool{n}d": ("input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False", "tensor")
+        for n in (1, 2, 3)
+    },
     "torch.norm": (None, "tensor"),
     "torch.block_diag": ("*tensors", "tensor"),
     "torch.broadcast_tensors": ("*tensors", "tensors"),
@@ -213,6 +217,7 @@ class Table:
         if gives == "unknown":
             tensors = self.functional.get(name.rpartition(".")[2]) if name.startswith("torch.nn.functional") else []
             gives = tensors[0][1] if tensors else gives
+        overloads = [(text.replace("[-2, -1]", "(-2, -1)"), one) for text, one in overloads]  # as a source has it
         return gives, [
             text if one == gives or one == "unknown" else f"{text} -> {LETTERS[one]}" for text, one in overloads
         ]
