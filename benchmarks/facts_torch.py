@@ -6,6 +6,7 @@ that overload gives where it differs from the name's own.
 """
 
 import ast
+import enum
 import importlib
 import inspect
 import pkgutil
@@ -164,6 +165,8 @@ def literal_plain(value):
         return text if len(text) < 40 else "..."
     if isinstance(value, (tuple, list)) and all(type(one) in {bool, int, float, str, type(None)} for one in value):
         return repr(value)
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__name__}.{value.name}"
     if type(value).__module__.startswith("mindspore") and type(value).__name__ in {"Float", "Int", "BFloat", "Type"}:
         return f"mindspore.{str(value).lower()}"
     return "..."
