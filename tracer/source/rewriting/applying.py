@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -156,6 +157,8 @@ def _text(argument: Argument, bound: Bound, signatures: Sequence[Signature], dra
     if argument.only is not None and not any(_is(given.literal, value) for value in argument.only):
         raise ByHand(f"MindSpore knows {argument.name} only as {', '.join(map(repr, argument.only))}")
     text = given.text if argument.convert is None else argument.convert(given)
+    if text is None:
+        return None
     if argument.form:
         draft.loud = draft.loud or (argument.loud and text != given.text[1:-2])
         return text
@@ -173,6 +176,8 @@ def _left_out(argument: Argument, bound: Bound, own: str | None, draft: _Draft) 
     if not argument.always or default is None:
         return None
     text = number(default) if argument.convert is None else argument.convert(value_of(number(default)))
+    if text is None:
+        return None
     draft.differences.append(argument.why or _otherwise(argument.name, text, own))
     draft.means_otherwise = True
     draft.loud = draft.loud or argument.loud
@@ -195,7 +200,22 @@ def _naive(
     bound = bind([*map(value_of, first), *called], keywords, signatures)
     if isinstance(bound, str):
         return None
+    if any(_mistyped(name, value, default_of(name, signatures)) for name, value in bound.given.items()):
+        return None
     return {name: value.source for name, value in bound.given.items()}
+
+
+def _mistyped(name: str, value: Value, default: str | None) -> bool:
+    """Is the value of another kind than MindSpore's default of the parameter, so that MindSpore refuses it?"""
+    own = NOT_LITERAL if default is None else literal(value_of(default).node)
+    if own is NOT_LITERAL or own is None or name.endswith("_init"):  # an initializer may be a name or a number
+        return False
+    worth = value.literal
+    if worth is NOT_LITERAL:
+        return value.source.startswith("mindspore.") and isinstance(value.node, ast.Attribute)  # a dtype
+    if isinstance(own, bool) or isinstance(worth, bool):
+        return isinstance(own, bool) != isinstance(worth, bool)
+    return worth is None or isinstance(own, str) != isinstance(worth, str)
 
 
 def _unlike(naive: dict[str, str], right: dict[str, str], signatures: Sequence[Signature]) -> bool:

@@ -194,6 +194,8 @@ def _by_rule(asked: Asked, call: Call, row: Rule, bound: Bound, mint: bool) -> O
         outcome = replace(outcome, differences=(*outcome.differences, *row.differences))
         if row.silent is not None:
             outcome = replace(outcome, silent=row.silent if isinstance(row.silent, bool) else row.silent(bound))
+        if row.loud is not None and row.loud(bound):
+            outcome = replace(outcome, silent=False)
         if outcome.silent or row.differences:
             outcome = replace(outcome, status="differs")
     return outcome

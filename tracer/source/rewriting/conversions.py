@@ -128,7 +128,7 @@ def one_of(known: Mapping[object, str]) -> Conversion:
 def expression(literals: Mapping[object, str], otherwise: Callable[[Value], str]) -> Conversion:
     """As `one_of`, and an expression for what the source does not say."""
 
-    def convert(value: Value) -> str:
+    def convert(value: Value) -> str | None:
         worth = value.literal
         if worth is NOT_LITERAL:
             return otherwise(value)

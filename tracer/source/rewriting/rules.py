@@ -23,8 +23,8 @@ from tracer.source.rewriting.writing import ByHand, Value
 
 __all__ = ["Argument", "ByHand", "Mention", "Rule", "Writer", "Written", "arguments_of", "constant", "made", "to"]
 
-Conversion = Callable[[Value], str]
-"""From torch's argument to the source of MindSpore's; raises `ByHand` where it cannot tell."""
+Conversion = Callable[[Value], str | None]
+"""From torch's argument to the source of MindSpore's, None to leave it out; raises `ByHand` where it cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ class Rule:
         differences: sentences that hold for each call of this row.
         silent: would the call with only its name changed run and compute something else? None: reckoned from both
             signatures.
+        loud: for these arguments the call with only its name changed raises, or computes the same: not silent.
         advice: what to look at.
         write: makes the classic call where arguments alone cannot say it.
         mint_write: the same for mint.
@@ -141,6 +142,7 @@ class Rule:
     by_hand: str = ""
     differences: tuple[str, ...] = ()
     silent: bool | Callable[[Bound], bool] | None = None
+    loud: Callable[[Bound], bool] | None = None
     advice: str = ""
     write: Writer | None = None
     mint_write: Writer | None = None
