@@ -1,4 +1,4 @@
-"""The layers of torch.nn: a row each.
+"""The layers of torch.nn: a row each, in the files layers_*.py.
 
 To add one, copy a row that is like it. The arguments stand in MindSpore's order:
 
@@ -15,71 +15,12 @@ no call keeps the meaning). What arguments alone cannot say, a writer says (`wri
 
 from __future__ import annotations
 
-from tracer.source.rewriting.conversions import as_tuple, one_minus, one_of
-from tracer.source.rewriting.rules import Rule, constant, to
+from tracer.source.rewriting.layers_activation import ACTIVATION
+from tracer.source.rewriting.layers_convolution import CONVOLUTION
+from tracer.source.rewriting.layers_normalisation import NORMALISATION
+from tracer.source.rewriting.layers_padding import PADDING
+from tracer.source.rewriting.layers_pooling import POOLING
+from tracer.source.rewriting.layers_recurrent import RECURRENT
+from tracer.source.rewriting.rules import Rule
 
-LAYERS: tuple[Rule, ...] = (
-    Rule(
-        "torch.nn.Linear",
-        "mindspore.nn.Dense",
-        mint="mindspore.mint.nn.Linear",
-        arguments=(
-            to("in_features", "in_channels"),
-            to("out_features", "out_channels"),
-            to("bias", "has_bias", keyword=True),
-            "dtype",
-        ),
-    ),
-    Rule(
-        "torch.nn.Conv2d",
-        "mindspore.nn.Conv2d",
-        mint="mindspore.mint.nn.Conv2d",
-        arguments=(
-            "in_channels",
-            "out_channels",
-            "kernel_size",
-            "stride",
-            constant("pad_mode", "'pad'", "pad_mode left out is 'same' in MindSpore: torch pads by padding alone"),
-            to("padding", keyword=True),
-            "dilation",
-            to("groups", "group"),
-            to("bias", "has_bias", always=True),
-            "dtype",
-        ),
-        when=lambda call: not isinstance(call.literal("padding"), str),
-    ),
-    Rule(
-        "torch.nn.LayerNorm",
-        "mindspore.nn.LayerNorm",
-        mint="mindspore.mint.nn.LayerNorm",
-        arguments=(
-            to("normalized_shape", convert=as_tuple, loud=True, why="normalized_shape is a tuple in MindSpore"),
-            to("eps", "epsilon", always=True, keyword=True),
-            "dtype",
-        ),
-    ),
-    Rule(
-        "torch.nn.GELU",
-        "mindspore.nn.GELU",
-        mint="mindspore.mint.nn.GELU",
-        arguments=(to("approximate", convert=one_of({"none": "False", "tanh": "True"}), always=True, keyword=True),),
-    ),
-    Rule(
-        "torch.nn.BatchNorm2d",
-        "mindspore.nn.BatchNorm2d",
-        mint="mindspore.mint.nn.BatchNorm2d",
-        arguments=(
-            "num_features",
-            "eps",
-            to("momentum", convert=one_minus, why="momentum counts the other way: 1 - momentum"),
-            "affine",
-            to("dtype", keyword=True),
-        ),
-    ),
-    Rule(
-        "torch.nn.Dropout",
-        "mindspore.nn.Dropout",
-        mint="mindspore.mint.nn.Dropout",
-        arguments=(to("p", always=True, keyword=True, why="what stands first is the probability to keep"),),
-    ),
-)
+LAYERS: tuple[Rule, ...] = (*CONVOLUTION, *NORMALISATION, *ACTIVATION, *POOLING, *PADDING, *RECURRENT)

@@ -1,0 +1,115 @@
+"""Activations: a row each, as `layers.py` says."""
+
+from __future__ import annotations
+
+from tracer.source.rewriting.binding import Bound
+from tracer.source.rewriting.conversions import expression
+from tracer.source.rewriting.rules import Argument, Rule, Written, to
+from tracer.source.rewriting.writing import Value
+
+_NO_DIM = "say dim: without it torch goes by the number of dimensions, MindSpore by the last"
+FUNCTION = "a function takes the layer's place: where a container takes cells only, give it a cell that calls it"
+
+
+def _alone(torch: str, mindspore: str, mint: str = "") -> Rule:
+    """An activation without arguments of its own (but inplace, which MindSpore has not)."""
+    return Rule(
+        f"torch.nn.{torch}",
+        f"mindspore.nn.{mindspore}",
+        mint=f"mindspore.mint.nn.{mint}" if mint else None,
+        arguments=(),
+        mint_arguments=(),
+    )
+
+
+def _with(torch: str, mindspore: str, *arguments: Argument | str, mint: str = "", takes: str = "") -> Rule:
+    return Rule(
+        f"torch.nn.{torch}",
+        f"mindspore.nn.{mindspore}",
+        mint=f"mindspore.mint.nn.{mint}" if mint else None,
+        arguments=arguments,
+        takes=takes,
+    )
+
+
+def _along(torch: str, mindspore: str, mint: str = "") -> tuple[Rule, ...]:
+    """A softmax along a dimension that is said; without one torch and mint look at the input, classic does not."""
+    name, target = f"torch.nn.{torch}", f"mindspore.nn.{mindspore}"
+    in_mint = f"mindspore.mint.nn.{mint}" if mint else None
+    looks = Rule(name, mint=in_mint, when=_has_no_dim)
+    return (
+        *((looks,) if mint else ()),
+        Rule(name, target, when=_has_no_dim, by_hand=_NO_DIM),
+        Rule(name, target, mint=in_mint, arguments=(to("dim", "axis"),)),
+    )
+
+
+def _has_no_dim(call: Bound) -> bool:
+    return call.literal("dim") is None
+
+
+def _tanh_or_not(value: Value) -> str:
+    return f"{value.atom} == 'tanh'"
+
+
+def _softplus(call: Bound) -> Written:
+    more = "".join(f", {name}={call.text(name)}" for name in ("beta", "threshold") if call.has(name))
+    return Written(f"lambda x: mindspore.ops.softplus(x{more})", (FUNCTION,))
+
+
+ACTIVATION: tuple[Rule, ...] = (
+    _alone("ReLU", "ReLU", "ReLU"),
+    Rule("torch.nn.ReLU6", "mindspore.nn.ReLU6", mint="mindspore.mint.nn.ReLU6", arguments=()),
+    Rule("torch.nn.SELU", mint="mindspore.mint.nn.SELU", mint_arguments=()),
+    Rule(
+        "torch.nn.SELU",
+        "mindspore.nn.SeLU",
+        by_hand="the gradient of mindspore.nn.SeLU is wrong below zero (2.10, CPU): write it with ops.exp",
+    ),
+    Rule("torch.nn.SiLU", "mindspore.nn.SiLU", mint="mindspore.mint.nn.SiLU", arguments=()),
+    _alone("Mish", "Mish", "Mish"),
+    _alone("Hardswish", "HSwish", "Hardswish"),
+    _alone("Hardsigmoid", "HSigmoid", "Hardsigmoid"),
+    _alone("Sigmoid", "Sigmoid", "Sigmoid"),
+    _alone("Tanh", "Tanh", "Tanh"),
+    _alone("Tanhshrink", "Tanhshrink"),
+    _alone("LogSigmoid", "LogSigmoid", "LogSigmoid"),
+    _alone("Softsign", "Softsign"),
+    _alone("Softmax2d", "Softmax2d"),
+    Rule("torch.nn.Softplus", "mindspore.ops.softplus", write=_softplus),
+    _with(
+        "GELU",
+        "GELU",
+        to(
+            "approximate",
+            convert=expression({"none": "False", "tanh": "True"}, _tanh_or_not),
+            always=True,
+            keyword=True,
+        ),
+        mint="GELU",
+    ),
+    _with("LeakyReLU", "LeakyReLU", to("negative_slope", "alpha", always=True)),
+    _with("ELU", "ELU", to("alpha", only=(1.0,)), mint="ELU"),
+    _with("CELU", "CELU", "alpha"),
+    _with("PReLU", "PReLU", to("num_parameters", "channel"), to("init", "w"), mint="PReLU"),
+    Rule(
+        "torch.nn.RReLU",
+        "mindspore.nn.RReLU",
+        by_hand="mindspore.nn.RReLU draws its slope in evaluation too: there LeakyReLU with alpha=(lower + upper) / 2",
+    ),
+    Rule(
+        "torch.nn.Hardtanh",
+        "mindspore.nn.Hardtanh",
+        takes="min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None",
+        when=lambda call: call.has("min_value") or call.has("max_value"),
+        arguments=(to("min_value", "min_val"), to("max_value", "max_val")),
+    ),
+    _with("Hardtanh", "Hardtanh", "min_val", "max_val", mint="Hardtanh"),
+    _with("Hardshrink", "HShrink", "lambd", mint="Hardshrink"),
+    _with("Softshrink", "SoftShrink", "lambd", mint="Softshrink"),
+    _with("Threshold", "Threshold", "threshold", "value", mint="Threshold"),
+    _with("GLU", "GLU", to("dim", "axis"), mint="GLU"),
+    *_along("Softmax", "Softmax", "Softmax"),
+    *_along("LogSoftmax", "LogSoftmax", "LogSoftmax"),
+    *_along("Softmin", "Softmin"),
+)

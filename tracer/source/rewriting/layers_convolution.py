@@ -1,0 +1,179 @@
+"""Linear layers, convolutions and embeddings: a row each, as `layers.py` says."""
+
+from __future__ import annotations
+
+from tracer.source.rewriting.binding import Bound
+from tracer.source.rewriting.layer_arguments import BY_PADDING, DTYPE, doubled, is_known, is_zero, single, tupled
+from tracer.source.rewriting.rules import Argument, Rule, constant, to
+from tracer.source.rewriting.writing import NOT_LITERAL, ByHand, Value
+
+_LAZY = "say how many inputs it has: MindSpore's layers do not find it out at the first call"
+_UNBATCHED = "MindSpore takes a batch only: an input without one needs a dimension of 1 before it"
+
+
+def _pads_by_name(call: Bound) -> bool:
+    return isinstance(call.literal("padding"), str)
+
+
+def _pads(call: Bound) -> bool:
+    """Is padding (or what else pad_mode 'same' refuses) given, so that MindSpore raises unless told pad_mode?"""
+    return is_known(call, "padding") and not is_zero(call, "padding")
+
+
+def _named_padding(value: Value) -> str:
+    return repr(value.literal)
+
+
+def _dilation_in_depth(value: Value) -> str:
+    worth = value.literal
+    if worth is not NOT_LITERAL and (worth[0] if isinstance(worth, (tuple, list)) else worth) != 1:
+        raise ByHand("MindSpore's transposed convolution knows no dilation in depth")
+    return tupled(value)
+
+
+def _size(name: str, dimensions: int) -> Argument:
+    return to(name, convert=single if dimensions == 1 else tupled, loud=True)
+
+
+def _convolution(dimensions: int) -> tuple[Rule, Rule]:
+    torch = f"torch.nn.Conv{dimensions}d"
+    target = f"mindspore.nn.Conv{dimensions}d"
+    sizes = tuple(_size(name, dimensions) for name in ("kernel_size", "stride"))
+    after = (
+        _size("dilation", dimensions),
+        to("groups", "group"),
+        to("bias", "has_bias", always=True),
+        DTYPE,
+    )
+    by_name = Rule(
+        torch,
+        target,
+        arguments=(
+            "in_channels",
+            "out_channels",
+            *sizes,
+            to("padding", "pad_mode", convert=_named_padding, keyword=True),
+            *after,
+        ),
+        when=_pads_by_name,
+        advice=_UNBATCHED,
+    )
+    padding = to("padding", convert=single if dimensions == 1 else doubled, keyword=True, loud=True)
+    general = Rule(
+        torch,
+        target,
+        mint=f"mindspore.mint.nn.Conv{dimensions}d",
+        arguments=(
+            "in_channels",
+            "out_channels",
+            *sizes,
+            constant("pad_mode", "'pad'", BY_PADDING),
+            padding,
+            *after,
+        ),
+        loud=_pads,
+        advice=_UNBATCHED,
+    )
+    return by_name, general
+
+
+# mindspore.nn.Conv2dTranspose computes other numbers where output_padding is given (2.10, CPU), so no row carries it
+
+
+def _transposed(dimensions: int) -> Rule:
+    padding = single if dimensions == 1 else doubled
+    convert = single if dimensions == 1 else tupled
+    sizes = tuple(_size(name, dimensions) for name in ("kernel_size", "stride"))
+    output_padding = (to("output_padding", convert=tupled, keyword=True),) if dimensions == 3 else ()
+    return Rule(
+        f"torch.nn.ConvTranspose{dimensions}d",
+        f"mindspore.nn.Conv{dimensions}dTranspose",
+        mint="mindspore.mint.nn.ConvTranspose2d" if dimensions == 2 else None,
+        arguments=(
+            "in_channels",
+            "out_channels",
+            *sizes,
+            constant("pad_mode", "'pad'", BY_PADDING),
+            to("padding", convert=padding, keyword=True, loud=True),
+            to("dilation", convert=_dilation_in_depth if dimensions == 3 else convert, keyword=True),
+            to("groups", "group", keyword=True),
+            *output_padding,
+            to("bias", "has_bias", always=True, keyword=True),
+            DTYPE,
+        ),
+        loud=_pads,
+        advice=_UNBATCHED,
+    )
+
+
+CONVOLUTION: tuple[Rule, ...] = (
+    Rule(
+        "torch.nn.Linear",
+        "mindspore.nn.Dense",
+        mint="mindspore.mint.nn.Linear",
+        arguments=(
+            to("in_features", "in_channels"),
+            to("out_features", "out_channels"),
+            to("bias", "has_bias", keyword=True),
+            DTYPE,
+        ),
+    ),
+    Rule(
+        "torch.nn.Bilinear",
+        "mindspore.nn.BiDense",
+        arguments=(
+            to("in1_features", "in1_channels"),
+            to("in2_features", "in2_channels"),
+            to("out_features", "out_channels"),
+            to("bias", "has_bias", keyword=True),
+            DTYPE,
+        ),
+    ),
+    *(row for dimensions in (1, 2, 3) for row in _convolution(dimensions)),
+    *(_transposed(dimensions) for dimensions in (1, 2, 3)),
+    *(
+        Rule(f"torch.nn.Lazy{name}", by_hand=_LAZY)
+        for name in (
+            "Linear",
+            *(f"{kind}{n}d" for kind in ("Conv", "ConvTranspose", "BatchNorm", "InstanceNorm") for n in (1, 2, 3)),
+        )
+    ),
+    Rule(
+        "torch.nn.Embedding",
+        "mindspore.nn.Embedding",
+        mint="mindspore.mint.nn.Embedding",
+        arguments=(
+            to("num_embeddings", "vocab_size"),
+            to("embedding_dim", "embedding_size"),
+            constant(
+                "embedding_table",
+                "mindspore.common.initializer.Normal(1.0)",
+                "the numbers it starts from have a spread of 0.01 in MindSpore: torch's is 1",
+            ),
+            DTYPE,
+        ),
+        drops=("norm_type", "sparse"),
+    ),
+    Rule(
+        "torch.nn.EmbeddingBag",
+        by_hand="a cell that calls mindspore.nn.Embedding and takes the mean (or sum, or max) over axis 1",
+    ),
+    Rule(
+        "torch.nn.Flatten", "mindspore.nn.Flatten", mint="mindspore.mint.nn.Flatten", arguments=("start_dim", "end_dim")
+    ),
+    Rule(
+        "torch.nn.Unflatten",
+        "mindspore.nn.Unflatten",
+        arguments=(to("dim", "axis"), "unflattened_size"),
+    ),
+    Rule(
+        "torch.nn.PixelShuffle",
+        "mindspore.nn.PixelShuffle",
+        mint="mindspore.mint.nn.PixelShuffle",
+        arguments=("upscale_factor",),
+    ),
+    Rule("torch.nn.PixelUnshuffle", "mindspore.nn.PixelUnshuffle", arguments=("downscale_factor",)),
+    Rule("torch.nn.ChannelShuffle", "mindspore.nn.ChannelShuffle", arguments=("groups",)),
+    Rule("torch.nn.Unfold", mint="mindspore.mint.nn.Unfold"),
+    Rule("torch.nn.Fold", mint="mindspore.mint.nn.Fold"),
+)
