@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tracer.source.definitions import Definitions
 from tracer.source.modules import Instance
 from tracer.source.names import look_up, meaning
-from tracer.source.operators import AUGMENTED
+from tracer.source.operators import AUGMENTED, ambiguous
 from tracer.source.outside import items
 from tracer.source.values import (
     NOTHING,
@@ -106,7 +106,7 @@ class Assigning(Definitions):
         """`x[0] = value`, `table["key"] = value`."""
         base = self.value(target.value)
         self.value(target.slice)
-        if self.torch.tensor(base):
+        if self.torch.tensor(base) and not ambiguous(self.torch, base):
             self.mark(target, "torch.Tensor.__setitem__", "operator", base.sure and len(base.things) == 1)
         if len(base.things) == 1 and isinstance(base.things[0], Table) and base.depth < 4 and value.depth < 4:
             table = base.things[0]

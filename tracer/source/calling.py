@@ -12,6 +12,7 @@ from tracer.source.names import look_up, meaning, named
 from tracer.source.naming import Naming, last_name, spelled
 from tracer.source.outside import Given, items
 from tracer.source.values import (
+    TENSOR,
     UNKNOWN,
     Bound,
     Made,
@@ -87,6 +88,8 @@ class Calling(Naming):
                 return None
             known = self.torch.sort(name)
             sure = reached.sure and callee.sure and len(callee.things) == 1
+            if node.args and self.torch.takes_tensor(name, bound=isinstance(callee.things[0], Bound)):
+                self.is_tensor(node.args[0])
             if known is None or known in CALLED:
                 bound = any(isinstance(thing, Bound) for thing in callee.things)
                 self.mark(node, name, "method" if bound else "call", sure)
@@ -97,10 +100,30 @@ class Calling(Naming):
             self.mention(func, reached)
         if isinstance(func, ast.Attribute) and not callee.things and self.guessing and _open(base):
             name = guessed(func.attr, node)
-            if name is not None and not (name.startswith("torch.Tensor.") and _of_tree(base)):
+            if name is not None and func.attr not in self.program.methods and self.may_be(base, name):
                 self.mark(node, name, "method", False)
+                if name.startswith("torch.Tensor."):
+                    self.is_tensor(func.value)
                 return name
         return None
+
+    def may_be(self, base: Value, name: str) -> bool:
+        """May a receiver have this method of torch? An object of the tree is no tensor, a module is neither."""
+        if any(isinstance(thing, Outside) for thing in base.things):
+            return False
+        return not (name.startswith("torch.Tensor.") and _of_tree(base))
+
+    def is_tensor(self, node: ast.expr) -> None:
+        """A name of which nothing was known must be a tensor, as it is used like one."""
+        if not isinstance(node, ast.Name):
+            return
+        value = look_up(self.scope, node.id)
+        if value.things or value.sure:
+            return
+        self.scope.set(node.id, TENSOR.unsure())
+        function = self.function
+        if function is not None and self.scope.within == function.within and node.id in function.parameters():
+            function.hand(node.id, TENSOR)
 
     def special(self, node: ast.Call, callee: Value) -> Value | None:
         """`super()`, `getattr(torch, "float32")`, `functools.partial(...)`: calls whose arguments say what they are."""

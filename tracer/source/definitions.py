@@ -52,6 +52,7 @@ class Definitions(Expressions):
         self.scope, self.owner = Scope(module, around, "class", within), made
         self.block(node.body)
         made.names = self.scope.names
+        self.program.methods |= made.names.keys()
         if self.marks is not None:
             self.called_by_torch(made)
         self.scope, self.owner = around, owner
@@ -141,6 +142,7 @@ class Definitions(Expressions):
     def body(self, function: Function, scope: Scope, owner: Class | None) -> None:
         """Walk one body: what it gives is known afterwards."""
         self.scope, self.owner, self.results, self.yielded = scope, owner, [], []
+        self.function = function
         scope.names.update(parameters(self.torch, function))
         gone = self.block(function.node.body)
         given = joined(self.yielded) if self.yielded else NOTHING
@@ -152,7 +154,8 @@ class Definitions(Expressions):
             stub = gone or all(isinstance(part, (ast.Pass, ast.Expr)) for part in function.node.body[:2])
             function.result = UNKNOWN if stub else NOTHING
         else:
-            function.result = joined([*self.results, *([] if gone else [NOTHING])])
+            result = joined([*self.results, *([] if gone else [NOTHING])])
+            function.result = result if result.sure else result.without_callables()
 
 
 def walked(walk: Definitions, module: Module) -> None:

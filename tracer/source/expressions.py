@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from tracer.source.modules import Class, Scope
 from tracer.source.names import told_by
 from tracer.source.operating import Operating
+from tracer.source.operators import ambiguous
 from tracer.source.outside import entry, items
 from tracer.source.values import (
     NOTHING,
@@ -63,7 +64,7 @@ class Expressions(Operating):
                 key = -inner.value if isinstance(inner, ast.Constant) and isinstance(inner.value, int) else None
         if not base.things:
             return UNKNOWN
-        if self.torch.tensor(base) and isinstance(node.ctx, ast.Load):
+        if isinstance(node.ctx, ast.Load) and self.torch.tensor(base) and not ambiguous(self.torch, base):
             self.mark(node, "torch.Tensor.__getitem__", "operator", base.sure and len(base.things) == 1)
         found = joined([self.item(one(thing), key, node.slice) for thing in base.things])
         return found if base.sure else found.unsure()

@@ -16,6 +16,10 @@ TENSORS_ONLY = words(
     zero_ copy_ clamp_ clamp_min clamp_max clamp_min_ clamp_max_ mul_ add_ sub_ div_ pow_ exp_ sqrt_ bernoulli_
     exponential_ erfinv_ addmm addmm_ addcmul_ addcdiv_ lerp_ logsumexp rsqrt rsqrt_ masked_scatter_
     new_empty_strided element_size storage_offset is_floating_point retain_grad narrow movedim swapaxes_ unflatten
+    clamp addbmm as_strided chunk cummax cummin diag_embed erf erfc erfinv kthvalue mul nelement unbind
+    unfold split_with_sizes tensor_split unique_consecutive topk take_along_dim sum_to_size index_reduce logit
+    sigmoid_ floor_ round_ ceil_ abs_ neg_ cumsum_ cumprod_ tril_ triu_ sin_ cos_ log_ squeeze_ random_ resize_
+    fill_diagonal_ masked_fill_ log_normal_ cauchy_ geometric_ trunc_ frac_ t_
     amax amin logical_not logical_and logical_or bitwise_not nan_to_num float_power
     """
 )
@@ -27,6 +31,9 @@ LAYERS_ONLY = words(
     named_parameters named_modules named_children named_buffers get_submodule get_parameter get_buffer
     """
 )
+
+WITHOUT_ARGUMENTS = words("clone dim long t backward")
+"""What others have too, but not called with nothing."""
 
 WITH_DIM = words(
     """
@@ -48,6 +55,8 @@ def guessed(name: str, call: ast.Call) -> str | None:
         return f"torch.Tensor.{name}"
     if name in LAYERS_ONLY:
         return f"torch.nn.Module.{name}"
+    if name in WITHOUT_ARGUMENTS and not call.args and not call.keywords:
+        return f"torch.Tensor.{name}"
     if name in WITH_DIM and any(keyword.arg == "dim" and _number(keyword.value) for keyword in call.keywords):
         return f"torch.Tensor.{name}"
     if name == "size" and len(call.args) == 1 and not call.keywords and _number(call.args[0]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tracer.source.values import NOTHING, UNKNOWN, Thing, Value, join
+from tracer.source.values import UNKNOWN, Thing, Value, join
 
 Names = dict[str, Value]
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -149,7 +149,9 @@ class Function(Thing):
         sort: how the first argument is given.
         annotated: what annotations say of its parameters.
         defaults: the values of its defaults.
-        handed: what calls in the tree hand to its parameters.
+        handed: what calls in the tree hand to its parameters, in this round.
+        before: the same of the round before.
+        open: the parameters to which a call hands what is not known, in this round or the one before.
         returns: what its annotation says it gives; None without one that says something.
         result: what it was seen to give.
         lists: the names that its body treats as lists, once that was looked for.
@@ -164,13 +166,33 @@ class Function(Thing):
     annotated: Names = field(default_factory=dict)
     defaults: Names = field(default_factory=dict)
     handed: Names = field(default_factory=dict)
+    before: Names = field(default_factory=dict)
+    open: dict[str, int] = field(default_factory=dict)
     returns: Value | None = None
     result: Value = UNKNOWN
     lists: frozenset[str] | None = None
 
+    def parameters(self) -> set[str]:
+        """The names of its parameters."""
+        arguments = self.node.args
+        return {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+
+    def begin_round(self) -> None:
+        """What is handed is learned anew in each round."""
+        self.before, self.handed = self.handed, {}
+        self.open = {name: rounds - 1 for name, rounds in self.open.items() if rounds > 1}
+
+    def given(self, name: str) -> Value:
+        """What calls are known to hand to a parameter; a class or function of torch only if they all are known."""
+        first, second = self.before.get(name, UNKNOWN), self.handed.get(name, UNKNOWN)
+        found = join(first, second) if first.things and second.things else first if first.things else second
+        return found.without_callables() if name in self.open else found
+
     def hand(self, name: str, value: Value) -> None:
         """Learn what a call gives to a parameter."""
-        if value is not NOTHING and value is not UNKNOWN:
+        if not value.sure:
+            self.open[name] = 2
+        if value.things:
             value = value.handed()
             self.handed[name] = join(self.handed[name], value) if name in self.handed else value
 

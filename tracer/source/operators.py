@@ -30,9 +30,20 @@ COMPARED: dict[type[ast.cmpop], tuple[str, str]] = {
 """A comparison, and the one that the right side is asked for when the left is no tensor."""
 
 
+def ambiguous(torch: TorchNames, value: Value) -> bool:
+    """Can a value that may be a tensor also be something else that has operators: a list, a dict, an array?"""
+    return any(
+        not (isinstance(thing, Made) and torch.is_tensor(thing.name))
+        and not (isinstance(thing, Plain) and thing.kind in ("number", "other"))
+        for thing in value.things
+    )
+
+
 def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected: str) -> tuple[str | None, bool, Value]:
     """The tensor's method that an operator with two sides calls, whether that is certain, and the result."""
     if torch.tensor(left):
+        if ambiguous(torch, left):
+            return None, False, TENSOR.unsure()
         sure = left.sure and len(left.things) == 1
         return name, sure, TENSOR if sure else TENSOR.unsure()
     if torch.tensor(right):
@@ -41,6 +52,8 @@ def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected:
             return None, False, left if _text(left) else UNKNOWN  # numpy's and text's own operators
         if left.things and not all(isinstance(thing, Plain) for thing in left.things):
             return None, False, UNKNOWN
+        if ambiguous(torch, right):
+            return None, False, TENSOR.unsure()
         sure = right.sure and len(right.things) == 1
         if known:
             return reflected, sure, TENSOR if sure else TENSOR.unsure()

@@ -46,7 +46,7 @@ def parameters(torch: TorchNames, function: Function) -> Names:
 
 def _parameter(function: Function, argument: ast.arg, given: Value | None) -> Value:
     name = argument.arg
-    handed = function.handed.get(name, UNKNOWN)
+    handed = function.given(name)
     default = function.defaults.get(name)
     if argument.annotation is not None:
         told = function.annotated.get(name, UNKNOWN)

@@ -32,6 +32,7 @@ class Program:
             name.rsplit(".", depth)[0] for name in self.named for depth in range(1, name.count(".") + 1)
         }  # packages without a file of their own
         self.loops: dict[ast.AST, Names] = {}  # what a loop's body leaves, by the walk before
+        self.methods: set[str] = set()  # names of the methods of the tree's own classes
         self.too_deep: list[tuple[Module, int]] = []
 
     def begin_round(self) -> None:
@@ -42,6 +43,8 @@ class Program:
             for made in module.declared.values():
                 if isinstance(made, Class):
                     made.line = None
+                else:
+                    made.begin_round()
 
     @staticmethod
     def result_of(function: Function) -> Value:

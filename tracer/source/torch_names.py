@@ -107,12 +107,21 @@ class TorchNames:
         self.member = lru_cache(maxsize=None)(self._member)
         self.members = lru_cache(maxsize=None)(facts.members)
         self.worth_telling = lru_cache(maxsize=None)(self._worth_telling)
+        self.takes_tensor = lru_cache(maxsize=None)(self._takes_tensor)
         self.derives = lru_cache(maxsize=None)(self._derives)
 
     def sort(self, name: str) -> str | None:
         """Is it a class, a function, a module ...? None when the facts do not know it."""
         found = self.found(name)
         return found.sort if found else None
+
+    def _takes_tensor(self, name: str, bound: bool) -> bool:
+        """Is the first thing that is handed to it a tensor, and nothing else?"""
+        found = self.found(name)
+        if found is None or bound or found.sort != "function" or not found.signatures:
+            return False
+        first = [signature.parameters[0].name for signature in found.signatures if signature.parameters]
+        return len(first) == len(found.signatures) and set(first) <= {"input", "tensor"}
 
     def chosen(self, names: Sequence[str], *, spelled: bool) -> str | None:
         """The name to tell of several: where imports in branches brought them, the first that torch has; else none."""

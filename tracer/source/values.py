@@ -134,6 +134,11 @@ class Value:
         """The same, only guessed."""
         return Value(self.things, False, self.spelled, self.depth) if self.sure and self.things else self
 
+    def without_callables(self) -> Value:
+        """The same without classes and functions of torch: of several, one does not speak for the rest."""
+        things = tuple(thing for thing in self.things if not isinstance(thing, (Torch, Partial)))
+        return self if len(things) == len(self.things) else Value(things, False, depth=self.depth)
+
     def handed(self) -> Value:
         """The same under another name than the one an import gave it."""
         return Value(self.things, self.sure, False, self.depth) if self.spelled else self
