@@ -9,7 +9,7 @@ from tracer.source.calls import call_gives
 from tracer.source.guesses import guessed
 from tracer.source.modules import Class, Instance, Super
 from tracer.source.names import look_up, meaning, named
-from tracer.source.naming import Naming, last_name, spelled
+from tracer.source.naming import CALLED, Naming, last_name, spelled
 from tracer.source.outside import Given, items
 from tracer.source.values import (
     TENSOR,
@@ -26,8 +26,6 @@ from tracer.source.values import (
     joined,
     one,
 )
-
-CALLED = ("class", "function", "method")
 
 
 class Calling(Naming):

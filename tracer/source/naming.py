@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from tracer.source.attributes import Reached, attribute
 from tracer.source.marks import Mark, Marks
 from tracer.source.modules import Class, Function, Scope
-from tracer.source.names import look_up, parsed
+from tracer.source.names import look_up, named, parsed
 from tracer.source.program import Program
 from tracer.source.uses import Sort
 from tracer.source.values import (
     Torch,
     Value,
 )
+
+CALLED = ("class", "function", "method")
+"""Sorts of names that can be called."""
 
 
 class Naming:
@@ -86,6 +89,22 @@ class Naming:
         if before is not None and before.names and not (found.names and not found.instance):
             self.mention(inner, before)
         return found, base
+
+    def names_only(self, statement: ast.stmt) -> None:
+        """Mark the dotted names in a statement that is too deep to be worked out."""
+        inside: set[ast.AST] = set()
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call):
+                reached = spelled(named(self.program, self.scope, node.func))
+                if len(reached.names) == 1 and self.torch.sort(reached.names[0]) in CALLED:
+                    self.mark(node, reached.names[0], "call", reached.sure)
+                    inside.add(node.func)
+            elif isinstance(node, (ast.Name, ast.Attribute)):
+                reached = spelled(named(self.program, self.scope, node))
+                if node not in inside and reached.names and reached.value.spelled:
+                    self.mention(node, reached)
+                if isinstance(node, ast.Attribute) and (node in inside or reached.names):
+                    inside.add(node.value)
 
     # --------------------------------------------------------------------------------------------------- annotations
 

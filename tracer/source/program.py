@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import typing
 from collections.abc import Sequence
 
 from tracer.source.modules import Class, File, Function, Module, Names, Scope
@@ -33,11 +34,9 @@ class Program:
         }  # packages without a file of their own
         self.loops: dict[ast.AST, Names] = {}  # what a loop's body leaves, by the walk before
         self.methods: set[str] = set()  # names of the methods of the tree's own classes
-        self.too_deep: list[tuple[Module, int]] = []
 
     def begin_round(self) -> None:
         """Before each walk through all modules: their names of the walk before are kept for circles."""
-        self.too_deep.clear()
         for module in self.modules:
             module.before, module.exports = module.scope.names, None
             for made in module.declared.values():
@@ -132,6 +131,9 @@ class Program:
             for key in self.torch.members(name):
                 full = f"{name}.{key}"
                 scope.set(key, one(Torch(self.torch.canonical(full) or full), spelled=True))
+        elif name == "typing":
+            for key in typing.__all__:
+                scope.set(key, one(Outside(f"typing.{key}")))
         else:
             scope.module.stars = True
 

@@ -24,14 +24,15 @@ class Walk(Assigning):
 
     def block(self, body: Sequence[ast.stmt]) -> bool:
         """Statements in order; True when nothing that follows them is reached."""
-        gone = False
+        gone, scope, owner = False, self.scope, self.owner
         for statement in body:
             handler = STATEMENTS.get(type(statement))
             try:
                 if handler is not None and handler(self, statement):
                     gone = True
-            except RecursionError:  # nested deeper than anybody writes: this one is passed over
-                self.program.too_deep.append((self.scope.module, statement.lineno))
+            except RecursionError:  # nested deeper than anybody writes
+                self.scope, self.owner, self.at = scope, owner, None
+                self.names_only(statement)
         return gone
 
     # ------------------------------------------------------------------------------------------------------- imports
