@@ -73,3 +73,32 @@ def test_of_a_notebook_the_cell_is_told_and_the_line_within_it(tmp_path: Path) -
     (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
     (use,) = find_uses(read_sources([tmp_path / "a.ipynb"]).files, Facts.load())
     assert (use.cell, use.line, use.column) == (2, 2, 0)
+
+
+def spread(source: str) -> list[tuple[str, ...]]:
+    """The keys behind each `**` of the last use."""
+    return [keys for _, keys in uses(source)[-1].spread]
+
+
+def test_the_keys_behind_two_stars_are_told_where_they_are_certain() -> None:
+    """A dict that is written out in the same function, or given back by another of the tree."""
+    head = "from torch import nn\ndef f(device, dtype):\n    "
+    assert spread(head + "dd = {'device': device, 'dtype': dtype}\n    nn.Linear(1, 2, **dd)") == [("device", "dtype")]
+    assert spread(head + "dd = dict(device=device, dtype=dtype)\n    nn.Linear(1, 2, **dd)") == [("device", "dtype")]
+    assert spread("def g(d):\n    return {'device': d}\n" + head + "dd = g(1)\n    nn.Linear(1, 2, **dd)") == [
+        ("device",)
+    ]
+
+
+def test_the_keys_of_a_dict_that_may_have_changed_are_not_told() -> None:
+    """It was handed on, updated, or has other keys on another way."""
+    head = "from torch import nn\ndef f(device, more):\n    dd = {'device': device}\n    "
+    for change in (
+        "more(dd)",
+        "dd.update(more)",
+        "dd[more] = 1",
+        "dd = dd or more",
+        "if more:\n        dd = {'bias': 1}",
+    ):
+        assert spread(head + change + "\n    nn.Linear(1, 2, **dd)") == []
+    assert spread("from torch import nn\ndef f(**kwargs):\n    nn.Linear(1, 2, **kwargs)") == []

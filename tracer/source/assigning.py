@@ -113,7 +113,7 @@ class Assigning(Definitions):
             key = target.slice.value if isinstance(target.slice, ast.Constant) else None
             if isinstance(key, str):
                 entries = tuple({**dict(table.entries), key: value.handed()}.items())
-                self.rebind(target.value, one(Table(entries, table.others)))
+                self.rebind(target.value, one(Table(entries, table.others, table.closed)))
             else:
                 others = join(table.others, value.handed()) if table.others.things else value.handed()
                 self.rebind(target.value, one(Table(table.entries, others)))

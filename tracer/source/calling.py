@@ -20,6 +20,7 @@ from tracer.source.values import (
     Partial,
     Row,
     Several,
+    Table,
     Torch,
     Value,
     join,
@@ -74,6 +75,8 @@ class Calling(Naming):
             value = self.value(keyword.value)
             if keyword.arg is not None:
                 keywords[keyword.arg] = value
+            else:
+                keywords.update(entry for thing in value.things if isinstance(thing, Table) for entry in thing.entries)
         return Given(node, arguments, keywords, rest, base)
 
     def marked_call(self, node: ast.Call, func: ast.expr, reached: Reached, base: Value) -> str | None:
@@ -184,7 +187,11 @@ class Calling(Naming):
         return one(Partial(of.handed(), node)) if of.things else UNKNOWN
 
     def learn(self, func: ast.expr, given: Given) -> None:
-        """Lists grow: `layers.append(nn.ReLU())`."""
+        """Lists grow: `layers.append(nn.ReLU())`; what becomes of a dict that is handed on, nobody knows."""
+        for part in [*given.node.args, *(keyword.value for keyword in given.node.keywords if keyword.arg)]:
+            self.open_table(part)
+        if isinstance(func, ast.Attribute) and func.attr in CHANGING:
+            self.open_table(func.value)
         if not isinstance(func, ast.Attribute) or func.attr not in GROWING or not (given.arguments or given.rest):
             return
         more = given.arguments[-1] if given.arguments else UNKNOWN
@@ -206,6 +213,14 @@ class Calling(Naming):
         if grown:
             self.rebind(func.value, joined(grown) if given.receiver.sure else joined(grown).unsure())
 
+    def open_table(self, node: ast.expr) -> None:
+        """A dict under this name may get other keys."""
+        if isinstance(node, ast.Name):
+            value = look_up(self.scope, node.id)
+            table = value.things[0] if len(value.things) == 1 else None
+            if isinstance(table, Table) and table.closed:
+                self.scope.set(node.id, one(Table(table.entries, UNKNOWN), sure=value.sure))
+
     def rebind(self, node: ast.expr, value: Value) -> None:
         """What a name, or an attribute of `self`, holds has changed."""
         if isinstance(node, ast.Name):
@@ -215,6 +230,9 @@ class Calling(Naming):
                 if isinstance(thing, Instance) and thing.of is self.owner:
                     thing.of.assigned[node.attr] = value.handed()
 
+
+CHANGING = frozenset({"update", "setdefault", "pop", "popitem", "clear"})
+"""Methods by which a dict gets other keys."""
 
 GROWING = frozenset({"append", "extend", "insert", "add", "update", "appendleft"})
 """Methods by which a list or a container of torch gets longer."""

@@ -117,7 +117,7 @@ class Expressions(Operating):
             else:
                 self.value(key)
                 others.append(value)
-        return one(Table(tuple(entries.items()), joined(others)))
+        return one(Table(tuple(entries.items()), joined(others), closed=not others))
 
     def constant(self, node: ast.Constant) -> Value:
         """A number, a text, None."""

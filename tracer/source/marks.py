@@ -20,6 +20,7 @@ class Mark:
     sure: bool
     within: str
     at: ast.AST | None
+    spread: tuple[tuple[ast.expr, tuple[str, ...]], ...] = ()
 
 
 @dataclass
@@ -44,7 +45,19 @@ class Marks:
         for line, column, _, mark in sorted(places, key=lambda place: place[:3]):
             cell, row = self.file.place(line)
             text = ast.unparse(mark.node) if mark.at else _text(lines, mark.node)
-            yield Use(self.file.path, row, column, mark.torch, mark.sort, text, mark.node, mark.sure, cell, mark.within)
+            yield Use(
+                self.file.path,
+                row,
+                column,
+                mark.torch,
+                mark.sort,
+                text,
+                mark.node,
+                mark.sure,
+                cell,
+                mark.within,
+                mark.spread,
+            )
 
 
 def _characters(lines: list[str], line: int, offset: int) -> int:

@@ -12,6 +12,7 @@ from tracer.source.names import look_up, named, parsed
 from tracer.source.program import Program
 from tracer.source.uses import Sort
 from tracer.source.values import (
+    Table,
     Torch,
     Value,
 )
@@ -49,7 +50,14 @@ class Naming:
     def mark(self, node: ast.AST, torch: str, sort: Sort, sure: bool) -> None:
         """Mark a use."""
         if self.marks is not None and self.torch.worth_telling(torch):
-            self.marks.add(Mark(node, torch, sort, sure, self.scope.within, self.at))
+            spread = self.spread(node) if isinstance(node, ast.Call) else ()
+            self.marks.add(Mark(node, torch, sort, sure, self.scope.within, self.at, spread))
+
+    def spread(self, node: ast.Call) -> tuple[tuple[ast.expr, tuple[str, ...]], ...]:
+        """Of a call the names behind `**` that are dicts of known keys."""
+        behind = [keyword.value for keyword in node.keywords if keyword.arg is None]
+        found = [(one, keys_of(look_up(self.scope, one.id))) for one in behind if isinstance(one, ast.Name)]
+        return tuple((one, keys) for one, keys in found if keys)
 
     def mention(self, node: ast.AST, reached: Reached) -> None:
         """Mark what is mentioned and not called, unless it is a module."""
@@ -134,6 +142,14 @@ class Naming:
             self.annotation(node.right)
         else:
             self.value(node)
+
+
+def keys_of(value: Value) -> tuple[str, ...]:
+    """The keys of a dict that has these and no others; none if that is not certain."""
+    if value.sure and len(value.things) == 1 and isinstance(value.things[0], Table):
+        table = value.things[0]
+        return tuple(key for key, _ in table.entries) if table.closed else ()
+    return ()
 
 
 def spelled(value: Value) -> Reached:

@@ -144,7 +144,7 @@ def _builtin_gives(program: Program, name: str, given: Given, first: Value) -> V
     if name == "dict":
         entries = tuple((key, value.handed()) for key, value in given.keywords.items())
         if not given.arguments:
-            return one(Table(entries, UNKNOWN))
+            return one(Table(entries, UNKNOWN, closed=all(keyword.arg for keyword in given.node.keywords)))
         return first if any(isinstance(thing, Table) for thing in first.things) else one(Table(entries, UNKNOWN))
     if name in ("sum", "next"):
         return items(first)

@@ -27,6 +27,8 @@ class Use:
         sure: False where the name was guessed: a method of something that may be a tensor or something else.
         cell: the notebook's cell, None elsewhere.
         within: the dotted name of the class or function it stands in ("Block.forward"), "" at the top of the file.
+        spread: of a call, for each `**name` in it whose keys are known for certain, that `name` and its keys:
+            `nn.Linear(1, 2, **dd)` after `dd = {"device": device, "dtype": dtype}`.
     """
 
     file: str
@@ -39,3 +41,4 @@ class Use:
     sure: bool = True
     cell: int | None = None
     within: str = ""
+    spread: tuple[tuple[ast.expr, tuple[str, ...]], ...] = ()

@@ -74,10 +74,11 @@ class Row(Thing):
 
 @dataclass(frozen=True)
 class Table(Thing):
-    """A dict: what stands under text keys that are known, and what else it may hold."""
+    """A dict: what stands under text keys that are known, and what else it may hold; if `closed`, nothing else."""
 
     entries: tuple[tuple[str, Value], ...]
     others: Value
+    closed: bool = False
 
     @property
     def depth(self) -> int:  # type: ignore[override]
@@ -217,7 +218,8 @@ def _one_table(tables: list[Table]) -> Thing:
     for table in tables:
         for key, value in table.entries:
             entries[key] = join(entries[key], value) if key in entries else value
-    return Table(tuple(entries.items()), joined(table.others for table in tables))
+    alike = all(table.closed and len(table.entries) == len(entries) for table in tables)
+    return Table(tuple(entries.items()), joined(table.others for table in tables), alike)
 
 
 def item_of(thing: Thing) -> Value:
