@@ -50,7 +50,8 @@ BASES = {
 
 @dataclass
 class Box:
-    """A call: `own` microseconds of its own forward, `back` of its own backward, and the calls inside."""
+    """A call: `own` microseconds of its own forward, `back` of its own backward, and the calls inside. It takes what the
+    one before it made, or what the block around it was given (`given_to` "net")."""
 
     path: str
     kind: str
@@ -61,6 +62,7 @@ class Box:
     given: tuple[int, ...] = (4, 8)
     settings: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    given_to: str = ""
 
     @property
     def backward(self) -> float:
@@ -128,8 +130,9 @@ class Net:
             calls.append(None)
             inputs = (Value("0", "tensor", box.given, "float32", maker=given),)
             at = Maker(order, "input", "0") if given is None else given
+            first = at
             for one in box.inside:
-                at = walk(one, order, at)
+                at = walk(one, order, first if one.given_to else at)
             made = None if not box.inside else at
             outputs = (Value("", "tensor", box.shape, "float32", maker=made),)
             calls[order] = Call(0, order, box.path, index, parent, inputs, (), outputs, training=self.training)

@@ -1,5 +1,4 @@
-"""Nets whose multiply-adds are published, written down as their papers have them. Their weights are whatever memory
-held: what is counted follows from shapes."""
+"""Nets whose multiply-adds are published, written down as their papers have them."""
 
 from __future__ import annotations
 

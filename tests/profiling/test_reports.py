@@ -68,7 +68,7 @@ def test_where_most_is_lost_is_named():
     """With its share and ratio."""
     text = str(report())
     assert "loses most blocks.1.act (GELU): " in text
-    assert "100 % of all that is lost" in " ".join(text.split())
+    assert "100 % of all that it loses" in " ".join(text.split())
 
 
 def test_slow_is_told_from_heavy():
@@ -234,7 +234,7 @@ def test_the_command_prints_the_report(tracer, pair):
     """And says 0, whichever is faster."""
     done = tracer("profile", pair.reference, pair.port)
     assert (done.code, done.stderr) == (0, "")
-    assert "by layer, and the code between (14 of 14)" in done.stdout
+    assert "by layer, and the code around layers (14 of 14)" in done.stdout
     assert tracer("profile", pair.port, pair.reference).code == 0
 
 

@@ -12,6 +12,9 @@ from tracer.profiling.measured import FEW
 from tracer.profiling.sides import Side
 from tracer.trace.schema import ROOT, Value
 
+UNSTEADY = 0.25
+"""The part of a step by which half of all steps may vary; more is said."""
+
 _MUCH = 0.05
 """The part of a step from which on what is left unexplained by the cost of watching is worth a word."""
 
@@ -20,12 +23,13 @@ def beforehand(profile: Profile) -> list[str]:
     """What makes the comparison another one than it seems: to be known before any number."""
     ours, theirs = profile.reference, profile.candidate
     if theirs is None:
-        return [*_incomplete(ours, ""), *_few_repeats([ours])]
+        return [*_incomplete(ours, ""), *_few_repeats([ours]), *_unsteady(ours, "the step")]
     said = [*_incomplete(ours, "the reference: "), *_incomplete(theirs, "the candidate: ")]
     said += [*_inputs(ours, theirs), *_phases(profile, ours, theirs), *_devices(ours, theirs), *_modes(ours, theirs)]
     if not profile.aligned:
         said.append("no layer of the one net belongs to a layer of the other: only their steps can be compared")
-    return [*said, *_few_repeats([ours, theirs])]
+    steady = [*_unsteady(ours, "the reference's step"), *_unsteady(theirs, "the candidate's step")]
+    return [*said, *_few_repeats([ours, theirs]), *steady]
 
 
 def notes(profile: Profile) -> list[str]:
@@ -152,6 +156,22 @@ def _few_repeats(sides: list[Side]) -> list[str]:
     return []
 
 
+def _unsteady(side: Side, word: str) -> list[str]:
+    """Steps that vary so much that something else must have run beside them."""
+    step = side.measured.step
+    if step is None or step.repeats < 2 or step.high - step.low <= UNSTEADY * step.median:
+        return []
+    between = f"half of all repeats lie between {_ms(step.low)} and {_ms(step.high)}"
+    why = "something else ran on the machine, or the net does not always do the same"
+    return [f"{word} varies much ({between}): {why}; only large differences can be trusted"]
+
+
+def _ms(nanoseconds: float) -> str:
+    """Milliseconds, with three digits."""
+    found = nanoseconds / 1e6
+    return f"{found:,.0f} ms" if found >= 100 else f"{found:.3g} ms"
+
+
 def repeats(side: Side) -> int:
     """How many watched steps were timed."""
     return int(np.isfinite(side.measured.total["forward"]).any(axis=1).sum())
@@ -160,21 +180,18 @@ def repeats(side: Side) -> int:
 def _of_side(side: Side) -> list[str]:
     said = list(side.timing.notes)
     found, step = side.measured, side.measured.step
-    if not np.isfinite(found.bare).any():
+    if not found.has_bare:
         said.append(
             "no bare step was run, so what watching costs in all is not known; its measured cost per call is off"
         )
     elif step is not None and abs(found.left) > _MUCH * step.median:
         more = "longer" if found.left > 0 else "shorter"
         said.append(
-            f"a watched step takes {abs(found.left) / 1e6:.3g} ms ({abs(found.left) / step.median:.0%}) {more} than a "
+            f"a watched step takes {_ms(abs(found.left))} ({abs(found.left) / step.median:.0%}) {more} than a "
             "bare one beyond the measured cost of watching: in which layers cannot be told"
         )
     if found.clipped:
         said.append(f"{found.clipped} calls take less than watching them costs and are shown as nothing")
-    backward = side.skeleton.end.backward
-    if not found.backward and backward:
-        said.append(f"no backward: {backward}")
     missing = [call for call in side.skeleton.steps[0].calls if call.order not in found.at]
     if missing:
         said.append(f"{len(missing)} calls were not timed, the first of {missing[0].path}")

@@ -82,6 +82,11 @@ class Measured:
         return bool(np.isfinite(self.total["backward"]).any())
 
     @property
+    def has_bare(self) -> bool:
+        """Was any step run without anything watched?"""
+        return bool(np.isfinite(self.bare).any())
+
+    @property
     def step(self) -> Spread | None:
         """A whole step: bare where bare ones were run, else watched, with the known cost taken off."""
         return spread(self.bare) or spread(self.watched)
@@ -128,7 +133,10 @@ def measured(timing: Timing, calls: Sequence[Call]) -> Measured:
     watching = np.isfinite(raw).sum(axis=1) * float(cost)
     phases = _phases(_times(timing.step), watching)
     ends = _times(timing.step)
-    last = _quiet(np.nanmax, ends) if ends.size else np.full(len(ends), np.nan)
+    if timing.watched.size:
+        last = _times(timing.watched)
+    else:
+        last = _quiet(np.nanmax, ends) if ends.size else np.full(len(ends), np.nan)
     return Measured(
         at=at,
         own={"forward": own, "backward": backward_own},

@@ -27,7 +27,8 @@ class Taken:
     """What one layer, block or piece of code took in a step.
 
     Attributes:
-        path: the layer's; of code the container's.
+        path: the layer's; of code the container's; of several layers that another one stands for all of theirs.
+        paths: each of them.
         kind: its class.
         op: its common name; empty where no rule knows it.
         calls: how often it ran in a step.
@@ -38,6 +39,7 @@ class Taken:
     """
 
     path: str
+    paths: tuple[str, ...]
     kind: str
     op: str
     calls: int
@@ -76,8 +78,9 @@ class Side:
     phases: tuple[str, ...] = ("forward", "backward")
 
     def taken(self, sort: Sort, ids: Iterable[CallId]) -> Taken:
-        """What calls of one layer took together."""
+        """What calls of one layer took together, or of several layers that are one place."""
         ids = tuple(ids)
+        paths = tuple(dict.fromkeys(id_.path for id_ in ids))
         node = self.graph.nodes[ids[0]]
         orders = tuple(self.graph.nodes[id_].call.order for id_ in ids)
         if sort == "code":
@@ -93,7 +96,8 @@ class Side:
         peaks = [int(self.timing.peak[self.measured.at[o]]) for o in orders if o in self.measured.at]
         known = [peak for peak in peaks if peak >= 0]
         return Taken(
-            path=ids[0].path,
+            path=together(paths),
+            paths=paths,
             kind=node.layer.kind,
             op=means,
             calls=len(ids),
@@ -125,6 +129,13 @@ class Side:
         for child in self.graph.nodes[id_].children:
             yield child
             yield from self.inside(child)
+
+
+def together(paths: Sequence[str]) -> str:
+    """Several layers as one text: those beside the first by the ends of their paths ("attn.q + k + v")."""
+    first, *more = paths
+    parent = first.rpartition(".")[0]
+    return " + ".join([first, *(one.rpartition(".")[2] if one.rpartition(".")[0] == parent else one for one in more)])
 
 
 def side(name: str, skeleton: Skeleton, timing: Timing | None, rules: Sequence[UserRule] = ()) -> Side:

@@ -38,19 +38,19 @@ def common_phases(reference: Side, candidate: Side | None) -> tuple[str, ...]:
     return tuple(p for p in PHASES if p in reference.measured.phases and p in other.measured.phases)
 
 
-def step_times(side: Side, phases: tuple[str, ...]) -> Times:
-    """A step of so many phases, repeat by repeat: whole ones bare where bare ones were run, else as watched with the
-    known cost taken off."""
+def step_times(side: Side, phases: tuple[str, ...], *, bare: bool = True) -> Times:
+    """A step of so many phases, repeat by repeat: whole ones bare where bare ones were run and are wanted, else as
+    watched with the known cost taken off."""
     found = side.measured
     if set(phases) == set(found.phases):
-        return found.bare if np.isfinite(found.bare).any() else found.watched
+        return found.bare if bare and found.has_bare else found.watched
     return together(*(found.phases[name] for name in phases))
 
 
-def shares(reference: Side, candidate: Side | None, phases: tuple[str, ...]) -> tuple[Share, ...]:
-    """The parts of both steps."""
-    ours = _parts(reference, phases)
-    theirs = {} if candidate is None else _parts(candidate, phases)
+def shares(reference: Side, candidate: Side | None, phases: tuple[str, ...], *, bare: bool = True) -> tuple[Share, ...]:
+    """The parts of both steps; of bare ones where those are wanted."""
+    ours = _parts(reference, phases, bare=bare)
+    theirs = {} if candidate is None else _parts(candidate, phases, bare=bare)
     made = []
     for name in dict.fromkeys((*ours, *theirs)):
         left, right = spread(ours.get(name, np.zeros(0))), spread(theirs.get(name, np.zeros(0)))
@@ -58,7 +58,7 @@ def shares(reference: Side, candidate: Side | None, phases: tuple[str, ...]) -> 
     return tuple(made)
 
 
-def _parts(side: Side, phases: tuple[str, ...]) -> Mapping[str, Times]:
+def _parts(side: Side, phases: tuple[str, ...], *, bare: bool) -> Mapping[str, Times]:
     graph, found = side.graph, side.measured
     layers = [graph.nodes[id_].call.order for id_ in graph.units]
     code = [graph.nodes[id_].call.order for id_ in graph.containers]
@@ -67,7 +67,7 @@ def _parts(side: Side, phases: tuple[str, ...]) -> Mapping[str, Times]:
         "code": together(*(found.sum(code, "own", phase) for phase in side.phases)),
         **{name: found.phases[name] for name in AROUND if name in phases},
     }
-    whole, explained = step_times(side, phases), together(*parts.values())
+    whole, explained = step_times(side, phases, bare=bare), together(*parts.values())
     if len(whole) == len(explained):
         parts["rest"] = whole - explained
     else:  # bare steps were counted otherwise than watched ones

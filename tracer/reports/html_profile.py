@@ -6,8 +6,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from tracer.profiling.beside import Profile, Row
+from tracer.profiling.beside import Profile
 from tracer.profiling.flame import Flame, flames
+from tracer.profiling.rows import Row
 from tracer.profiling.sides import Side
 from tracer.reports import profile_words as words
 
@@ -118,10 +119,9 @@ def _numbers(profile: Profile) -> tuple[Known, Known]:
     ours: dict[str, tuple[int, Row]] = {}
     theirs: dict[str, tuple[int, Row]] = {}
     for number, row in enumerate([*profile.blocks, *(row for row in profile.rows if row.sort == "layer")], start=1):
-        if row.reference is not None:
-            ours.setdefault(row.reference.path, (number, row))
-        if row.candidate is not None:
-            theirs.setdefault(row.candidate.path, (number, row))
+        for known, taken in ((ours, row.reference), (theirs, row.candidate)):
+            for path in taken.paths if taken is not None else ():
+                known.setdefault(path, (number, row))
     return ours, theirs
 
 
@@ -169,7 +169,8 @@ def _tip(one: Flame, row: Row | None) -> str:
     said = [f"{one.path} ({one.kind})", f"{words.time(one.length)}{f' in {one.calls} calls' * (one.calls > 1)}"]
     if row is not None and row.reference is not None and row.candidate is not None:
         said.append(f"candidate / reference {words.ratio(row.ratio)}, {row.state}")
-    taken = None if row is None else next((t for t in (row.reference, row.candidate) if t and t.path == one.path), None)
+    both = (row.reference, row.candidate) if row is not None else ()
+    taken = next((found for found in both if found and one.path in found.paths), None)
     if taken is not None and taken.rate:
         said.append(f"{words.macs(taken.macs)} at {words.digits(taken.rate)} GFLOP/s")
     return "\n".join(said)
@@ -182,8 +183,8 @@ def _tip(one: Flame, row: Row | None) -> str:
 
 def _table(profile: Profile, rows: Iterable[Row]) -> str:
     both = profile.candidate is not None
-    names = ["layer", "kind", "reference ms", "candidate ms", "ratio", "lost ms", "share"] if both else [
-        "layer", "kind", "ms", "share"]  # fmt: skip
+    names = ["layer", "kind", "reference ms", "candidate ms", "ratio", "lost ms", "of step"] if both else [
+        "layer", "kind", "ms", "of step"]  # fmt: skip
     lines = ["<tr>" + "".join(f"<th>{name}</th>" for name in [*names, "MMAC", "GFLOP/s"]) + "</tr>"]
     for row in rows:
         ours, theirs = row.reference, row.candidate
@@ -192,7 +193,7 @@ def _table(profile: Profile, rows: Iterable[Row]) -> str:
             continue
         paths = list(dict.fromkeys(taken.path for taken in (ours, theirs) if taken is not None))
         kinds = list(dict.fromkeys(taken.kind for taken in (ours, theirs) if taken is not None))
-        name = ("code in " if row.sort == "code" else "") + " | ".join(paths)
+        name = " | ".join(paths) + (" (code)" if row.sort == "code" else "")
         times = [words.within(taken.whole) if taken is not None else "-" for taken in (ours, theirs)]
         numbers = [*times, words.ratio(row.ratio), words.milliseconds(row.lost)] if both else times[:1]
         rates = [words.digits(taken.rate) if taken is not None else "-" for taken in (ours, theirs)]

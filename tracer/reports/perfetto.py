@@ -45,9 +45,13 @@ def median_repeat(side: Side) -> int:
 
 
 def _partners(profile: Profile) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    pairs = [(row.reference.path, row.candidate.path) for row in (*profile.rows, *profile.blocks)
-             if row.reference is not None and row.candidate is not None]  # fmt: skip
-    return dict(pairs), {theirs: ours for ours, theirs in pairs}
+    ours: dict[str, str] = {}
+    theirs: dict[str, str] = {}
+    for row in (*profile.rows, *profile.blocks):
+        if row.reference is not None and row.candidate is not None:
+            ours |= dict.fromkeys(row.reference.paths, row.candidate.path)
+            theirs |= dict.fromkeys(row.candidate.paths, row.reference.path)
+    return ours, theirs
 
 
 def _of_side(process: int, word: str, side: Side, partners: Mapping[str, str]) -> Iterator[Json]:

@@ -13,8 +13,9 @@ import numpy as np
 
 from tracer import __version__
 from tracer.profiling import conditions
-from tracer.profiling.beside import Kind, Profile, Row
+from tracer.profiling.beside import Kind, Profile
 from tracer.profiling.measured import Spread, spread
+from tracer.profiling.rows import Row
 from tracer.profiling.sides import Side, Taken
 from tracer.reports import contract, profile_words
 
@@ -97,6 +98,7 @@ def _taken(taken: Taken | None) -> Json | None:
     counted = work.forward is not None
     return {
         "path": taken.path,
+        "paths": list(taken.paths),
         "kind": taken.kind,
         "op": taken.op,
         "calls": taken.calls,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from tracer.profiling import conditions
-from tracer.profiling.beside import Kind, Profile, Row
+from tracer.profiling.beside import Kind, Profile
 from tracer.profiling.measured import Spread
+from tracer.profiling.rows import Row
 from tracer.profiling.sides import Side, Taken
 
 SHARES = {
@@ -19,8 +20,9 @@ SHARES = {
 """The parts of a step as a reader is told them."""
 
 LEGEND = (
-    "ms: median of a step, forward + backward where both are there; ~ within what both vary by; MMAC: millions of "
-    "multiply-adds; GFLOP/s: two for each multiply-add"
+    "ms: median of a step, forward and backward together where both are there; (code): of a block, around its layers; "
+    "~ within what both vary by; of step: what part of the candidate's step is lost there; MMAC: millions of "
+    "multiply-adds; GFLOP/s: two operations for each"
 )
 
 
@@ -118,20 +120,27 @@ def most(profile: Profile) -> str:
         assert first.reference is not None
         share = f", {percent(first.share)} of the step" if first.share is not None else ""
         return f"{place(first)}: {_took(first.reference)}{share}{_work(first)}"
-    share = f", {percent(first.share)} of all that is lost" if first.share is not None else ""
+    share = _lost(profile, first)
     if first.reference is None or first.candidate is None:
         one = first.candidate or first.reference
         assert one is not None
-        return f"{place(first)}, which only the candidate has: {_took(one)}{share}"
+        return f"{place(first)}, which only the candidate has: {_took(one)}{share}{_work(first)}"
     times = f"{_took(first.candidate)} against {_took(first.reference)} ({ratio(first.ratio)})"
     doubt = f"; paired by little: {first.reason}" if first.confidence < 0.5 else ""
     return f"{place(first)}: {times}; {time(first.lost or 0.0)} lost{share}{_work(first)}{doubt}"
 
 
+def _lost(profile: Profile, row: Row) -> str:
+    """What part of the candidate's step it loses, and of all that is lost."""
+    step = f", {percent(row.share)} of its step" if row.share is not None else ""
+    whole = f", {percent((row.lost or 0.0) / profile.lost)} of all that it loses" if profile.lost > 0 else ""
+    return step + whole
+
+
 def place(row: Row) -> str:
     """A row with its path, its class, and both of each where they differ."""
     ours, theirs = row.reference, row.candidate
-    code = "code in " if row.sort == "code" else ""
+    code = "the code of " if row.sort == "code" else ""
     if ours is None or theirs is None:
         one = ours or theirs
         return "" if one is None else f"{code}{one.path} ({one.kind})"
@@ -173,7 +182,8 @@ def kind_most(profile: Profile) -> str:
     assert first.reference is not None
     assert first.candidate is not None
     times = f"{time(first.candidate.median)} against {time(first.reference.median)} ({ratio(first.ratio)})"
-    return f"{calls} of {first.op} together: {times}; {time(first.lost or 0.0)} lost, {percent(first.share)}"
+    lost = f"{time(first.lost or 0.0)} lost, {percent(first.share)} of its step"
+    return f"{calls} of {first.op} together: {times}; {lost}"
 
 
 def _calls(kind: Kind) -> str:
@@ -207,7 +217,7 @@ def explained(profile: Profile) -> str:
         ("code", "code between them"),
         ("rest", "the rest is dispatch, the engine and what watching hides:"),
     ):
-        if name not in parts:
+        if name not in parts or (parts[name].reference is None and parts[name].candidate is None):
             continue
         ours = _of_step(parts[name].reference, profile.steps[0])
         if profile.candidate is None:
@@ -216,7 +226,9 @@ def explained(profile: Profile) -> str:
             theirs = _of_step(parts[name].candidate, profile.steps[1])
             step = "of the reference's step and {} of the candidate's" if name == "layers" else "and {}"
             said.append(f"{words} {ours} {step.format(theirs)}")
-    return ", ".join(said)
+    below = any(rest and rest.median < 0 for rest in (parts["rest"].reference, parts["rest"].candidate))
+    more = "; where it is below nothing, the watched steps took longer than the bare ones" if below else ""
+    return ", ".join(said) + more
 
 
 def _of_step(part: Spread | None, whole: Spread | None) -> str:
@@ -225,7 +237,9 @@ def _of_step(part: Spread | None, whole: Spread | None) -> str:
 
 def balance(profile: Profile) -> str:
     """What is lost and gained at all places together."""
-    if profile.candidate is None or not (profile.lost or profile.gained):
+    first = profile.first
+    only = first is not None and not profile.gained and profile.lost <= 1.01 * (first.lost or 0.0)
+    if profile.candidate is None or only or not (profile.lost or profile.gained):
         return ""
     gained = f", {time(profile.gained)} gained elsewhere" if profile.gained else ""
     return f"{time(profile.lost)} lost at all places where the candidate is slower than both vary by{gained}"
@@ -269,9 +283,9 @@ def label(row: Row) -> str:
     one = row.reference or row.candidate
     if one is None:
         return ""
-    code = "code in " if row.sort == "code" else ""
-    many = f" x{one.calls}" if one.calls > 1 else ""
-    return f"{code}{one.path}{many}"
+    code = " (code)" if row.sort == "code" else ""
+    calls = one.calls // len(one.paths)
+    return f"{one.path}{code}" + f" x{calls}" * (calls > 1)
 
 
 def notes(profile: Profile) -> list[str]:

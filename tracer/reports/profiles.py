@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tracer.profiling.beside import Kind, Profile, Row
+from tracer.profiling.beside import Kind, Profile
 from tracer.profiling.measured import Spread
+from tracer.profiling.rows import Row
 from tracer.reports import contract, profile_contract, profile_words
 from tracer.reports.report import saved, write_whole
 
@@ -72,7 +73,7 @@ class ProfileReport:
 
     def __getitem__(self, path: str) -> Row:
         for row in (*self.blocks, *self.rows):
-            if row.sort != "code" and path in {one.path for one in (row.reference, row.candidate) if one}:
+            if row.sort != "code" and any(path in one.paths for one in (row.reference, row.candidate) if one):
                 return row
         raise KeyError(f"{path}: no layer of this path was timed")
 

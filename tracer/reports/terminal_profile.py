@@ -8,14 +8,16 @@ from pathlib import Path
 from rich.cells import cell_len
 from rich.text import Text
 
-from tracer.profiling.beside import Kind, Profile, Row
+from tracer.profiling.beside import Kind, Profile
 from tracer.profiling.measured import Spread, apart, spread
+from tracer.profiling.rows import Row
 from tracer.reports import profile_words as words
 from tracer.reports.terminal_page import PLAIN_WIDTH, Page, block, cell, to_string, wrap
 
 TABLES = ("layer", "block", "kind")
 _STATE = {"slower": "red", "faster": "green", "candidate only": "red", "reference only": "cyan"}
-_LEAST = 14
+_LEAST = 22
+"""Columns that paths keep; for them the last columns of a table give way."""
 
 
 def profile_text(
@@ -94,8 +96,9 @@ def _steps(profile: Profile, page: Page) -> list[Text]:
             ours = spread(profile.reference.measured.phases[phase])
             theirs = spread(profile.candidate.measured.phases[phase]) if profile.candidate else None
             rows.append((phase, ours, theirs, bool(ours and theirs and apart(ours, theirs))))
-    rows += [(words.SHARES[part.name], part.reference, part.candidate, part.beyond) for part in profile.shares]
-    head = ("ms", "reference", "candidate", "ratio", "lost") if both else ("ms", "median (spread)", "", "", "share")
+    rows += [(words.SHARES[part.name], part.reference, part.candidate, part.beyond) for part in profile.shares
+             if part.reference or part.candidate]  # fmt: skip
+    head = ("ms", "reference", "candidate", "ratio", "lost") if both else ("ms", "median (spread)", "", "", "of step")
     lines = [head]
     for name, ours, theirs, beyond in rows:
         if both:
@@ -115,9 +118,8 @@ def _steps(profile: Profile, page: Page) -> list[Text]:
 
 def _layers(profile: Profile, page: Page, top: int) -> list[Text]:
     rows = profile.rows[:top]
-    return _rows(
-        f"by layer, and the code between ({len(rows)} of {len(profile.rows)})", rows, profile, page, [0] * len(rows)
-    )
+    title = f"by layer, and the code around layers ({len(rows)} of {len(profile.rows)})"
+    return _rows(title, rows, profile, page, [0] * len(rows))
 
 
 def _blocks(profile: Profile, page: Page, top: int) -> list[Text]:
@@ -176,8 +178,8 @@ def _kinds(profile: Profile, page: Page, top: int) -> list[Text]:
 
 
 def _title(name: str, *, both: bool, work: bool) -> list[str]:
-    times = ["ref ms", "cand ms", "ratio", "lost ms", "share"] if both else ["ms", "share"]
-    return [name, *times, *(["MMAC", "GFLOP/s"] if work else [])]
+    times = ["ref ms", "cand ms", "ratio", "lost ms", "of step"] if both else ["ms", "of step"]
+    return [name, *times, *(["GFLOP/s", "MMAC"] if work else [])]
 
 
 def _line(name: str, times: Sequence[float | None], row: Row | Kind, work: str, rates: Sequence[str],
@@ -187,21 +189,21 @@ def _line(name: str, times: Sequence[float | None], row: Row | Kind, work: str, 
         found = [name, words.milliseconds(times[0]), share]
     else:
         sign = "~" if row.state == "alike" else ""
-        shown = row.state.partition(" ")[0][:4] if row.state.endswith("only") else sign + words.ratio(row.ratio)
+        shown = "only" if row.state.endswith("only") else sign + words.ratio(row.ratio)
         found = [name, words.milliseconds(times[0]), words.milliseconds(times[1]), shown,
                  words.milliseconds(row.lost), share]  # fmt: skip
     rate = "|".join(rates) if both else rates[0]
-    return [*found, work, "-" if rate in {"-|-", "-"} else rate] if with_work else found
+    return [*found, "-" if rate in {"-|-", "-"} else rate, work] if with_work else found
 
 
 def _table(lines: Sequence[Sequence[str]], page: Page, styles: Sequence[str], indents: Sequence[int]) -> list[Text]:
     """Columns of which the first gives way; where the page is narrow the last ones are left out."""
     columns = len(lines[0])
     widths = [max(cell_len(line[n]) for line in lines if n < len(line)) for n in range(1, columns)]
-    while widths and page.width - 2 - sum(width + 2 for width in widths) < _LEAST:
+    longest = max(cell_len(line[0]) + indent for line, indent in zip(lines, indents, strict=True))
+    while widths and page.width - 2 - sum(width + 2 for width in widths) < min(longest, _LEAST):
         widths.pop()
-    room = page.width - 2 - sum(width + 2 for width in widths)
-    name = min(max(cell_len(line[0]) + indent for line, indent in zip(lines, indents, strict=True)), room)
+    name = min(longest, page.width - 2 - sum(width + 2 for width in widths))
     out = []
     for line, style, indent in zip(lines, styles, indents, strict=True):
         lead = " " * min(indent, max(name - 8, 0))
