@@ -40,8 +40,11 @@ CALLS = together(
     ),
     for_each("seed", "[torch.NAME(), torch.rand(4)][1].equal([torch.NAME(), torch.rand(4)][1])"),
     for_each(
-        "get_rng_state set_rng_state",
+        "get_rng_state",
         "[torch.manual_seed(3), torch.rand(4), torch.get_rng_state(), torch.rand(4), torch.rand(4)][4].shape",
+    ),
+    for_each(
+        "get_rng_state set_rng_state",
         "(lambda state: [torch.rand(4), torch.set_rng_state(state), torch.rand(4)])(torch.get_rng_state())[2].shape",
     ),
     for_each("is_grad_enabled", "torch.NAME()"),

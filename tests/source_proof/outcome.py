@@ -20,6 +20,12 @@ class Leaf:
     array: Array
 
 
+class Named(list[Any]):
+    """Results that torch gives names too: `.values`, `.indices`."""
+
+    names: str = ""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one call came to.
@@ -67,6 +73,8 @@ def _apart(wanted: Any, got: Any, rough: bool) -> Iterator[str]:
         if not (isinstance(wanted, list) and isinstance(got, list)) or len(wanted) != len(got):
             yield f"structure: {_short(wanted)} against {_short(got)}"
             return
+        if isinstance(wanted, Named):
+            yield f"kind: a tuple with {wanted.names} against a plain one"
         for one, other in zip(wanted, got, strict=True):
             yield from _apart(one, other, rough)
         return
