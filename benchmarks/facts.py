@@ -1,0 +1,56 @@
+"""Proves the suggestions: runs torch calls of every name and what is written for them in MindSpore, and compares.
+
+    python benchmarks/facts.py                      all calls; writes tracer/source/facts/proofs.csv, prints the counts
+    python benchmarks/facts.py torch.cat topk       the calls of the names that hold one of these words, each printed
+
+The calls stand in `tests/source_proof/calls_*.py` (functions, methods, operators). On two cores the whole takes about
+three minutes. The exit code is 1 where a suggestion is not equal, or what is said of a call with only its name changed
+is not what it does.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.source_proof.every_call import every_call
+from tests.source_proof.states import names_with_facts, row_unrun, write_table
+from tests.source_proof.whole import prove_in_processes, rows_of
+from tracer.source.facts.proofs import counts
+
+
+def one(proof):
+    """A call, what is written and what came of it."""
+    side = "mint   " if proof.mint else "classic"
+    naive = f"; with its name alone changed: {proof.naive}" if proof.naive else ""
+    silent = ", silent" if proof.suggestion.silent else ""
+    lines = [f"{side} {proof.call.text}", f"        {proof.text or '-'}"]
+    lines.append(f"        {proof.came} ({proof.suggestion.status}{silent}){naive}")
+    why = [proof.defect or proof.why, proof.silence]
+    return "\n".join(lines + [f"        {text[:300]}" for text in why if text])
+
+
+def some(words):
+    calls = [call for call in every_call() if any(word in call.torch for word in words)]
+    for proof in prove_in_processes(calls, 1):
+        print(one(proof))
+
+
+def whole():
+    proofs = prove_in_processes(every_call())
+    rows = rows_of(proofs)
+    rows += [row_unrun(name) for name in names_with_facts() - {row.torch for row in rows}]
+    write_table(rows)
+    wrong = [proof for proof in proofs if proof.defect or proof.silence]
+    for proof in wrong:
+        print(one(proof))
+    for mint in (False, True):
+        print(
+            "mint:  " if mint else "classic:", ", ".join(f"{n} {state}" for state, n in counts(rows, mint=mint).items())
+        )
+    print(f"{len(proofs) // 2} calls of {len({proof.call.torch for proof in proofs})} names, {len(wrong)} not as said")
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(some(sys.argv[1:]) if sys.argv[1:] else bool(whole()))
