@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tracer.source.facts.table import Signature
 from tracer.source.rewriting.binding import Bound, bind
@@ -19,7 +19,7 @@ NO_NUMBERS = {
     "memory_format": "",
     "non_blocking": "",
     "layout": "",
-    "inplace": "MindSpore makes a new tensor instead of changing this one: go on with what the call returns",
+    "inplace": "MindSpore makes a new tensor instead of changing this one: go on with the result",
 }
 """Arguments that change no number, with what is to be said where one is given (and not False or None)."""
 
@@ -73,9 +73,13 @@ def apply(
         ByHand: where the rule cannot say what to write.
     """
     draft = _Draft()
+    arguments = _first_by_its_name(arguments, receiver(target, bound), signatures)
     _drop(arguments, bound, drops, target, draft)
     _fill(arguments, bound, signatures, draft)
     text = call(callee(target, bound), [*receiver(target, bound), *draft.positional], draft.keywords)
+    written_over = torch.startswith("torch.nn.functional.") and bound.literal("inplace") is True
+    if written_over and "inplace" not in draft.values and isinstance(called[0].node if called else None, ast.Name):
+        text = f"{called[0].text}.copy_({text})"
     naive = _naive(called, keywords, receiver(target, bound), signatures)
     right = {**draft.values}
     silent = naive is not None and not draft.loud and _unlike(naive, right, signatures)
@@ -89,6 +93,18 @@ def apply(
     else:
         status = "renamed"
     return Outcome(text, status, silent, tuple(draft.differences))
+
+
+def _first_by_its_name(
+    arguments: Sequence[Argument], before: Sequence[str], signatures: Sequence[Signature]
+) -> Sequence[Argument]:
+    """MindSpore's own name for the first argument (`input`, `x`, `input_x`), where the rule has another."""
+    first = arguments[0] if arguments and not before else None
+    names = [signature.parameters[0].name for signature in signatures if signature.parameters]
+    known = {parameter.name for signature in signatures for parameter in signature.parameters}
+    if first is None or first.torch not in ("input", "tensors", "x") or not names or first.name in known:
+        return arguments
+    return (replace(first, name=names[0]), *arguments[1:])
 
 
 def callee(target: str, bound: Bound) -> str:
@@ -224,7 +240,7 @@ def _unlike(naive: dict[str, str], right: dict[str, str], signatures: Sequence[S
         a, b = naive.get(name, default), right.get(name, default)
         if name in naive and name not in right and default is None:
             continue  # the receiver, or what the rule passes on as it stands
-        if a is None or b is None or not alike(a, b):
+        if a is None or b is None or not (alike(a, b) or {a, b} in ({"True", "1"}, {"False", "0"})):
             return True
     return False
 

@@ -107,9 +107,18 @@ def suggestion_of(asked: Asked, call: Call) -> Suggestion:
             reasons.append(reason)
             continue
         mindspore, mint = names(asked, rule)
+        if in_mint and not asked.mint and mindspore is not None:
+            outcome = _not_by_its_name(outcome, mindspore, reasons)
         advice = rule.advice if rule and rule.advice else _advice(asked)
         return Suggestion(mindspore, mint, outcome.status, outcome.silent, outcome.differences, outcome.text, advice)
     raise next((reason for reason in reasons if str(reason)), reasons[0])
+
+
+def _not_by_its_name(outcome: Outcome, mindspore: str, reasons: Sequence[ByHand]) -> Outcome:
+    """Mint's call where the classic counterpart cannot: what is said is said of the classic name."""
+    why = next((str(reason) for reason in reasons if str(reason)), "it takes other arguments")
+    said = f"{mindspore} cannot ({why}): mint's function can"
+    return replace(outcome, status="differs", differences=(said, *outcome.differences))
 
 
 def by_hand(asked: Asked, why: str) -> Suggestion:
@@ -150,7 +159,7 @@ def _value(asked: Asked, node: ast.expr) -> Value:
 
 
 def _written(asked: Asked, call: Call, mint: bool) -> tuple[Outcome, Rule | None]:
-    rows = [row for row in RULES.get(asked.use.torch, ()) if row.by_hand or (row.mint if mint else row.mindspore)]
+    rows = [row for row in RULES.get(asked.use.torch, ()) if _speaks(row, mint)]
     why = ""
     for row in rows:
         bound = _bind(asked, call, row)
@@ -161,6 +170,13 @@ def _written(asked: Asked, call: Call, mint: bool) -> tuple[Outcome, Rule | None
     if rows and any(not row.by_hand for row in rows):
         raise ByHand(why or "these arguments have no counterpart")
     return _by_pair(asked, call, mint), None
+
+
+def _speaks(row: Rule, mint: bool) -> bool:
+    """Does the row say something of mint, or of classic MindSpore?"""
+    if row.by_hand:
+        return True
+    return bool(row.mint or row.mint_write) if mint else bool(row.mindspore or row.write)
 
 
 def _bind(asked: Asked, call: Call, row: Rule | None) -> Bound | str:
@@ -177,12 +193,12 @@ def _by_rule(asked: Asked, call: Call, row: Rule, bound: Bound, mint: bool) -> O
     if row.by_hand:
         raise ByHand(row.by_hand)
     target, write = (row.mint, row.mint_write) if mint else (row.mindspore, row.write)
-    assert target is not None
     if write is not None:
         made = write(bound)
         status = made.status or ("differs" if made.differences else "renamed")
         outcome = Outcome(made.text, status, made.silent, made.differences)
     else:
+        assert target is not None
         arguments = row.mint_arguments if mint else row.arguments
         if arguments is None:
             return _by_signatures(asked, call, bound, target, row.drops, mint)

@@ -126,6 +126,7 @@ INDEXING: tuple[Rule, ...] = (
             to("dim", "axis", keyword=True),
         ),
         mint_arguments=("input", "dim", "index", "src"),
+        silent=False,
         advice=_ONE_SHAPE,
     ),
     Rule(

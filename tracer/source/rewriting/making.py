@@ -121,7 +121,7 @@ def _limits(info: str) -> Rule:
 
     said = f"MindSpore has no {info}: numpy's gives the same as numpy's scalars (float() makes plain ones of them)"
     advice = "import numpy at the top in place of __import__"
-    return Rule(f"torch.{info}", "mindspore.dtype_to_nptype", takes="type", write=write, advice=advice)
+    return Rule(f"torch.{info}", takes="type", write=write, advice=advice)
 
 
 def _as_float_tensor(value: Value) -> str:

@@ -70,7 +70,7 @@ def _largest(name: str) -> tuple[Rule, ...]:
             takes="dim, keepdim=False",
             when=_along,
             arguments=("dim", "keepdim"),
-            advice=_PAIR,
+            differences=(_PAIR,),
         ),
         Rule(
             f"torch.Tensor.{name}",

@@ -25,7 +25,7 @@ def _spread(name: str) -> tuple[Rule, ...]:
     """`std`, `var` and their kin: torch divides by one less than the count, MindSpore by the count."""
     mint_ddof = made("correction", lambda call: None if _ddof(call) == "1" else _ddof(call))
     forms = (
-        ("input, unbiased=True", lambda call: isinstance(call.literal("unbiased"), bool)),
+        ("input, unbiased=True", lambda call: call.has("unbiased") and isinstance(call.literal("unbiased"), bool)),
         ("input, dim=None, unbiased=True, keepdim=False, *, out=None", None),
         ("input, dim=None, *, correction=1, keepdim=False, out=None", None),
     )
@@ -44,7 +44,7 @@ def _spread(name: str) -> tuple[Rule, ...]:
             ),
             mint_arguments=("input", "dim", mint_ddof, to("keepdim", keyword=True)),
             drops=("unbiased", "correction"),
-            silent=lambda call: not ("unbiased" in call.positional and "dim" in call.positional),
+            silent=False if when else None,
         )
         for takes, when in forms
     )
@@ -67,7 +67,7 @@ def _largest(name: str) -> tuple[Rule, ...]:
             when=_along,
             arguments=("input", to("dim", "axis"), to("keepdim", "keepdims")),
             mint_arguments=("input", "dim", "keepdim"),
-            advice=_PAIR,
+            differences=(_PAIR,),
         ),
         Rule(
             f"torch.{name}",
@@ -93,7 +93,7 @@ def _largest(name: str) -> tuple[Rule, ...]:
     )
 
 
-def _ordered(name: str, *mine: Argument | str, takes: str, mint: tuple[Argument | str, ...], advice: str) -> Rule:
+def _ordered(name: str, *mine: Argument | str, takes: str, mint: tuple[Argument | str, ...], pair: bool) -> Rule:
     return Rule(
         f"torch.{name}",
         f"mindspore.ops.{name}",
@@ -101,8 +101,7 @@ def _ordered(name: str, *mine: Argument | str, takes: str, mint: tuple[Argument 
         takes=takes,
         arguments=mine,
         mint_arguments=mint,
-        differences=(_PLACES,),
-        advice=advice,
+        differences=(_PLACES, _PAIR) if pair else (_PLACES,),
     )
 
 
@@ -112,9 +111,7 @@ def _unique(bound: Bound) -> Written:
         raise ByHand("on the CPU MindSpore has the values alone, in the order of their first place, and the inverse")
     text = f"mindspore.ops.unique({bound.text('input')})[0]"
     said = ("MindSpore's unique gives the inverse too, and the values in the order of their first place",)
-    return Written(
-        f"mindspore.ops.sort({text})[0]" if bound.literal("sorted") is not False else text, said, silent=True
-    )
+    return Written(f"mindspore.ops.sort({text})[0]", said, silent=not bound.has("sorted"))
 
 
 def _counted(bound: Bound) -> Written:
@@ -160,6 +157,7 @@ def _truth(name: str) -> Rule:
             to("keepdim", "keep_dims"),
         ),
         mint_arguments=("input", "dim", "keepdim"),
+        silent=False,
     )
 
 
@@ -193,8 +191,7 @@ REDUCING: tuple[Rule, ...] = (
         takes="input, dim, *, out=None",
         arguments=("input", to("dim", "axis")),
         mint_arguments=("input", "dim"),
-        differences=(_PLACES,),
-        advice=_PAIR,
+        differences=(_PLACES, _PAIR),
     ),
     *(
         Rule(
@@ -218,7 +215,7 @@ REDUCING: tuple[Rule, ...] = (
         "descending",
         takes="input, dim=-1, descending=False, stable=False, *, out=None",
         mint=("input", "dim", "descending", to("stable", keyword=True)),
-        advice=_PAIR,
+        pair=True,
     ),
     _ordered(
         "argsort",
@@ -227,7 +224,7 @@ REDUCING: tuple[Rule, ...] = (
         "descending",
         takes="input, dim=-1, descending=False, stable=False",
         mint=("input", "dim", "descending", to("stable", keyword=True)),
-        advice="",
+        pair=False,
     ),
     _ordered(
         "topk",
@@ -238,7 +235,7 @@ REDUCING: tuple[Rule, ...] = (
         "sorted",
         takes="input, k, dim=-1, largest=True, sorted=True, *, out=None",
         mint=("input", "k", "dim", "largest", "sorted"),
-        advice=_PAIR,
+        pair=True,
     ),
     Rule(
         "torch.median",
@@ -247,7 +244,7 @@ REDUCING: tuple[Rule, ...] = (
         takes="input, dim, keepdim=False, *, out=None",
         arguments=("input", to("dim", "axis"), to("keepdim", "keepdims")),
         mint_arguments=("input", "dim", "keepdim"),
-        advice=_PAIR,
+        differences=(_PAIR,),
     ),
     Rule(
         "torch.median",
