@@ -55,7 +55,8 @@ def suggestion_of_call(asked: Asked, node: ast.Call) -> Suggestion:
     if asked.use.sort == "method" and not RULES.get(torch) and (torch.endswith("_") or _has_rule(torch)):
         return _otherwise(asked, node) or _by_its_own(asked, node)
     found = _by_its_own(asked, node)
-    if found.write is None and asked.use.sort == "method":
+    by_row = any(row.by_hand for row in RULES.get(torch, ()))
+    if found.write is None and asked.use.sort == "method" and not by_row:
         found = _otherwise(asked, node) or found
     return found
 

@@ -163,7 +163,7 @@ INDEXING: tuple[Rule, ...] = (
                 "add",
                 "source, *, alpha=1, out=None",
                 (
-                    to("input", "x"),
+                    to("input", "x", convert=lambda value: f"{value.atom}.copy()", why="MindSpore adds in place"),
                     to("index", "indices", convert=as_int32, keyword=True, loud=True, why=_INT32),
                     to("source", "y", keyword=True),
                     to("dim", "axis", keyword=True),

@@ -51,7 +51,17 @@ _DEVICE = "MindSpore keeps its tensors where mindspore.set_device says; leave wh
 ATTRIBUTES: tuple[Mention, ...] = (
     *(
         Mention(f"torch.Tensor.{name}", f"mindspore.Tensor.{name}")
-        for name in ("shape", "dtype", "ndim", "T", "mT", "H", "mH", "itemsize", "nbytes", "real", "imag")
+        for name in ("shape", "dtype", "ndim", "T", "mT", "H", "mH", "itemsize", "nbytes")
+    ),
+    *(
+        Mention(
+            f"torch.Tensor.{name}",
+            f"mindspore.Tensor.{name}",
+            write="{x}." + f"{name}()",
+            differences=(f"{name} is a method in MindSpore",),
+            silent=True,
+        )
+        for name in ("real", "imag")
     ),
     Mention("torch.Tensor.data", "mindspore.Tensor.data"),
     Mention("torch.Tensor.grad", by_hand=True, advice=_NO_GRADIENTS),

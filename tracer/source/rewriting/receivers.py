@@ -10,7 +10,7 @@ from tracer.source.rewriting.suggestion import Suggestion
 from tracer.source.rewriting.writing import Value
 from tracer.source.uses import Use
 
-OTHERWISE = {"where", "tensor_split", "new_tensor", "take", "to", "type", "data"}
+OTHERWISE = {"where", "tensor_split", "new_tensor", "take", "to", "type", "data", "unfold", "polygamma"}
 """Methods whose function, if there is one, takes the tensor at another place or means something else."""
 
 UNCHANGED = ("add_", "sub_", "mul_", "div_", "exp_")

@@ -161,6 +161,40 @@ def _truth(name: str) -> Rule:
     )
 
 
+def _middle(name: str) -> tuple[Rule, ...]:
+    """`median` and `nanmedian`: of all, or along a dimension with the places."""
+    mint = "mindspore.mint.median" if name == "median" else None
+    return (
+        Rule(
+            f"torch.{name}",
+            f"mindspore.ops.{name}",
+            mint=mint,
+            takes="input, dim, keepdim=False, *, out=None",
+            arguments=("input", to("dim", "axis"), to("keepdim", "keepdims")),
+            mint_arguments=("input", "dim", "keepdim"),
+            differences=(_PAIR,),
+        ),
+        Rule(
+            f"torch.{name}",
+            f"mindspore.ops.{name}",
+            mint=mint,
+            takes="input, *, out=None",
+            write=lambda call: Written(
+                f"mindspore.ops.{name}({_flat(call)})[0]",
+                ("MindSpore's median is along the last dimension, with the place",),
+                silent=True,
+            ),
+            mint_arguments=("input",),
+        ),
+    )
+
+
+def _flat(call: Bound) -> str:
+    value = call.value("input")
+    assert value is not None
+    return f"{value.atom}.reshape(-1)"
+
+
 REDUCING: tuple[Rule, ...] = (
     _truth("any"),
     _truth("all"),
@@ -237,27 +271,7 @@ REDUCING: tuple[Rule, ...] = (
         mint=("input", "k", "dim", "largest", "sorted"),
         pair=True,
     ),
-    Rule(
-        "torch.median",
-        "mindspore.ops.median",
-        mint="mindspore.mint.median",
-        takes="input, dim, keepdim=False, *, out=None",
-        arguments=("input", to("dim", "axis"), to("keepdim", "keepdims")),
-        mint_arguments=("input", "dim", "keepdim"),
-        differences=(_PAIR,),
-    ),
-    Rule(
-        "torch.median",
-        "mindspore.ops.median",
-        mint="mindspore.mint.median",
-        takes="input, *, out=None",
-        write=lambda call: Written(
-            f"mindspore.ops.median({call.text('input')}.reshape(-1))[0]",
-            ("MindSpore's median is along the last dimension, with the place",),
-            silent=True,
-        ),
-        mint_arguments=("input",),
-    ),
+    *(rule for name in ("median", "nanmedian") for rule in _middle(name)),
     Rule(
         "torch.unique",
         "mindspore.ops.unique",

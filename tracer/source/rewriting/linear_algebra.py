@@ -1,0 +1,118 @@
+"""torch.linalg, torch.fft and their kin in torch: a row each where both signatures do not say it all."""
+
+from __future__ import annotations
+
+from tracer.source.rewriting.binding import Bound
+from tracer.source.rewriting.rules import Rule, Written, to
+
+_NORM = to("norm", keyword=True)
+
+
+def _same(torch: str, own: str, *arguments: str, takes: str = "") -> Rule:
+    """A function that MindSpore has, whatever its parameters are called."""
+    return Rule(
+        f"torch.{torch}",
+        f"mindspore.ops.{own}",
+        takes=takes or f"{', '.join(arguments)}, *, out=None",
+        arguments=arguments,
+    )
+
+
+def _of_one(name: str) -> Rule:
+    """A transform along one dimension."""
+    return Rule(
+        f"torch.fft.{name}",
+        f"mindspore.ops.{name}",
+        takes="input, n=None, dim=-1, norm=None, *, out=None",
+        arguments=("input", "n", "dim", "norm"),
+    )
+
+
+def _of_many(name: str, dim: str) -> Rule:
+    return Rule(
+        f"torch.fft.{name}",
+        f"mindspore.ops.{name}",
+        takes=f"input, s=None, dim={dim}, norm=None, *, out=None",
+        arguments=("input", "s", "dim", "norm"),
+    )
+
+
+def _product(call: Bound) -> Written:
+    """The product of two vectors."""
+    text = f"({_atom(call, 'input')} * {_atom(call, 'tensor')}).sum()"
+    return Written(text, ("mint's dot has no kernel on the CPU, and mindspore.ops.dot is of matrices",))
+
+
+def _atom(call: Bound, name: str) -> str:
+    value = call.value(name)
+    assert value is not None
+    return value.atom
+
+
+def _summed(call: Bound) -> Written:
+    """`einsum`: the tensors one by one; a list of them is spread."""
+    values = ", ".join(
+        f"*{value.atom}" if len(call.rest) == 1 and _is_list(value.text) else value.text for value in call.rest
+    )
+    return Written(
+        f"mindspore.ops.einsum({call.text('equation')}, {values})", status="same" if "*" not in values else None
+    )
+
+
+def _is_list(text: str) -> bool:
+    return text.startswith(("[", "("))
+
+
+LINEAR_ALGEBRA: tuple[Rule, ...] = (
+    *(_of_one(name) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")),
+    *(_of_many(name, "(-2, -1)") for name in ("fft2", "ifft2", "rfft2", "irfft2")),
+    *(_of_many(name, "None") for name in ("fftn", "ifftn", "rfftn", "irfftn")),
+    _same("fft.fftshift", "fftshift", "input", "dim", takes="input, dim=None"),
+    _same("fft.ifftshift", "ifftshift", "input", "dim", takes="input, dim=None"),
+    *(
+        Rule(
+            f"torch.fft.{name}",
+            f"mindspore.ops.{name}",
+            takes="n, d=1.0, *, out=None, dtype=None, layout=None, device=None, requires_grad=False",
+            arguments=("n", "d", to("dtype", keyword=True)),
+        )
+        for name in ("fftfreq", "rfftfreq")
+    ),
+    Rule(
+        "torch.dot",
+        mint="mindspore.mint.dot",
+        takes="input, tensor, *, out=None",
+        write=_product,
+        mint_arguments=("input", to("tensor", "other")),
+    ),
+    Rule(
+        "torch.vdot",
+        "mindspore.ops.vecdot",
+        takes="input, other, *, out=None",
+        arguments=(to("input", "x"), to("other", "y")),
+    ),
+    Rule(
+        "torch.einsum",
+        "mindspore.ops.einsum",
+        mint="mindspore.mint.einsum",
+        takes="equation, *operands",
+        write=_summed,
+        mint_arguments=("equation", "*operands"),
+    ),
+    Rule(
+        "torch.tensordot",
+        "mindspore.ops.tensor_dot",
+        takes="a, b, dims=2, out=None",
+        arguments=(to("a", "x1"), to("b", "x2"), to("dims", "axes", always=True)),
+    ),
+    _same("det", "det", "input"),
+    _same("linalg.det", "det", "input"),
+    _same("linalg.slogdet", "slogdet", "input"),
+    _same("matrix_power", "matrix_power", "input", "n"),
+    _same("linalg.matrix_power", "matrix_power", "input", "n"),
+    _same("matrix_exp", "matrix_exp", "input"),
+    _same("linalg.matrix_exp", "matrix_exp", "input"),
+    _same("linalg.cholesky", "cholesky", "input", "upper", takes="input, *, upper=False, out=None"),
+    _same("linalg.matmul", "matmul", "input", "other"),
+    _same("pinverse", "pinv", "input", "rcond", takes="input, rcond=1e-15"),
+)
