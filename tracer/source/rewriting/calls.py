@@ -11,6 +11,7 @@ from tracer.source.rewriting.applying import Outcome, apply
 from tracer.source.rewriting.binding import Bound, bind, read_signature
 from tracer.source.rewriting.generic import arguments_from
 from tracer.source.rewriting.known import Known
+from tracer.source.rewriting.limits import limits_of
 from tracer.source.rewriting.receivers import as_function, changed_in_place
 from tracer.source.rewriting.rules import ByHand, Rule, arguments_of
 from tracer.source.rewriting.suggestion import Suggestion
@@ -111,6 +112,7 @@ def suggestion_of(asked: Asked, call: Call) -> Suggestion:
         if in_mint and not asked.mint and mindspore is not None:
             outcome = _not_by_its_name(outcome, mindspore, reasons)
         advice = rule.advice if rule and rule.advice else _advice(asked)
+        advice = "; ".join(filter(None, (advice, limits_of(mindspore or "") if not in_mint else "")))
         return Suggestion(mindspore, mint, outcome.status, outcome.silent, outcome.differences, outcome.text, advice)
     raise next((reason for reason in reasons if str(reason)), reasons[0])
 
@@ -238,7 +240,8 @@ def _by_signatures(asked: Asked, call: Call, bound: Bound, target: str, drops: S
     for signature in signatures:
         try:
             arguments = arguments_from(bound.signature, signature, codes)
-            return apply(arguments, target, bound, call.arguments, call.keywords, signatures, drops, asked.use.torch)
+            ordered = (signature, *(other for other in signatures if other is not signature))
+            return apply(arguments, target, bound, call.arguments, call.keywords, ordered, drops, asked.use.torch)
         except ByHand as reason:
             reasons.append(reason)
     raise reasons[0] if reasons else ByHand(f"the parameters of {target} are not known")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_float, as_tensor
 from tracer.source.rewriting.rules import ByHand, Rule, Written, to
-from tracer.source.rewriting.shaping import twice
+from tracer.source.rewriting.shaping import repeatable, twice
 from tracer.source.rewriting.writing import Value
 
 
@@ -68,6 +68,17 @@ def _by_dtype(call: Bound) -> Written:
     return Written(twice(value, text), ("MindSpore's bitwise_not has no kernel on the CPU",))
 
 
+def _alike(call: Bound) -> Written:
+    """One answer: of one shape, and equal everywhere."""
+    one, other = call.value("input"), call.value("other")
+    assert one is not None
+    assert other is not None
+    if not repeatable(one) or not repeatable(other):
+        raise ByHand("give both names: a.shape == b.shape and bool((a == b).all())")
+    text = f"({one.text}.shape == {other.text}.shape and bool(({one.text} == {other.text}).all()))"
+    return Written(text, ("MindSpore's equal answers for each element",), silent=True)
+
+
 ELEMENTWISE: tuple[Rule, ...] = (
     _same("true_divide", "div", "input", "other", mint="div"),
     _same("positive", "positive"),
@@ -87,21 +98,39 @@ ELEMENTWISE: tuple[Rule, ...] = (
     _same("special.i1", "bessel_i1"),
     _same("special.i1e", "bessel_i1e"),
     _same("special.xlogy", "xlogy", "input", "other", mint="xlogy"),
-    _same("special.logit", "logit", "input", "eps"),
+    Rule(
+        "torch.special.logit",
+        "mindspore.ops.logit",
+        mint="mindspore.mint.logit",
+        takes="input, eps=None, *, out=None",
+        arguments=("input", "eps"),
+        mint_arguments=("input", "eps"),
+    ),
     Rule("torch.bitwise_not", "mindspore.mint.bitwise_not", takes="input, *, out=None", write=_by_dtype),
+    Rule(
+        "torch.equal",
+        "mindspore.ops.equal",
+        mint="mindspore.mint.equal",
+        takes="input, other",
+        write=_alike,
+        mint_arguments=("input", "other"),
+    ),
     Rule(
         "torch.rsub",
         "mindspore.ops.sub",
         takes="input, other, *, alpha=1",
         write=_reversed,
     ),
-    Rule(
-        "torch.round",
-        "mindspore.ops.round",
-        mint="mindspore.mint.round",
-        takes="input, *, decimals=0, out=None",
-        write=_rounded,
-        mint_arguments=("input", to("decimals", keyword=True)),
+    *(
+        Rule(
+            name,
+            "mindspore.ops.round",
+            mint="mindspore.mint.round",
+            takes="input, *, decimals=0, out=None",
+            write=_rounded,
+            mint_arguments=("input", to("decimals", keyword=True)),
+        )
+        for name in ("torch.round", "torch.special.round")
     ),
     Rule(
         "torch.lerp",
@@ -111,19 +140,20 @@ ELEMENTWISE: tuple[Rule, ...] = (
         arguments=("input", "end", to("weight", convert=as_float, form=True)),
         mint_arguments=("input", "end", to("weight", convert=as_float, form=True)),
     ),
-    Rule(
-        "torch.polygamma",
-        "mindspore.ops.polygamma",
-        takes="n, input, *, out=None",
-        arguments=(to("n", convert=as_tensor, loud=True, why="n is a tensor in MindSpore"), "input"),
+    *(
+        Rule(
+            name,
+            "mindspore.ops.polygamma",
+            takes="n, input, *, out=None",
+            arguments=(to("n", convert=as_tensor, loud=True, why="n is a tensor in MindSpore"), "input"),
+        )
+        for name in ("torch.polygamma", "torch.special.polygamma")
     ),
     Rule(
         "torch.dist",
         "mindspore.ops.dist",
-        mint="mindspore.mint.dist",
         takes="input, other, p=2",
         arguments=("input", "other", to("p", convert=_whole, form=True)),
-        mint_arguments=("input", "other", "p"),
     ),
     *(
         Rule(

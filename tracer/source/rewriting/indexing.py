@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracer.source.rewriting.binding import Bound
-from tracer.source.rewriting.conversions import as_int32, plain_number
+from tracer.source.rewriting.conversions import as_int32, one_of, plain_number
 from tracer.source.rewriting.rules import ByHand, Rule, Written, constant, to
 from tracer.source.rewriting.shaping import repeatable
 
@@ -31,6 +31,12 @@ def _selected(bound: Bound) -> Written:
         raise ByHand("index the tensor: x[:, i] for dimension 1")
     places = ", ".join([*[":"] * dim, bound.text("index")]) if dim >= 0 else f"..., {bound.text('index')}"
     return Written(f"{value.atom}[{places}]", ("MindSpore's select chooses by a condition: the tensor is indexed",))
+
+
+def _atom(bound: Bound) -> str:
+    value = bound.value("input")
+    assert value is not None
+    return value.atom
 
 
 def _receiver(bound: Bound) -> str:
@@ -84,6 +90,15 @@ INDEXING: tuple[Rule, ...] = (
         ),
         mint_arguments=("input", to("as_tuple", keyword=True)),
     ),
+    Rule(
+        "torch.masked_scatter",
+        "mindspore.ops.masked_scatter",
+        takes="input, mask, source",
+        write=lambda call: Written(
+            f"{_atom(call)}.masked_scatter({call.text('mask')}, {call.text('source')})",
+            ("MindSpore has it as a method",),
+        ),
+    ),
     Rule("torch.argwhere", "mindspore.ops.argwhere", takes="input", arguments=("input",)),
     Rule(
         "torch.where",
@@ -126,6 +141,21 @@ INDEXING: tuple[Rule, ...] = (
             to("dim", "axis", keyword=True),
         ),
         mint_arguments=("input", "dim", "index", "src"),
+        silent=False,
+        advice=_ONE_SHAPE,
+    ),
+    Rule(
+        "torch.scatter",
+        "mindspore.ops.tensor_scatter_elements",
+        takes="input, dim, index, src, *, reduce, out=None",
+        when=lambda call: not isinstance(call.literal("src"), (int, float)),
+        arguments=(
+            to("input", "input_x"),
+            to("index", "indices", keyword=True),
+            to("src", "updates", keyword=True),
+            to("dim", "axis", keyword=True),
+            to("reduce", "reduction", convert=one_of({"add": "'add'", "multiply": "'mul'"})),
+        ),
         silent=False,
         advice=_ONE_SHAPE,
     ),

@@ -106,7 +106,7 @@ LINEAR_ALGEBRA: tuple[Rule, ...] = (
         arguments=(to("a", "x1"), to("b", "x2"), to("dims", "axes", always=True)),
     ),
     _same("det", "det", "input"),
-    _same("linalg.det", "det", "input"),
+    _same("linalg.det", "det", "A"),
     _same("linalg.slogdet", "slogdet", "input"),
     _same("matrix_power", "matrix_power", "input", "n"),
     _same("linalg.matrix_power", "matrix_power", "input", "n"),
@@ -114,5 +114,5 @@ LINEAR_ALGEBRA: tuple[Rule, ...] = (
     _same("linalg.matrix_exp", "matrix_exp", "input"),
     _same("linalg.cholesky", "cholesky", "input", "upper", takes="input, *, upper=False, out=None"),
     _same("linalg.matmul", "matmul", "input", "other"),
-    _same("pinverse", "pinv", "input", "rcond", takes="input, rcond=1e-15"),
+    Rule("torch.pinverse", "mindspore.ops.pinv", takes="input, rcond=1e-15", arguments=("input", to("rcond", "rtol"))),
 )

@@ -85,7 +85,7 @@ def _largest(name: str) -> tuple[Rule, ...]:
 
 
 def _same(
-    name: str, takes: str, *arguments: Argument | str, differences: tuple[str, ...] = (), advice: str = ""
+    name: str, takes: str, *arguments: Argument | str, differences: tuple[str, ...] = (), silent: bool | None = None
 ) -> Rule:
     """A method of the same name, where the function of that name is otherwise."""
     return Rule(
@@ -94,7 +94,7 @@ def _same(
         takes=takes or "()",
         arguments=arguments,
         differences=differences,
-        advice=advice,
+        silent=silent,
     )
 
 
@@ -109,13 +109,15 @@ METHODS: tuple[Rule, ...] = (
         "mindspore.Tensor.broadcast_to",
         takes="*size, implicit=False",
         arguments=(to("*size", "shape", convert=one_shape, form=True),),
+        silent=False,
     ),
-    _same("broadcast_to", "*size", to("*size", "shape", convert=one_shape, form=True)),
+    _same("broadcast_to", "*size", to("*size", "shape", convert=one_shape, form=True), silent=False),
     Rule(
         "torch.Tensor.repeat",
         "mindspore.Tensor.tile",
         takes="*repeats",
         arguments=(to("*repeats", "dims", convert=_tiles, form=True),),
+        silent=False,
     ),
     _same("tile", "*dims", to("*dims", "dims", convert=_tiles, form=True)),
     _same("flip", "*dims", to("*dims", "dims", convert=one_tuple, form=True, loud=True)),
@@ -139,8 +141,15 @@ METHODS: tuple[Rule, ...] = (
     ),
     Rule("torch.Tensor.clone", "mindspore.Tensor.copy", takes="*, memory_format=None", arguments=()),
     _same("masked_scatter", "mask, source", "mask", "source"),
-    _same("narrow", "dim, start, length", to("dim", "axis"), "start", "length"),
-    _same("nansum", "dim=None, keepdim=False, *, dtype=None", to("dim", "axis"), to("keepdim", "keepdims"), "dtype"),
+    _same("narrow", "dim, start, length", to("dim", "axis"), "start", "length", silent=False),
+    _same(
+        "nansum",
+        "dim=None, keepdim=False, *, dtype=None",
+        to("dim", "axis"),
+        to("keepdim", "keepdims"),
+        "dtype",
+        silent=False,
+    ),
     *_largest("max"),
     *_largest("min"),
     _same("new_zeros", f"*size, {_ANY}", to("*size", "size", convert=one_shape, form=True, loud=True), _DTYPE),

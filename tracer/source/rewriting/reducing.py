@@ -161,6 +161,25 @@ def _truth(name: str) -> Rule:
     )
 
 
+def _trapezoids(name: str) -> tuple[Rule, ...]:
+    dim = to("dim", keyword=True)
+    return (
+        Rule(
+            f"torch.{name}",
+            "mindspore.ops.trapz",
+            takes="y, *, dx=1.0, dim=-1",
+            arguments=("y", to("dx", convert=as_float, keyword=True, form=True), dim),
+        ),
+        Rule(f"torch.{name}", "mindspore.ops.trapz", takes="y, x, *, dim=-1", arguments=("y", "x", dim)),
+    )
+
+
+def _nonzeros(bound: Bound) -> Written:
+    where = f"mindspore.ops.ne({bound.text('input')}, 0)"
+    along = "" if bound.literal("dim") is None else bound.text("dim")
+    return Written(f"{where}.sum({along})", ("MindSpore counts no truth values, and others in dtype int32",))
+
+
 def _middle(name: str) -> tuple[Rule, ...]:
     """`median` and `nanmedian`: of all, or along a dimension with the places."""
     mint = "mindspore.mint.median" if name == "median" else None
@@ -342,20 +361,14 @@ REDUCING: tuple[Rule, ...] = (
         takes="input, n=1, dim=-1, prepend=None, append=None, *, out=None",
         arguments=(to("input", "x"), to("n", only=(1,)), to("dim", "axis"), "prepend", "append"),
     ),
-    Rule(
-        "torch.trapz",
-        "mindspore.ops.trapz",
-        takes="y, *, dx=1.0, dim=-1",
-        arguments=("y", to("dx", convert=as_float, keyword=True, form=True), to("dim", keyword=True)),
-    ),
-    Rule("torch.trapz", "mindspore.ops.trapz", takes="y, x, *, dim=-1", arguments=("y", "x", to("dim", keyword=True))),
+    *_trapezoids("trapz"),
+    *_trapezoids("trapezoid"),
     Rule(
         "torch.count_nonzero",
         "mindspore.ops.count_nonzero",
         mint="mindspore.mint.count_nonzero",
         takes="input, dim=None",
-        arguments=(to("input", "x"), to("dim", "axis")),
+        write=_nonzeros,
         mint_arguments=("input", "dim"),
-        differences=("the count is of dtype int32 in MindSpore",),
     ),
 )
