@@ -10,6 +10,8 @@ from tracer.source.rewriting.suggestion import Suggestion
 from tracer.source.rewriting.tables import MENTIONS, RULES
 from tracer.source.rewriting.writing import Value
 
+_METHODS = ("mindspore.Tensor.", "mindspore.Parameter.", "mindspore.nn.Cell.", "mindspore.mint.nn.Cell.")
+
 
 def suggestion_of_mention(asked: Asked) -> Suggestion:
     """What to write for a use that is no call."""
@@ -47,6 +49,8 @@ def _mentioned(asked: Asked, mention: Mention) -> Suggestion:
 
 def _text(asked: Asked, mention: Mention) -> str:
     node, name = asked.use.node, mention.mindspore or ""
+    if isinstance(node, ast.AugAssign):
+        return _new_value(asked, node)
     if asked.use.sort == "operator":
         return asked.whole().text if isinstance(node, ast.expr) else asked.use.text
     if _is_member(asked, mention.torch) and isinstance(node, ast.Attribute) and asked.use.sort == "name":
@@ -63,6 +67,23 @@ def _is_member(asked: Asked, torch: str) -> bool:
     return torch.startswith(("torch.Tensor.", "torch.nn.Module.")) or (owner is not None and owner.sort == "class")
 
 
+def _new_value(asked: Asked, node: ast.AugAssign) -> str:
+    """What `x += y` makes of x, as an expression."""
+    target = ast.parse(ast.unparse(node.target), mode="eval").body
+    value = ast.parse(asked.value(node.value).text, mode="eval").body
+    return ast.unparse(ast.BinOp(target, node.op, value))
+
+
+def _receiver(asked: Asked) -> Value | None:
+    """Of a method that is mentioned and not called, what it is a method of."""
+    known = asked.facts.name(asked.use.torch)
+    if known is None or known.sort != "method":
+        return None
+    if isinstance(asked.use.node, ast.Attribute):
+        return asked.value(asked.use.node.value)
+    return Value(ast.Name("self", ast.Load()), "self")
+
+
 def _handed_on(asked: Asked) -> Suggestion:
     """A layer or function that is handed on: its name, and what its defaults mean where it is called later."""
     mindspore, mint = names(asked, None)
@@ -72,9 +93,14 @@ def _handed_on(asked: Asked) -> Suggestion:
         return Suggestion(None, None, "unknown")
     if name is None or (pair is not None and pair.by_hand and not RULES.get(asked.use.torch)):
         raise ByHand(pair.advice if pair and pair.advice else f"{asked.use.torch} has no counterpart")
+    receiver = _receiver(asked)
+    if receiver is not None and isinstance(asked.use.node, ast.Attribute):
+        if not name.startswith(_METHODS):
+            raise ByHand(f"{name} is there in place of a method: hand on a function that calls it")
+        name = f"{receiver.atom}.{name.rpartition('.')[2]}"
     open_ended = [Value(ast.Name(one, ast.Load()), one) for one in required(asked)]
     try:
-        called = suggestion_of(asked, Call(tuple(open_ended), ()))
+        called = suggestion_of(asked, Call(tuple(open_ended), (), receiver))
     except ByHand as reason:
         return Suggestion(mindspore, mint, "differs", False, (str(reason),), name, str(reason))
     advice = called.advice
