@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from tracer.errors import SourceError
+from tracer.source.deep_syntax import with_deep_stack
 from tracer.source.facts.table import Facts
 from tracer.source.finding import find_uses
 from tracer.source.reading import Sources, read_sources
@@ -35,6 +36,10 @@ def scan_sources(
     sources = read_sources(paths, progress=lambda number: tell("reading", number, 0))
     if not sources.files:
         raise _nothing_read(sources)
+    return with_deep_stack(lambda: _scan(sources, mint, tell))
+
+
+def _scan(sources: Sources, mint: bool, tell: Progress) -> Scan:
     facts = Facts.load()
     tell("looking for uses", 0, 0)
     uses = find_uses(sources.files, facts)
