@@ -177,7 +177,9 @@ def is_plain(finding: Finding) -> bool:
 
 def sentences(finding: Finding) -> list[str]:
     """What is otherwise there, and the advice."""
-    return list(dict.fromkeys(sentence for sentence in (*finding.differences, finding.advice) if sentence))
+    known = ("", f"{finding.torch} has no counterpart")  # which is said in its place
+    said = [s for s in dict.fromkeys((*finding.differences, finding.advice)) if s not in known]
+    return said or (["when only the name was changed it ran, and computed something else"] if finding.silent else [])
 
 
 def groups(findings: Iterable[Finding], *, coarse: bool = False) -> list[Group]:

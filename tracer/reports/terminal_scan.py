@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from tracer.reports import facts_words
 from tracer.reports import scan_words as words
-from tracer.reports.terminal_page import PLAIN_WIDTH, Page, cell, indented, to_string
+from tracer.reports.terminal_page import PLAIN_WIDTH, Page, cell, indented, to_string, wrap
 from tracer.source.facts.table import Facts
 from tracer.source.rewriting.suggestion import STATUSES, Status
 from tracer.source.scanned import Finding, Scan
@@ -68,7 +69,9 @@ def _summary(scan: Scan, shown: Sequence[Finding], page: Page) -> list[Text]:
     style = {0: "bold green", 1: "bold yellow", 2: "bold red"}[1 if scan.silent else scan.exit_code]
     out = _lines(words.headline(scan), page, "", style)
     if scan.findings:
-        out += _lines("; ".join(filter(None, (words.counted(scan.counts), words.silently(scan)))), page, "  ")
+        out += _lines(words.counted(scan.counts), page, "  ")
+        untold = scan.silent and not any(finding.silent for finding in shown)
+        out += _lines(words.silently(scan), page, "  ", "bold red") if untold else []
         out += _lines(words.listed(scan, shown), page, "  ", "dim") if words.listed(scan, shown) else []
     return out
 
@@ -125,8 +128,14 @@ def _patch(finding: Finding, page: Page) -> list[Text]:
 
 
 def _code(text: str, page: Page, room: int) -> list[str]:
-    """Code to be copied: nothing is left out, however long it is."""
-    return indented(text, Page(room, page.encoding), "")
+    """Code to be copied: nothing is left out, and lines break where Python lets them within brackets."""
+    lines = [""]
+    for piece in re.split(r"(?<=[ (\[{,])", page.clean(text)):
+        if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > room:
+            lines.append("")
+        lines[-1] += piece
+    cut = [part for line in lines for part in (wrap(line, room) if cell_len(line.rstrip()) > room else [line])]
+    return [line.rstrip() for line in cut]
 
 
 # --------------------------------------------------------------------------------------------------------------------
