@@ -31,6 +31,7 @@ from tracer.recorder import (
     record_while,
     run_and_record,
     time_and_record,
+    time_while,
     train_and_record,
 )
 from tracer.starting_point.samples.sources import Samples
@@ -314,6 +315,8 @@ def recording(
     like: str | os.PathLike[str] | Trace | None = None,
     resync: bool = False,
     keep: Keep = "values",
+    repeat: int | None = None,
+    warmup: int | None = None,
     only: Patterns = None,
     skip: Patterns = None,
     depth: int | None = None,
@@ -339,6 +342,9 @@ def recording(
 
     Nothing is put back, for the run is the user's own, and the training is bit for bit what it was without tracer.
 
+    With `keep="timing"` steps are timed: the first is recorded for its calls, `warmup` are let be, then `repeat` are
+    watched, in turn with as many that are not. What comes after runs as if nobody looked.
+
     Args:
         net: a `torch.nn.Module` or a `mindspore.nn.Cell`.
         out: where the trace will be.
@@ -350,7 +356,7 @@ def recording(
         like: with `resync=True`: the trace of the net to train like, with its values.
         resync: begin each step with the parameters and the optimizer's state that the other net had before its step of
             that number.
-        keep, only, skip, depth, note: as `record` has them.
+        keep, repeat, warmup, only, skip, depth, note: as `record` has them.
 
     Raises:
         RecordingError: the net cannot be watched, or the optimizer is none.
@@ -362,6 +368,11 @@ def recording(
     sampling = Sampling.of(*steps, rest) if chosen else None
     options = Options.of(keep, only, skip, depth, note, sampling)
     path = file_of(out, "out").absolute()
+    refuse_with_times(keep, like=like, resync=resync or None, keep_steps=keep_steps, every=every, first=first)
+    refuse_with_times(keep, rest=None if rest == "nothing" else rest)
+    repeats = repeats_of(keep, repeat, warmup)
+    if repeats is not None:
+        return time_while(net, path, options, repeats, optimizer)
     if like is None and not resync:
         return record_while(net, path, options, optimizer)
     if like is None or not resync or optimizer is None:

@@ -66,15 +66,16 @@ def costs(torch: Any, watch: Watch, wait: Callable[[], None] | None) -> Costs:
 def _backward(torch: Any, wait: Callable[[], None] | None) -> int:
     """Both hooks are put on twice. From one's clock to the other's it takes as long as from the first one's clock to
     the operation and, behind it, from the operation to the clock, together."""
-    x = start = torch.zeros(1, requires_grad=True)
     log = Log(wait)
     operations = Operations(torch, log)
-    for _ in range(_MANY):
-        x = x.view(1)
-        for _ in range(2):
-            operations.hook(x.grad_fn, ("", 0))
-    log.start()
-    torch.autograd.grad(x, start)
+    with torch.inference_mode(False), torch.enable_grad():
+        x = start = torch.zeros(1, requires_grad=True)
+        for _ in range(_MANY):
+            x = x.view(1)
+            for _ in range(2):
+                operations.hook(x.grad_fn, ("", 0))
+        log.start()
+        torch.autograd.grad(x, start)
     operations.close()
     times = [line.time for line in log.lines]
     each = zip(times[::4], times[1::4], times[2::4], times[3::4], strict=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tracer.errors import RecordingError
 from tracer.frameworks.base import Watcher
@@ -83,47 +83,64 @@ class Session:
         return f"<recording to {self.out}>"
 
 
+class Steps(Protocol):
+    """What does something with the steps of a loop. `number` is of the step that runs, or ran last (-1: none),
+    `recorded` how many were recorded, `losses` how many losses the step that runs has named."""
+
+    number: int
+    recorded: int
+    running: bool
+
+    @property
+    def losses(self) -> int:
+        """How many losses the step has named."""
+
+    def begin(self) -> bool:
+        """The next step begins."""
+
+    def begin_next(self) -> None:
+        """The next step begins; one that nobody ended is over."""
+
+    def end(self, error: BaseException | None) -> None:
+        """The step is over."""
+
+    def loss(self, loss: Any, targets: Any = None) -> None:
+        """The user names a loss."""
+
+    def given(self, output: Any, targets: Sequence[Any], kind: str) -> None:
+        """What the next loss is made of, where the caller knows it."""
+
+
+def step_recorder(
+    watcher: Watcher,
+    net: Any,
+    optimizer: Any,
+    watched: Watched,
+    options: Options,
+    eager: Eager | None = None,
+    prepare: Prepare | None = None,
+) -> StepRecorder:
+    """What records steps with their numbers into `watched`. `eager` makes hooks fire, where that is done for each step
+    by itself; `prepare` is called before each."""
+    sampling, keep = options.sampling or Sampling(), options.keep
+    assert keep != "timing"  # those have their own steps
+    w = watched
+    w.steps = made = StepRecorder(
+        watcher, net, optimizer, w.recorder, w.writer, w.layers, w.parameters, sampling, keep, eager, prepare
+    )
+    return made
+
+
 class Stepping:
     """Training steps of a recording. The first one takes the hooks off that were on for what is no step."""
 
-    def __init__(
-        self,
-        watcher: Watcher,
-        net: Any,
-        optimizer: Any,
-        watched: Watched,
-        options: Options,
-        eager: Eager | None = None,
-        prepare: Prepare | None = None,
-    ) -> None:
-        """`eager` makes hooks fire, where that is done for each step by itself; `prepare` is called before each."""
-        self._eager, self._prepare = eager, prepare
-        self._watcher, self._net, self._watched, self._options = watcher, net, watched, options
-        self._optimizer = optimizer
+    def __init__(self, watcher: Watcher, watched: Watched, make: Callable[[], Steps], *, at_once: bool = False) -> None:
+        """`make` makes what records steps, `at_once` where nothing else is recorded in any case."""
+        self._watcher, self._watched, self._make = watcher, watched, make
         self._over = False
-        self._steps = self._recorder() if options.sampling is not None else None
+        self._steps = make() if at_once else None
 
-    def _recorder(self) -> StepRecorder:
-        w = self._watched
-        sampling = self._options.sampling or Sampling()
-        keep = self._options.keep
-        assert keep != "timing"  # those have their own steps
-        w.steps = StepRecorder(
-            self._watcher,
-            self._net,
-            self._optimizer,
-            w.recorder,
-            w.writer,
-            w.layers,
-            w.parameters,
-            sampling,
-            keep,
-            self._eager,
-            self._prepare,
-        )
-        return w.steps
-
-    def now(self) -> StepRecorder:
+    def now(self) -> Steps:
         """What records steps.
 
         Raises:
@@ -141,7 +158,7 @@ class Stepping:
                 )
             self._watched.hooks.close()
             self._watched.recorder.end_step()
-            self._steps = self._recorder()
+            self._steps = self._make()
         return self._steps
 
     def close(self) -> None:
@@ -160,7 +177,7 @@ class _Step:
 
     __slots__ = ("_steps",)
 
-    def __init__(self, steps: StepRecorder) -> None:
+    def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
     def __enter__(self) -> None:

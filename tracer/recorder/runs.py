@@ -15,7 +15,7 @@ from tracer.frameworks.base import Gradients, Watcher
 from tracer.frameworks.replaying import Done, Replays
 from tracer.frameworks.training import trainer_of
 from tracer.recorder.listener import Progress, error_words
-from tracer.recorder.loop import Session, Stepping
+from tracer.recorder.loop import Session, Stepping, step_recorder
 from tracer.recorder.session import Options, Watched, watching
 from tracer.recorder.steps import Prepare
 from tracer.trace.schema import Placed, Replayed
@@ -140,7 +140,8 @@ def record_while(
         recorder = watched.recorder
         watched.placed = placed
         eager = None if whole else partial(watcher.eager, net)
-        session = Session(out, Stepping(watcher, net, optimizer, watched, options, eager, prepare))
+        make = partial(step_recorder, watcher, net, optimizer, watched, options, eager, prepare)
+        session = Session(out, Stepping(watcher, watched, make, at_once=options.sampling is not None))
         try:
             yield session
         finally:

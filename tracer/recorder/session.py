@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from tracer.recorder.choice import Choice, Patterns
 from tracer.recorder.description import describe, parameter_arrays
 from tracer.recorder.listener import Progress, Recorder, error_words
 from tracer.recorder.sampling import Sampling
-from tracer.recorder.steps import StepRecorder
 from tracer.trace.schema import ROOT, End, Header, Keep, Placed, Replayed
 from tracer.trace.writer import TraceWriter
 
@@ -61,16 +60,25 @@ class Options:
         raise RuleError(f"keep={keep!r} is not known", then="give keep='values', keep='statistics' or keep='timing'")
 
 
+class Counted(Protocol):
+    """Of training steps: the number of the last one, and how many were recorded."""
+
+    number: int
+    recorded: int
+
+
 @dataclass
 class Watched:
-    """What one recording needs while the net runs. `hooks` are on the net; between training steps they are not."""
+    """What one recording needs while the net runs. `hooks` are on the net; between training steps they are not.
+    `missing` says why what was wanted is not there, and what to do."""
 
     recorder: Recorder
     writer: TraceWriter
     layers: Mapping[str, Any]
     parameters: dict[tuple[str, str], Any]
     hooks: contextlib.ExitStack
-    steps: StepRecorder | None = None
+    steps: Counted | None = None
+    missing: tuple[str, str] | None = None
     backward: str | None = None
     unrestored: tuple[str, ...] = ()
     replayed: tuple[Replayed, ...] = ()
@@ -146,10 +154,13 @@ def watching(
         _raise_own_failures(watcher, net, watched, writer, left_out)
         steps = watched.steps
         anything = bool(recorder.fired) or (steps is not None and steps.recorded > 0)
+        anything = anything and watched.missing is None
         if not anything:
             recorder.stopped = "no layer of the net was called while it was recorded"
             if steps is not None:
                 recorder.stopped = "no step was begun" if steps.number < 0 else "none of the chosen steps was reached"
+            if watched.missing is not None:
+                recorder.stopped = watched.missing[0]
         writer.finish(_end(watcher, net, watched, left_out, complete=anything))
     finally:
         recorder.close()
@@ -158,6 +169,7 @@ def watching(
         if steps is not None:
             then = "put `with recording.step():` around each iteration, or give Model.train recording.callback()"
             then = then if steps.number < 0 else f"there were {steps.number + 1} steps, counted from 0: choose of those"
+        then = watched.missing[1] if watched.missing is not None else then
         warnings.warn(f"Nothing was recorded: {recorder.stopped}\n  where: {out}\n  next: {then}", stacklevel=5)
 
 

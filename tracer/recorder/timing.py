@@ -6,8 +6,8 @@ One run before is recorded as any other, without values: its calls are those tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -101,8 +101,7 @@ def time_and_record(
             if optimizer is not None:
                 put_back.append(trainer_of(watcher).preserve(optimizer))
             watched.backward = NO_GRADIENTS
-            clock = Clock(timer, net, watched)
-            clock.notes.update(dict.fromkeys(f"Not as it usually runs: {word}" for word in done))
+            clock = Clock(timer, net, watched, done)
             try:
                 with clock.skeleton(watcher):
                     watcher.run(net, args, kwargs, None)
@@ -156,13 +155,13 @@ def _nobody(_: Any) -> None:
 class Clock:
     """Gathers the times of one net's steps, and keeps them in the trace."""
 
-    def __init__(self, timer: Timer, net: Any, watched: Watched) -> None:
+    def __init__(self, timer: Timer, net: Any, watched: Watched, done: Sequence[str]) -> None:
+        """`done` is what was done to the net so that its layers are seen."""
         self.timer, self.net = timer, net
-        self.notes: dict[str, None] = {}
+        self.notes = dict.fromkeys((*(f"Not as it usually runs: {word}" for word in done), *timer.limits))
         self.costs = Costs()
         self._watched = watched
         self._rest: Rest = timer.rest(net)
-        self.notes.update(dict.fromkeys(timer.limits))
         self._calls = Calls((), ())
         self._orders: tuple[int, ...] = ()
         self._bare: list[int] = []
@@ -208,12 +207,18 @@ class Clock:
 
     def watched(self, step: Step) -> None:
         """One step, watched."""
-        log = Log(self._rest.wait)
-        with self.timer.watch(self.net, self._watched.layers, log):
+        with self.watching() as log:
             log.start()
             step(log.ended)
             whole = log.now()
         self.take(log, whole)
+
+    @contextmanager
+    def watching(self) -> Iterator[Log]:
+        """Hooks that write into a new log."""
+        log = Log(self._rest.wait)
+        with self.timer.watch(self.net, self._watched.layers, log):
+            yield log
 
     def take(self, log: Log, whole: int) -> None:
         """A watched step is over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from tracer.frameworks import watcher_for
 from tracer.frameworks.replaying import Replays
 from tracer.frameworks.training import trainer_of
 from tracer.recorder.listener import Progress
-from tracer.recorder.loop import Session, Stepping
+from tracer.recorder.loop import Session, Stepping, step_recorder
 from tracer.recorder.runs import replaying
 from tracer.recorder.session import Options, watching
 from tracer.recorder.steps import Prepare
@@ -66,7 +67,8 @@ def train_and_record(
         with watching(watcher, net, out, options, tuple(said), progress=progress) as watched:
             watched.placed = placed
             trainer = trainer_of(watcher)
-            steps = Stepping(watcher, net, training.optimizer, watched, options, prepare=training.before)
+            make = partial(step_recorder, watcher, net, training.optimizer, watched, options, prepare=training.before)
+            steps = Stepping(watcher, watched, make, at_once=options.sampling is not None)
             session = Session(out, steps)
             put_back = [watcher.preserve(net)]
             if training.optimizer is not None:
