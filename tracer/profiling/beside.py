@@ -50,6 +50,8 @@ class Profile:
         reference, candidate: the sides; None for the candidate where one net is looked at alone.
         phases: those that are compared: of the step's phases those that both sides ran.
         steps: a step of each side, of these phases.
+        wholes: nanoseconds of which shares are, of each side: its step; where its calls take longer one by one, as they
+            are watched, than a bare step in which they overlap, what they take. 0 for no step.
         shares: what a step is made of.
         rows: layers and code, where the candidate loses most first (of one net: what takes most first).
         blocks: containers, in the order in which they run.
@@ -62,6 +64,7 @@ class Profile:
     candidate: Side | None
     phases: tuple[str, ...]
     steps: tuple[Spread | None, Spread | None]
+    wholes: tuple[float, float]
     shares: tuple[Share, ...]
     rows: tuple[Row, ...]
     blocks: tuple[Row, ...]
@@ -97,17 +100,20 @@ def alone(side: Side) -> Profile:
     """One net by itself: what takes most."""
     phases = common_phases(side, None)
     side = replace(side, phases=_in_layers(phases, side, None))
-    whole = spread(step_times(side, phases, bare=True))
+    step = spread(step_times(side, phases, bare=True))
+    parts = shares(side, None, phases)
+    whole, _ = _wholes((step, None), parts)
     rows = [single(row, whole) for row in lone_rows(side)]
     rows.sort(key=lambda row: -median(_whole(row.reference)))
-    kinds = [replace(kind, state="timed", share=part(kind.reference, whole)) for kind in _kinds(side, None)]
+    kinds = [replace(kind, state="timed", lost=None, share=part(kind.reference, whole)) for kind in _kinds(side, None)]
     kinds.sort(key=lambda kind: -median(kind.reference))
     return Profile(
         reference=side,
         candidate=None,
         phases=phases,
-        steps=(whole, None),
-        shares=shares(side, None, phases),
+        steps=(step, None),
+        wholes=(whole, 0.0),
+        shares=parts,
         rows=tuple(row for row in rows if row.sort != "block"),
         blocks=in_order([row for row in rows if row.sort == "block"], side, None),
         kinds=tuple(kinds),
@@ -131,17 +137,19 @@ def beside(reference: Side, candidate: Side, pins: Sequence[tuple[str, str]] = (
     bare = whole_steps(phases, ours, theirs)
     steps = spread(step_times(ours, phases, bare=bare)), spread(step_times(theirs, phases, bare=bare))
     alignment = align_placed(ours.graph, theirs.graph, pins, placed_from(ours.skeleton, theirs.skeleton))
-    rows = [_of_step(row, steps[1]) for row in paired_rows(ours, theirs, alignment)]
     parts = shares(ours, theirs, phases, bare=bare)
-    kinds = [_of_step(kind, steps[1]) for kind in _kinds(ours, theirs)]
+    wholes = _wholes(steps, parts)
+    rows = [_of_step(row, wholes[1]) for row in paired_rows(ours, theirs, alignment)]
+    kinds = [_of_step(kind, wholes[1]) for kind in _kinds(ours, theirs)]
     places = sorted((row for row in rows if row.sort != "block"), key=lambda row: -(row.lost or 0.0))
     differences = [row.lost or 0.0 for row in places if row.state != "alike"]
-    differences += [one.lost or 0.0 for one in parts if one.name in (*AROUND, "rest") and one.beyond]
+    differences += [one.lost or 0.0 for one in parts if one.beyond and (one.name in AROUND or _is_rest(one))]
     return Profile(
         reference=ours,
         candidate=theirs,
         phases=phases,
         steps=steps,
+        wholes=wholes,
         shares=parts,
         rows=tuple(places),
         blocks=in_order([row for row in rows if row.sort == "block"], ours, theirs),
@@ -150,6 +158,11 @@ def beside(reference: Side, candidate: Side, pins: Sequence[tuple[str, str]] = (
         gained=-sum(one for one in differences if one < 0),
         aligned=sum(row.sort == "layer" and bool(row.reference and row.candidate) for row in places),
     )
+
+
+def _is_rest(one: Share) -> bool:
+    """Is anything left? Below nothing it only says that bare steps overlap what watched ones run one by one."""
+    return one.name == "rest" and min(median(one.reference), median(one.candidate)) >= 0
 
 
 def whole_steps(phases: Sequence[str], *sides: Side) -> bool:
@@ -164,10 +177,18 @@ def _in_layers(phases: Sequence[str], reference: Side, candidate: Side | None) -
     return ("forward", "backward") if back else ("forward",)
 
 
-def _of_step(row: _Place, step: Spread | None) -> _Place:
+def _wholes(steps: tuple[Spread | None, Spread | None], parts: Sequence[Share]) -> tuple[float, float]:
+    found = []
+    for step, name in zip(steps, ("reference", "candidate"), strict=True):
+        explained = sum(median(getattr(one, name)) for one in parts if one.name != "rest")
+        found.append(max(step.median, explained) if step is not None else 0.0)
+    return found[0], found[1]
+
+
+def _of_step(row: _Place, whole: float) -> _Place:
     """With what part of the candidate's step is lost there."""
-    counts = row.state in {"slower", "candidate only"} and step is not None and step.median > 0
-    return replace(row, share=(row.lost or 0.0) / step.median if counts and step is not None else None)
+    counts = row.state in {"slower", "candidate only"} and whole > 0
+    return replace(row, share=(row.lost or 0.0) / whole if counts else None)
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,11 @@ _MUCH = 0.05
 """The part of a step from which on what is left unexplained by the cost of watching is worth a word."""
 
 
+def overlaps(step: float, whole: float) -> bool:
+    """Do calls take so much longer one by one than the step that it is worth a word?"""
+    return whole > 1.02 * step
+
+
 def beforehand(profile: Profile) -> list[str]:
     """What makes the comparison another one than it seems: to be known before any number."""
     ours, theirs = profile.reference, profile.candidate
@@ -36,7 +41,10 @@ def notes(profile: Profile) -> list[str]:
     """What was assumed, and what could not be separated."""
     sides = [profile.reference] if profile.candidate is None else [profile.reference, profile.candidate]
     words = [""] if profile.candidate is None else ["reference: ", "candidate: "]
-    said = [f"{word}{note}" for word, side in zip(words, sides, strict=True) for note in _of_side(side)]
+    each = [_of_side(side, whole) for side, whole in zip(sides, profile.wholes, strict=False)]
+    both = [note for note in each[0] if note in each[-1]] if len(each) > 1 else []
+    said = [f"both: {note}" for note in both]
+    said += [f"{word}{note}" for word, own in zip(words, each, strict=True) for note in own if note not in both]
     return list(dict.fromkeys([*said, *_uncounted(sides)]))
 
 
@@ -177,14 +185,15 @@ def repeats(side: Side) -> int:
     return int(np.isfinite(side.measured.total["forward"]).any(axis=1).sum())
 
 
-def _of_side(side: Side) -> list[str]:
+def _of_side(side: Side, whole: float) -> list[str]:
+    """`whole` is what parts of its step are parts of."""
     said = list(side.timing.notes)
     found, step = side.measured, side.measured.step
     if not found.has_bare:
         said.append(
             "no bare step was run, so what watching costs in all is not known; its measured cost per call is off"
         )
-    elif step is not None and abs(found.left) > _MUCH * step.median:
+    elif step is not None and abs(found.left) > _MUCH * step.median and not overlaps(step.median, whole):
         more = "longer" if found.left > 0 else "shorter"
         said.append(
             f"a watched step takes {_ms(abs(found.left))} ({abs(found.left) / step.median:.0%}) {more} than a "

@@ -175,7 +175,7 @@ def stand(ours: Taken, theirs: Taken, left: Side, right: Side) -> tuple[State, f
     return state, lost, quotient(ours.whole, theirs.whole)
 
 
-def single(row: Row, whole: Spread | None) -> Row:
+def single(row: Row, whole: float) -> Row:
     """A row of one net that is looked at alone."""
     assert row.reference is not None
     return replace(row, state="timed", lost=None, share=part(row.reference.whole, whole))
@@ -186,9 +186,9 @@ def median(time: Spread | None) -> float:
     return 0.0 if time is None else time.median
 
 
-def part(time: Spread | None, whole: Spread | None) -> float | None:
+def part(time: Spread | None, whole: float) -> float | None:
     """What a time is of the whole."""
-    return time.median / whole.median if time is not None and whole is not None and whole.median > 0 else None
+    return time.median / whole if time is not None and whole > 0 else None
 
 
 def quotient(ours: Spread | None, theirs: Spread | None) -> float | None:

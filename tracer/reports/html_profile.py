@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from tracer.profiling.beside import Profile
@@ -69,7 +69,7 @@ def fragment(profile: Profile) -> str:
     parts += [f"<p><b>note</b> {escape(said)}</p>" for said in words.beforehand(profile)]
     parts += _answer(profile)
     parts += ["<h2>Where the time goes, by path</h2>", _legend(profile)]
-    longest = max((step.median for step in profile.steps if step), default=0.0)
+    longest = max(profile.wholes)
     numbers = _numbers(profile)
     for at, (word, side) in enumerate(sides):
         step = profile.steps[at]
@@ -79,7 +79,7 @@ def fragment(profile: Profile) -> str:
         parts.append(f'<p class="quiet">{len(profile.rows) - _ROWS} more: --csv has them all</p>')
     if profile.blocks:
         parts += ["<h2>Blocks</h2>", _table(profile, profile.blocks[:_ROWS])]
-    parts += [f'<p class="quiet">{escape(words.LEGEND)}</p>', _list(words.notes(profile))]
+    parts += [f'<p class="quiet">{escape(words.legend(profile))}</p>', _list(words.notes(profile))]
     return f'<div class="tracer-profile"><style>{_STYLE}</style>\n' + "\n".join(parts) + "\n</div>"
 
 
@@ -97,7 +97,8 @@ def page(profile: Profile) -> str:
 def _answer(profile: Profile) -> list[str]:
     label = "loses most" if profile.candidate is not None else "takes most"
     told = [(label, words.most(profile)), ("of a kind", words.kind_most(profile)), ("slow", words.slow(profile)),
-            ("in all", words.balance(profile)), ("explained", words.explained(profile))]  # fmt: skip
+            ("in all", words.balance(profile)), ("explained", words.explained(profile)),
+            ("overlap", words.overlapping(profile)), ("memory", words.memory(profile))]  # fmt: skip
     told += [("alone", said + ", ".join(names[:10])) for said, names in words.alone(profile)]
     return [f"<p><b>{label}</b> {escape(said)}</p>" for label, said in told if said]
 
@@ -181,11 +182,13 @@ def _tip(one: Flame, row: Row | None) -> str:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _table(profile: Profile, rows: Iterable[Row]) -> str:
+def _table(profile: Profile, rows: Sequence[Row]) -> str:
     both = profile.candidate is not None
     names = ["layer", "kind", "reference ms", "candidate ms", "ratio", "lost ms", "of step"] if both else [
         "layer", "kind", "ms", "of step"]  # fmt: skip
-    lines = ["<tr>" + "".join(f"<th>{name}</th>" for name in [*names, "MMAC", "GFLOP/s"]) + "</tr>"]
+    peaks = any(taken.peak is not None for row in rows for taken in (row.reference, row.candidate) if taken)
+    names += ["GFLOP/s", "MMAC", *(["peak MB"] if peaks else [])]
+    lines = ["<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"]
     for row in rows:
         ours, theirs = row.reference, row.candidate
         one = ours if ours is not None else theirs
@@ -196,9 +199,10 @@ def _table(profile: Profile, rows: Iterable[Row]) -> str:
         name = " | ".join(paths) + (" (code)" if row.sort == "code" else "")
         times = [words.within(taken.whole) if taken is not None else "-" for taken in (ours, theirs)]
         numbers = [*times, words.ratio(row.ratio), words.milliseconds(row.lost)] if both else times[:1]
-        rates = [words.digits(taken.rate) if taken is not None else "-" for taken in (ours, theirs)]
-        numbers += [words.percent(row.share), words.digits(one.macs / 1e6) if one.macs else "-",
-                    " | ".join(rates) if both else rates[0]]  # fmt: skip
+        rates = words.of_both([taken.rate if taken else None for taken in (ours, theirs)], both=both)
+        memory = words.of_both([words.megabytes(taken) for taken in (ours, theirs)], both=both)
+        numbers += [words.percent(row.share), rates, words.digits(one.macs / 1e6) if one.macs else "-", memory]
+        numbers = numbers[: len(names) - 2]
         color = _STATES.get(row.state, "inherit") if row.state != "alike" else "inherit"
         cells = "".join(f'<td class="number">{escape(number)}</td>' for number in numbers)
         lines.append(f'<tr style="color: {color}"><td><code>{escape(name)}</code></td>'

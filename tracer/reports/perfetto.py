@@ -85,6 +85,8 @@ def _facts(side: Side, node: Node, phase: str, repeat: int, partners: Mapping[st
         "op": node.meaning.op,
         "own_us": round(float(own) / 1e3, 3) if np.isfinite(own) else None,
     }
+    if phase == "forward" and side.timing.peak[column] >= 0:
+        found["peak_bytes"] = int(side.timing.peak[column])
     work = side.works.get(node.id)
     if work is not None and work.forward:
         found["multiply_adds"] = work.forward if phase == "forward" else work.backward

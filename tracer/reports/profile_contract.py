@@ -36,8 +36,10 @@ def to_json(profile: Profile) -> Json:
         "most": profile_words.most(profile),
         "beforehand": profile_words.beforehand(profile),
         "notes": profile_words.notes(profile),
-        "reference": _side(profile.reference, profile.steps[0]),
-        "candidate": None if profile.candidate is None else _side(profile.candidate, profile.steps[1]),
+        "reference": _side(profile.reference, profile.steps[0], profile.wholes[0]),
+        "candidate": None
+        if profile.candidate is None
+        else _side(profile.candidate, profile.steps[1], profile.wholes[1]),
         "phases": list(profile.phases),
         "ratio": profile.ratio,
         "alike": None if profile.candidate is None else profile.alike,
@@ -63,7 +65,7 @@ def to_json(profile: Profile) -> Json:
     return finite
 
 
-def _side(side: Side, compared: Spread | None) -> Json:
+def _side(side: Side, compared: Spread | None, whole: float) -> Json:
     header, found = side.skeleton.header, side.measured
     return {
         "file": side.name,
@@ -78,6 +80,7 @@ def _side(side: Side, compared: Spread | None) -> Json:
         "calls": len(found.at),
         "step": _spread(found.step),
         "compared": _spread(compared),
+        "whole_ns": whole,
         "watched": _spread(spread(found.watched)),
         "phases": {name: _spread(spread(times)) for name, times in found.phases.items()},
         "watching": {"per_call_ns": found.cost, "left_ns": found.left, "calls_below": found.clipped},

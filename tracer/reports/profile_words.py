@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from tracer.profiling import conditions
 from tracer.profiling.beside import Kind, Profile
 from tracer.profiling.measured import Spread
 from tracer.profiling.rows import Row
 from tracer.profiling.sides import Side, Taken
+from tracer.trace.schema import ROOT
 
 SHARES = {
     "layers": "in layers",
@@ -19,11 +21,14 @@ SHARES = {
 }
 """The parts of a step as a reader is told them."""
 
-LEGEND = (
-    "ms: median of a step, forward and backward together where both are there; (code): of a block, around its layers; "
-    "~ within what both vary by; of step: what part of the candidate's step is lost there; MMAC: millions of "
-    "multiply-adds; GFLOP/s: two operations for each"
-)
+
+def legend(profile: Profile) -> str:
+    """What the columns of a table are."""
+    both = "forward and backward together" if len(profile.reference.phases) > 1 else "the forward"
+    said = [f"ms: median of a step, {both}", "(code): of a block, around its layers"]
+    if profile.candidate is not None:
+        said += ["~ within what both vary by", "of step: what part of the candidate's step is lost there"]
+    return "; ".join([*said, "MMAC: millions of multiply-adds; GFLOP/s: two operations for each"])
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -73,6 +78,17 @@ def percent(part: float | None) -> str:
     if part is None or not math.isfinite(part):
         return "-"
     return "<1 %" if 0 < part < 0.01 else f"{100 * part:.0f} %"
+
+
+def of_both(values: Sequence[float | None], *, both: bool) -> str:
+    """One number, or those of both sides."""
+    found = [digits(value) for value in values[: 2 if both else 1]]
+    return "-" if set(found) == {"-"} else "|".join(found)
+
+
+def megabytes(taken: Taken | None) -> float | None:
+    """What was allocated at most while it ran."""
+    return None if taken is None or taken.peak is None else taken.peak / 1e6
 
 
 def count(number: int, word: str) -> str:
@@ -194,13 +210,13 @@ def _calls(kind: Kind) -> str:
 def slow(profile: Profile) -> str:
     """Of one net the layer that is slowest for its work: where most time would be won at the rate of the others."""
     rows = [row.reference for row in profile.rows if row.reference is not None and row.reference.rate]
-    whole = profile.steps[0]
-    if len(rows) < 3 or whole is None or profile.candidate is not None:
+    whole = profile.wholes[0]
+    if len(rows) < 3 or not whole or profile.candidate is not None:
         return ""
     rate = 2 * sum(one.macs or 0 for one in rows) / sum(one.whole.median for one in rows if one.whole)
     gains = [(one.whole.median - 2 * (one.macs or 0) / rate if one.whole else 0.0, one) for one in rows]
     gain, worst = max(gains, key=lambda found: found[0])
-    if gain < 0.02 * whole.median or (worst.rate or rate) > rate / 2:
+    if gain < 0.02 * whole or (worst.rate or rate) > rate / 2:
         return ""
     return (
         f"{worst.path} ({worst.kind}) is slow for its work: {digits(worst.rate)} GFLOP/s, where all layers together "
@@ -215,24 +231,48 @@ def explained(profile: Profile) -> str:
     for name, words in (
         ("layers", "layers explain"),
         ("code", "code between them"),
-        ("rest", "the rest is dispatch, the engine and what watching hides:"),
+        ("rest", "the rest (dispatch, the engine of the backward pass, what watching hides)"),
     ):
-        if name not in parts or (parts[name].reference is None and parts[name].candidate is None):
+        both = [one for one in (parts[name].reference, parts[name].candidate) if one] if name in parts else []
+        if all(one.median < 0 for one in both):
             continue
-        ours = _of_step(parts[name].reference, profile.steps[0])
+        ours = part_of(parts[name].reference, profile.wholes[0])
         if profile.candidate is None:
             said.append(f"{words} {ours}{' of the step' if name == 'layers' else ''}")
         else:
-            theirs = _of_step(parts[name].candidate, profile.steps[1])
+            theirs = part_of(parts[name].candidate, profile.wholes[1])
             step = "of the reference's step and {} of the candidate's" if name == "layers" else "and {}"
             said.append(f"{words} {ours} {step.format(theirs)}")
-    below = any(rest and rest.median < 0 for rest in (parts["rest"].reference, parts["rest"].candidate))
-    more = "; where it is below nothing, the watched steps took longer than the bare ones" if below else ""
-    return ", ".join(said) + more
+    return ", ".join(said)
 
 
-def _of_step(part: Spread | None, whole: Spread | None) -> str:
-    return percent(part.median / whole.median) if part and whole and whole.median > 0 else "-"
+def overlapping(profile: Profile) -> str:
+    """Where calls take longer one by one than the step that has them all; empty where they do not."""
+    said = []
+    for side, step, whole in zip(("reference", "candidate"), profile.steps, profile.wholes, strict=True):
+        if step is not None and conditions.overlaps(step.median, whole):
+            of = "" if profile.candidate is None else f"the {side}'s "
+            said.append(f"{of}calls take {time(whole)} in all, a bare step {time(step.median)}")
+    if not said:
+        return ""
+    why = "a bare step overlaps them, or the machine was less busy then"
+    return f"watched one by one {' and '.join(said)}: {why}; percentages are of the longer time"
+
+
+def memory(profile: Profile) -> str:
+    """What the net itself allocated at most over what there was before; empty where nobody told."""
+    rows = [row for row in (*profile.blocks, *profile.rows) if row.reference and row.reference.path == ROOT]
+    both = [megabytes(one) for row in rows[:1] for one in (row.reference, row.candidate)]
+    known = [value for value in both if value is not None]
+    if len(known) == 2:
+        times = f" ({ratio(known[1] / known[0])})" if known[0] else ""
+        return f"at most {digits(known[1])} MB for the forward against {digits(known[0])} MB{times}"
+    return f"at most {digits(known[0])} MB for the forward" if known and profile.candidate is None else ""
+
+
+def part_of(time: Spread | None, whole: float) -> str:
+    """A part of a step; "-" of what cannot be one."""
+    return percent(time.median / whole) if time and whole > 0 and time.median >= 0 else "-"
 
 
 def balance(profile: Profile) -> str:

@@ -42,7 +42,7 @@ def profile_lines(profile: Profile, page: Page, *, top: int = 20, by: Sequence[s
     if "block" in by:
         out += _blocks(profile, page, top)
     if by:
-        out += [Text(), *_quiet(words.LEGEND, page)]
+        out += [Text(), *_quiet(words.legend(profile), page)]
     said = words.notes(profile)
     out += [Text()] * bool(said)
     for note in said:
@@ -73,6 +73,8 @@ def _answer(profile: Profile, page: Page) -> list[Text]:
         ("slow", words.slow(profile), "yellow"),
         ("in all", words.balance(profile), ""),
         ("explained", words.explained(profile), ""),
+        ("overlap", words.overlapping(profile), ""),
+        ("memory", words.memory(profile), ""),
     ):
         if said:
             out += block(name, said, page, style)
@@ -110,9 +112,7 @@ def _steps(profile: Profile, page: Page) -> list[Text]:
             lines.append((name, words.within(ours), words.within(theirs), sign + words.ratio(quotient),
                           words.milliseconds(lost)))  # fmt: skip
         else:
-            whole = profile.steps[0]
-            part = ours.median / whole.median if ours and whole and whole.median else None
-            lines.append((name, words.within(ours), "", "", words.percent(part)))
+            lines.append((name, words.within(ours), "", "", words.part_of(ours, profile.wholes[0])))
     return _table([list(line) for line in lines], page, ["" for _ in lines], indents=[0] * len(lines))
 
 
@@ -140,15 +140,19 @@ def _rows(title: str, rows: Sequence[Row], profile: Profile, page: Page, indents
     both = profile.candidate is not None
     two = [row.reference is not None and row.candidate is not None and row.reference.path != row.candidate.path
            for row in rows]  # fmt: skip
-    lines, styles = [_title("path", both=both, work=True)], ["dim"]
+    peaks = any(taken.peak is not None for row in rows for taken in (row.reference, row.candidate) if taken)
+    more = ["GFLOP/s", "MMAC", *(["peak MB"] if peaks else [])]
+    lines, styles = [[*_title("path", both=both), *more]], ["dim"]
     for row, named_twice in zip(rows, two, strict=True):
         ours, theirs = row.reference, row.candidate
         times = [taken.whole.median if taken is not None and taken.whole is not None else None
                  for taken in (ours, theirs)]  # fmt: skip
         one = ours if ours is not None else theirs
-        work = "-" if one is None or one.macs is None else words.digits(one.macs / 1e6)
-        rates = [words.digits(taken.rate) if taken is not None else "-" for taken in (ours, theirs)]
-        lines.append(_line(words.label(row), times, row, work, rates, both=both))
+        work = words.digits(one.macs / 1e6) if one is not None and one.macs is not None else "-"
+        rates = words.of_both([taken.rate if taken else None for taken in (ours, theirs)], both=both)
+        memory = words.of_both([words.megabytes(taken) for taken in (ours, theirs)], both=both)
+        found = [*_line(words.label(row), times, row, both=both), rates, work, memory]
+        lines.append(found[: len(lines[0])])
         styles.append(_STATE.get(row.state, ""))
         if theirs is not None and named_twice:
             lines.append([f"  | {theirs.path}", *[""] * (len(lines[0]) - 1)])
@@ -168,32 +172,26 @@ def _titled(
 def _kinds(profile: Profile, page: Page, top: int) -> list[Text]:
     both = profile.candidate is not None
     kinds = profile.kinds[:top]
-    lines, styles = [_title("op", both=both, work=False)], ["dim"]
+    lines, styles = [_title("op", both=both)], ["dim"]
     for kind in kinds:
         times = [found.median if found is not None else None for found in (kind.reference, kind.candidate)]
         calls = f"{kind.calls[0]}" if not both or kind.calls[0] == kind.calls[1] else f"{kind.calls[0]}|{kind.calls[1]}"
-        lines.append(_line(f"{kind.op} x{calls}", times, kind, "", ["", ""], both=both, with_work=False))
+        lines.append(_line(f"{kind.op} x{calls}", times, kind, both=both))
         styles.append(_STATE.get(kind.state, ""))
     return _titled(f"by kind ({len(kinds)} of {len(profile.kinds)})", lines, page, styles, [0] * len(lines))
 
 
-def _title(name: str, *, both: bool, work: bool) -> list[str]:
-    times = ["ref ms", "cand ms", "ratio", "lost ms", "of step"] if both else ["ms", "of step"]
-    return [name, *times, *(["GFLOP/s", "MMAC"] if work else [])]
+def _title(name: str, *, both: bool) -> list[str]:
+    return [name, *(["ref ms", "cand ms", "ratio", "lost ms", "of step"] if both else ["ms", "of step"])]
 
 
-def _line(name: str, times: Sequence[float | None], row: Row | Kind, work: str, rates: Sequence[str],
-          *, both: bool, with_work: bool = True) -> list[str]:  # fmt: skip
+def _line(name: str, times: Sequence[float | None], row: Row | Kind, *, both: bool) -> list[str]:
     share = words.percent(row.share)
     if not both:
-        found = [name, words.milliseconds(times[0]), share]
-    else:
-        sign = "~" if row.state == "alike" else ""
-        shown = "only" if row.state.endswith("only") else sign + words.ratio(row.ratio)
-        found = [name, words.milliseconds(times[0]), words.milliseconds(times[1]), shown,
-                 words.milliseconds(row.lost), share]  # fmt: skip
-    rate = "|".join(rates) if both else rates[0]
-    return [*found, "-" if rate in {"-|-", "-"} else rate, work] if with_work else found
+        return [name, words.milliseconds(times[0]), share]
+    sign = "~" if row.state == "alike" else ""
+    shown = "only" if row.state.endswith("only") else sign + words.ratio(row.ratio)
+    return [name, *map(words.milliseconds, times), shown, words.milliseconds(row.lost), share]
 
 
 def _table(lines: Sequence[Sequence[str]], page: Page, styles: Sequence[str], indents: Sequence[int]) -> list[Text]:
@@ -206,7 +204,7 @@ def _table(lines: Sequence[Sequence[str]], page: Page, styles: Sequence[str], in
     name = min(longest, page.width - 2 - sum(width + 2 for width in widths))
     out = []
     for line, style, indent in zip(lines, styles, indents, strict=True):
-        lead = " " * min(indent, max(name - 8, 0))
+        lead = " " * min(indent, max(name - cell_len(line[0]), name // 3))
         text = Text("  ")
         text.append(cell(page.fit(lead + line[0], name), name), style)
         for value, width in zip(line[1:], widths, strict=False):
