@@ -74,7 +74,19 @@ def _by_its_own(asked: Asked, node: ast.Call) -> Suggestion:
             return _of_partial(asked, node)
         return suggestion_of(asked, _parts(asked, node))
     except ByHand as reason:
-        return by_hand(asked, str(reason))
+        found = by_hand(asked, str(reason))
+        return _but_for_spread(asked, node, found) if any(key.arg is None for key in node.keywords) else found
+
+
+def _but_for_spread(asked: Asked, node: ast.Call, found: Suggestion) -> Suggestion:
+    """What would be written without the arguments behind `**`, as advice."""
+    try:
+        parts = _parts(asked, node)
+        told = suggestion_of(asked, replace(parts, keywords=tuple(pair for pair in parts.keywords if pair[0])))
+    except ByHand:
+        return found
+    spread = ", ".join(f"**{ast.unparse(key.value)}" for key in node.keywords if key.arg is None)
+    return replace(found, silent=told.silent, advice=f"without {spread} it is {told.write}: add what {spread} holds")
 
 
 def _otherwise(asked: Asked, node: ast.Call) -> Suggestion | None:
@@ -92,7 +104,28 @@ def _otherwise(asked: Asked, node: ast.Call) -> Suggestion | None:
                 return suggestion_of(through, Call((parts.receiver, *parts.arguments), parts.keywords))
             except ByHand:
                 continue
-    return changed_in_place(asked.use, parts.receiver, lambda use: suggestion_of_call(replace(asked, use=use), node))
+    return changed_in_place(asked.use, parts.receiver, lambda use, it: _of_parts(replace(asked, use=use), parts, it))
+
+
+def _of_parts(asked: Asked, parts: Call, receiver: Value) -> Suggestion | None:
+    """A method on another receiver: the function of its name where that has a row, else its own, else the function."""
+    call = replace(parts, receiver=receiver)
+    own = [(asked, call)] if _is_known(asked, asked.use.torch) else []
+    through = [
+        (
+            replace(asked, use=replace(asked.use, torch=name, sort="call")),
+            Call((receiver, *call.arguments), call.keywords),
+        )
+        for name in as_function(asked.use.torch)
+        if _is_known(asked, name)
+    ]
+    first = not RULES.get(asked.use.torch) and _has_rule(asked.use.torch)
+    for way, parts_of_it in (*through, *own) if first else (*own, *through):
+        try:
+            return suggestion_of(way, parts_of_it)
+        except ByHand:
+            continue
+    return None
 
 
 def _is_known(asked: Asked, torch: str) -> bool:
@@ -149,8 +182,26 @@ def _parts(asked: Asked, node: ast.Call) -> Call:
     receiver = None
     if asked.use.sort == "method" and isinstance(node.func, ast.Attribute):
         receiver = asked.value(node.func.value)
-    keywords = tuple((keyword.arg, _value(asked, keyword.value)) for keyword in node.keywords)
+    keywords = tuple(pair for keyword in node.keywords for pair in _keyword(asked, keyword))
     return Call(tuple(_value(asked, argument) for argument in node.args), keywords, receiver)
+
+
+def _keyword(asked: Asked, keyword: ast.keyword) -> Iterator[tuple[str | None, Value]]:
+    """A keyword as it stands; `**name` as its keys, where they are known."""
+    keys = next((keys for spread, keys in asked.use.spread if spread is keyword.value), None)
+    if keyword.arg is not None or keys is None:
+        yield keyword.arg, _value(asked, keyword.value)
+        return
+    for key in keys:
+        node = ast.Subscript(keyword.value, ast.Constant(key), ast.Load())
+        text = f"{ast.unparse(keyword.value)}[{key!r}]"
+        if key == "dtype" and asked.use.torch.startswith(
+            "torch.nn."
+        ):  # None is torch's default, and no dtype of a cell
+            text = f"{text} or mindspore.float32"
+            yield key, Value(ast.parse(text, mode="eval").body, text)
+        else:
+            yield key, Value(node, text)
 
 
 def _value(asked: Asked, node: ast.expr) -> Value:

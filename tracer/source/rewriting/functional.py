@@ -121,25 +121,36 @@ _ATTENDS = "query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, s
 
 def _attention(call: Bound) -> Written:
     """Scaled dot-product attention by its formula: a mask of truth values hides, one of numbers is added."""
+    if call.literal("enable_gqa") is not False:
+        raise ByHand("whether heads are grouped must be known: repeat key and value for them and write the formula")
     parts = [call.value(name) for name in ("query", "key", "value")]
-    if call.literal("is_causal") is NOT_LITERAL or call.literal("enable_gqa") is not False:
-        raise ByHand("whether the attention is causal or grouped must be known: write it by its formula")
-    query, key, value = (part for part in parts if part is not None)
-    if not all(repeatable(part) for part in (query, key)):
-        raise ByHand("give query and key names first, then it can be written by its formula")
-    scale = f"{query.text}.shape[-1] ** -0.5" if call.literal("scale") is None else call.text("scale")
-    scores = f"mindspore.ops.matmul({query.text}, {key.atom}.swapaxes(-2, -1)) * ({scale})"
+    given = [part for part in parts if part is not None]
+    if all(repeatable(part) for part in given):
+        return Written(_attended(call, *(part.text for part in given)), (_FORMULA,))
+    text = f"(lambda query, key, value: {_attended(call, 'query', 'key', 'value')})"
+    return Written(f"{text}({', '.join(part.text for part in given)})", (_FORMULA,))
+
+
+def _attended(call: Bound, query: str, key: str, value: str) -> str:
+    scale = f"{query}.shape[-1] ** -0.5" if call.literal("scale") is None else call.text("scale")
+    if call.has("scale") and call.literal("scale") is NOT_LITERAL:
+        scale = f"{query}.shape[-1] ** -0.5 if {scale} is None else {scale}"
+    scores = f"mindspore.ops.matmul({query}, {key}.swapaxes(-2, -1)) * ({scale})"
+    square = f"mindspore.ops.ones(({query}.shape[-2], {key}.shape[-2]), mindspore.bool_)"
+    causal = f"mindspore.ops.where({square}.tril(), 0.0, float('-inf'))"
     if call.literal("is_causal") is True:
-        square = f"mindspore.ops.ones(({query.text}.shape[-2], {key.text}.shape[-2]), mindspore.bool_)"
-        scores += f" + mindspore.ops.where({square}.tril(), 0.0, float('-inf'))"
+        scores += f" + {causal}"
+    elif call.literal("is_causal") is not False:
+        scores += f" + ({causal} if {call.text('is_causal')} else 0)"
     if call.literal("attn_mask") is not None:
         scores += f" + {_mask(call.value('attn_mask'))}"
     weights = f"mindspore.ops.softmax({scores}, -1)"
     if call.literal("dropout_p") != 0:
         weights = f"mindspore.ops.dropout({weights}, {call.text('dropout_p')})"
-    return Written(
-        f"mindspore.ops.matmul({weights}, {value.text})", ("MindSpore has no such function for the CPU: its formula",)
-    )
+    return f"mindspore.ops.matmul({weights}, {value})"
+
+
+_FORMULA = "MindSpore has no such function for the CPU: its formula"
 
 
 def _mask(mask: Value | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracer.source.rewriting.binding import Bound
+from tracer.source.rewriting.receivers import is_its_own
 from tracer.source.rewriting.rules import ByHand, Rule, Written, to
 from tracer.source.rewriting.shaping import repeatable
 
@@ -25,9 +26,12 @@ def over(name: str, takes: str, text: str, advice: str = "") -> Rule:
     """A method whose new numbers `text` gives: X is the tensor, a name in braces an argument."""
 
     def write(bound: Bound) -> Written:
-        it = tensor(bound)
+        assert bound.receiver is not None
+        fresh = is_its_own(bound.receiver.node)
+        it = "it" if fresh else tensor(bound)
         new = text.format(**{p.name: bound.text(p.name) for p in bound.signature.parameters}).replace("X", it)
-        return Written(f"{it}.copy_({new})", (_OVER,))
+        whole = f"{it}.copy_({new})"
+        return Written(f"(lambda it: {whole})({bound.receiver.text})" if fresh else whole, (_OVER,))
 
     return Rule(f"torch.Tensor.{name}", "mindspore.Tensor.copy_", takes=takes, write=write, advice=advice)
 

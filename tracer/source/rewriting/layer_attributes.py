@@ -52,3 +52,15 @@ LAYER_ATTRIBUTES: tuple[Mention, ...] = tuple(
     for torch, cell, names, advice in _LAYERS
     for name, _, own in (one.partition(":") for one in names.split())
 )
+
+KEPT_BY_MINT = {
+    "torch.nn.Linear",
+    "torch.nn.modules.conv._ConvNd",
+    "torch.nn.modules.batchnorm._NormBase",
+    "torch.nn.LayerNorm",
+    "torch.nn.GroupNorm",
+    "torch.nn.Embedding",
+    "torch.nn.PReLU",
+    "torch.nn.modules.dropout._DropoutNd",
+}
+"""The classes that mint has too, with torch's names of what they hold."""

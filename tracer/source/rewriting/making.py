@@ -41,11 +41,12 @@ def _is_float(node: ast.expr) -> bool:
 
 
 def _filled_dtype(bound: Bound) -> str | None:
-    given = bound.given.get("dtype")
-    if given is not None and given.literal is not None:
-        return given.text
-    value = bound.value("fill_value")
-    return float_or_not(value) if value else None
+    given, value = bound.given.get("dtype"), bound.value("fill_value")
+    own = float_or_not(value) if value else None
+    if given is None or given.literal is None:
+        return own
+    may_be_none = isinstance(given.node, (ast.Name, ast.Subscript)) or given.text.startswith("self.")
+    return f"{given.text} or {own}" if own and may_be_none else given.text
 
 
 def _goes_unnoticed(bound: Bound) -> bool:

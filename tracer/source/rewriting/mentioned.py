@@ -63,6 +63,15 @@ ATTRIBUTES: tuple[Mention, ...] = (
         )
         for name in ("real", "imag")
     ),
+    *(
+        Mention(
+            f"torch.finfo.{name}",
+            write="float({x}." + f"{name})",
+            differences=("numpy's scalar is made a plain number, which MindSpore takes everywhere",),
+        )
+        for name in ("min", "max", "eps", "tiny", "smallest_normal", "resolution")
+    ),
+    Mention("torch.finfo.bits", write="{x}.bits"),
     Mention("torch.Tensor.data", "mindspore.Tensor.data"),
     Mention("torch.Tensor.grad", by_hand=True, advice=_NO_GRADIENTS),
     Mention("torch.Tensor.grad_fn", by_hand=True, advice=_NO_GRADIENTS),
@@ -117,7 +126,7 @@ OPERATORS: tuple[Mention, ...] = (
             f"mindspore.Tensor.__{name}__",
             advice="the name is bound to a new tensor: another name of the old one keeps the old numbers",
         )
-        for name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor")
+        for name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul", "iand", "ior", "ixor")
     ),
     Mention(
         "torch.Tensor.__invert__",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracer.source.rewriting.calls import Asked, Call, by_hand, names, required, suggestion_of
+from tracer.source.rewriting.layer_attributes import KEPT_BY_MINT
 from tracer.source.rewriting.rules import ByHand, Mention
 from tracer.source.rewriting.suggestion import Suggestion
 from tracer.source.rewriting.tables import MENTIONS, RULES
@@ -55,6 +56,8 @@ def _text(asked: Asked, mention: Mention) -> str:
         return asked.whole().text if isinstance(node, ast.expr) else asked.use.text
     if _is_member(asked, mention.torch) and isinstance(node, ast.Attribute) and asked.use.sort == "name":
         receiver = asked.value(node.value)
+        if asked.mint and mention.torch.rpartition(".")[0] in KEPT_BY_MINT:
+            return f"{receiver.atom}.{node.attr}"
         if mention.write:
             return mention.write.replace("{x}", receiver.atom)
         return f"{receiver.atom}.{name.rpartition('.')[2]}"

@@ -14,6 +14,9 @@ _ON_DEMAND = (
 )
 
 
+_NEVER = "torch's compilers, tracers and exporters never run in MindSpore"
+
+
 def _itself(bound: Bound) -> Written:
     """A move between devices: the receiver as it is."""
     assert bound.receiver is not None
@@ -24,7 +27,7 @@ def _moved(bound: Bound) -> Written:
     """`x.to(...)`: the dtype is kept, the device left away."""
     assert bound.receiver is not None
     where, dtype = bound.value("device"), bound.value("dtype")
-    if "device" in bound.positional and where is not None and _is_dtype(where.node):
+    if "device" in bound.positional and where is not None and (_is_dtype(where.node) or _is_called_dtype(where.node)):
         where, dtype = None, where
     if dtype is not None and dtype.literal is None:
         dtype = None
@@ -43,6 +46,11 @@ def _is_dtype(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and (
         node.attr == "dtype" or (isinstance(node.value, ast.Name) and node.value.id == "mindspore")
     )
+
+
+def _is_called_dtype(node: ast.expr) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return "dtype" in name.lower()
 
 
 def _is_device(value: object) -> bool:
@@ -222,6 +230,20 @@ NETS: tuple[Rule, ...] = (
     Rule("torch.Tensor.register_hook", "mindspore.Tensor.register_hook", takes="hook", arguments=("hook",)),
     Rule("torch.Tensor.requires_grad_", by_hand="MindSpore's tensors have no requires_grad: a parameter has"),
     Rule("torch.Tensor.retain_grad", by_hand="MindSpore's tensors keep no gradient: differentiate by them"),
+    *(
+        Rule(name, takes="*args, **kwargs", write=lambda _: Written("False", (_NEVER,)))
+        for name in (
+            "torch.jit.is_scripting",
+            "torch.jit.is_tracing",
+            "torch.compiler.is_compiling",
+            "torch.compiler.is_exporting",
+            "torch._dynamo.is_compiling",
+            "torch.onnx.is_in_onnx_export",
+            "torch.overrides.has_torch_function",
+            "torch.overrides.has_torch_function_unary",
+            "torch.overrides.has_torch_function_variadic",
+        )
+    ),
     *(
         Rule(name, by_hand=_ON_DEMAND)
         for name in (
