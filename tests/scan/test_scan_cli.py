@@ -88,7 +88,7 @@ def test_nothing_read_is_an_error(tracer: Command, tmp_path: Path) -> None:
     ("words", "said"),
     [
         ((), "give a file, a folder or a package"),
-        (("--facts", "x.py"), "give no PATH"),
+        (("--facts", "x.py"), "and no PATH"),
         (("x.py", "--json", "-", "--csv", "-"), "only one of"),
         (("x.py", "--only", "quiet"), "quiet"),
     ],

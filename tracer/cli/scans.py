@@ -81,7 +81,9 @@ def scan(
     if wanted.count("-") > 1:
         raise click.UsageError("only one of --json, --csv and --html can be printed; give the others files")
     if facts:
-        return _facts(paths, no_color=no_color)
+        if paths or only or annotate is not None or wanted:
+            raise click.UsageError("--facts is about what is known, not about a source: give it alone, and no PATH")
+        return _facts(no_color=no_color)
     if not paths:
         raise click.UsageError("give a file, a folder or a package to scan, or --facts")
     for name in wanted:
@@ -108,10 +110,7 @@ def scan(
     return code
 
 
-def _facts(paths: tuple[str, ...], *, no_color: bool) -> int:
-    if paths:
-        raise click.UsageError("--facts is about what is known, not about a source: give no PATH")
-
+def _facts(*, no_color: bool) -> int:
     from tracer.reports import terminal
     from tracer.reports.terminal_scan import facts_lines
 

@@ -35,6 +35,7 @@ COLUMNS = (
     "write",
     "differences",
     "advice",
+    "proof",
 )
 """The columns of the CSV, in order. What is not there is an empty field; differences are parted by "; "."""
 
@@ -90,6 +91,7 @@ def _use(finding: Finding) -> Json:
         "differences": list(finding.differences),
         "write": finding.write,
         "advice": finding.advice,
+        "proof": finding.proof,
     }
 
 

@@ -118,11 +118,19 @@ def listed(scan: Scan, shown: Sequence[Finding]) -> str:
 
 def notes(scan: Scan) -> list[str]:
     """What must be known to read the rest."""
+    out = []
     guessed = sum(not finding.sure for finding in scan.findings)
-    if not guessed:
-        return []
-    verb = "is" if guessed == 1 else "are"
-    return [f"{guessed:,} of the uses {verb} guessed (~): it may be something else than torch's that stands there"]
+    if guessed:
+        verb = "is" if guessed == 1 else "are"
+        out.append(f"{guessed:,} of the uses {verb} guessed (~): what stands there may be something else than torch's")
+    written = [finding for finding in scan.findings if finding.write is not None and finding.sort in ("call", "method")]
+    unrun = sum(finding.proof in ("untested", "no_kernel") for finding in written)
+    unequal = sum(finding.proof == "unequal" for finding in written)
+    if unrun:
+        out.append(f"{unrun:,} of {len(written):,} calls to write have never been run beside torch's on a CPU")
+    if unequal:
+        out.append(f"{unequal:,} of {len(written):,} are of names that gave other numbers for some arguments: --facts")
+    return out
 
 
 def unread(one: Unread) -> tuple[str, str]:

@@ -260,6 +260,18 @@ def facts_lines(page: Page) -> list[Text]:
     """What is known of torch's names, and how it was proven."""
     out = [Text(facts_words.versions(), "bold"), Text()]
     for number, what in facts_words.known(Facts.load()):
-        wrapped = _code(what, page, page.width - 10)
-        out += [Text(f"{number if n == 0 else '':>8}  {line}") for n, line in enumerate(wrapped)]
+        out += _hanging(Text(f"{number:>8,}  "), what, page)
+    out += [Text(), *_lines(facts_words.tried(), page, "", "bold"), Text(f"{'':10}{'mindspore':>11}{'mint':>8}", "dim")]
+    for state, classic, mint, what in facts_words.states():
+        out += _hanging(Text(f"  {state:<10}{classic:>9,}{mint:>8,}  "), what, page)
+    unequal = facts_words.unequal()
+    if unequal:
+        packed = _packed([page.clean(name) for name in unequal], page.width - 2)
+        out += [Text(), Text("unequal", "bold red"), *(Text(f"  {line}") for line in packed)]
     return out
+
+
+def _hanging(head: Text, said: str, page: Page) -> list[Text]:
+    """A sentence behind a head; its further lines begin where the first does."""
+    wrapped = wrap(said, page.width - len(head))
+    return [Text.assemble(head if n == 0 else " " * len(head), line) for n, line in enumerate(wrapped)]

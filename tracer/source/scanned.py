@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from tracer.source.facts.proofs import State
 from tracer.source.reading import SourceFile, Unread
 from tracer.source.rewriting.suggestion import STATUSES, Status, Suggestion
 from tracer.source.uses import Sort, Use
@@ -17,6 +18,8 @@ class Finding:
 
     use: Use
     suggestion: Suggestion
+    proof: State | None = None
+    """What has been proven of suggestions for its name, by running both; None where nothing is known of the name."""
 
     @property
     def file(self) -> str:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tracer.errors import SourceError
 from tracer.source.deep_syntax import with_deep_stack
+from tracer.source.facts.proofs import proof_of
 from tracer.source.facts.table import Facts
 from tracer.source.finding import find_uses
 from tracer.source.reading import Sources, read_sources
@@ -47,7 +48,10 @@ def _scan(sources: Sources, mint: bool, tell: Progress) -> Scan:
     findings: list[Finding] = []
     for file in _by_file(uses):
         suggestions = suggest_all(file, facts, mint=mint)
-        findings += [Finding(use, suggestion) for use, suggestion in zip(file, suggestions, strict=True)]
+        findings += [
+            Finding(use, suggestion, proof_of(use.torch, mint=mint))
+            for use, suggestion in zip(file, suggestions, strict=True)
+        ]
         tell("looking up calls", len(findings), len(uses))
     return Scan(tuple(findings), sources.files, sources.unread, mint)
 

@@ -67,6 +67,17 @@ def proofs() -> tuple[Proven, ...]:
     )
 
 
+@lru_cache(maxsize=1)
+def _by_name() -> dict[str, Proven]:
+    return {row.torch: row for row in proofs()}
+
+
+def proof_of(torch: str, *, mint: bool = False) -> State | None:
+    """What has been proven of a torch name; None of a name that the facts do not speak of."""
+    row = _by_name().get(torch)
+    return None if row is None else row.mint_state if mint else row.state
+
+
 def counts(rows: Iterable[Proven], *, mint: bool = False) -> dict[State, int]:
     """How many names are in each state, every state named."""
     found = dict.fromkeys(STATES, 0)
