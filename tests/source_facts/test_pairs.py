@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,18 @@ def test_what_is_by_hand_says_what_to_do_in_a_sentence_or_two() -> None:
             assert len(row["advice"]) < 330, row
             assert "  " not in row["advice"] and "{" not in row["advice"], row
         assert row["mindspore"] or row["mint"] or row["by_hand"], row
+
+
+def test_what_advice_names_exists() -> None:
+    """Nobody is sent to a function that MindSpore has not."""
+    named = {
+        name
+        for row in OWN
+        for name in re.findall(r"mindspore(?:\.[A-Za-z_]\w*)+", row["advice"])
+        if name not in {"mindspore.__version__", "mindspore.profiler.mstx.range_start"}  # of a module, of a class
+    }
+    assert len(named) > 200
+    assert {name for name in named if not FACTS.exists(name)} == set()
 
 
 @pytest.mark.parametrize(
