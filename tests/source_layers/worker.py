@@ -1,6 +1,6 @@
 """MindSpore's side, a process of its own: reads jobs, runs them, answers with arrays.
 
-A job is a pickled (text, inputs, named, weights, gradients); the answer a pickled dictionary of arrays, or {"error": ..., "stage":
+A job is a pickled (text, inputs, named, weights, gradients), or ("updates" | "rates", text); the answer a pickled dictionary of arrays, or {"error": ..., "stage":
 "build" | "run" | "gradient"}. An error of MindSpore can stick to what runs after it, so whoever asks starts a new process
 after one.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tests.source_layers.running import cotangent, leaves, mapped
+from tests.source_layers.updates import in_mindspore, rates_in_mindspore
 
 DONE, FAILED = 0, 3
 SECONDS = 60
@@ -111,6 +112,14 @@ def run(text: str, inputs: object, named: dict, weights: dict, first_only: bool 
     return found
 
 
+def updated(job: str, text: str) -> dict:
+    """What an optimizer makes of parameters, or a scheduler of the learning rate."""
+    try:
+        return in_mindspore(text) if job == "updates" else rates_in_mindspore(text)
+    except Exception as error:
+        return {"error": _first_line(error), "stage": "run"}
+
+
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip(" -\n")]
     return f"{type(error).__name__}: {' | '.join(lines)[:300]}"
@@ -136,7 +145,7 @@ def main() -> None:
 def _serve(source: int, target: int) -> int:
     while (job := read(source)) is not None:
         signal.alarm(SECONDS)
-        answer = run(*job)
+        answer = updated(*job) if job[0] in ("updates", "rates") else run(*job)
         signal.alarm(0)
         write(target, answer)
         if answer.get("stage") in ("run", "gradient"):
