@@ -92,3 +92,24 @@ def test_uses_come_in_the_order_of_files_and_places() -> None:
         ("b.py", 2, "torch.zeros"),
         ("b.py", 2, "torch.rand"),
     ]
+
+
+def test_of_two_files_with_one_name_the_nearer_is_meant() -> None:
+    """Two projects were scanned at once, each with a `layers.py`."""
+    tree = {
+        "a/layers.py": "from torch.nn import GELU as Act",
+        "a/train.py": "from layers import Act\nAct()",
+        "b/layers.py": "from torch.nn import ReLU as Act",
+        "b/train.py": "from layers import Act\nAct()",
+    }
+    assert told(tree) == ["call torch.nn.GELU", "call torch.nn.ReLU"]
+
+
+def test_a_file_that_is_called_like_torch_or_a_module_of_python_hides_neither() -> None:
+    """It lies in another folder, from where nobody starts Python."""
+    tree = {
+        "backends/torch.py": "def zeros(n): ...",
+        "backends/math.py": "from torch import sqrt",
+        "net.py": "import torch\nimport math\ntorch.zeros(1)\nmath.sqrt(2)",
+    }
+    assert told(tree) == ["call torch.zeros"]

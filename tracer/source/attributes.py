@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -136,8 +137,8 @@ def _of_plain(_program: Program, thing: Plain, _name: str) -> Reached:
 
 def _of_outside(program: Program, thing: Outside, name: str) -> Reached:
     below = program.named.get(f"{thing.name}.{name}")  # a folder without a file of its own
-    if below is not None:
-        return Reached(one(below, spelled=True))
+    if below and thing.name.partition(".")[0] not in sys.stdlib_module_names:
+        return Reached(one(below[0], spelled=True))
     return Reached(one(Outside(f"{thing.name}.{name}")))
 
 

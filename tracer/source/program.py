@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import typing
 from collections.abc import Sequence
 
@@ -18,20 +19,16 @@ class Program:
     """What is scanned, as Python's imports see it."""
 
     def __init__(self, files: Sequence[File], torch: TorchNames) -> None:
-        """Modules by the dotted names they can be imported by; the first of two with one name counts."""
+        """Modules by the dotted names they can be imported by, the likelier name first."""
         self.torch = torch
         self.modules = [Module(file) for file in files]
-        self.named: dict[str, Module] = {}
-        for module in self.modules:
-            if module.file.cells is None:
-                self.named.setdefault(module.file.root, module)
-        for module in self.modules:
-            if module.file.cells is None:
-                for name in module.file.also:
-                    self.named.setdefault(name, module)
-        self.folders = {
-            name.rsplit(".", depth)[0] for name in self.named for depth in range(1, name.count(".") + 1)
-        }  # packages without a file of their own
+        self.named: dict[str, list[Module]] = {}
+        importable = [module for module in self.modules if module.file.cells is None]
+        for module in importable:
+            self.named.setdefault(module.file.root, []).append(module)
+        for module in importable:
+            for name in module.file.also:
+                self.named.setdefault(name, []).append(module)
         self.loops: dict[ast.AST, Names] = {}  # what a loop's body leaves, by the walk before
         self.methods: set[str] = set()  # names of the methods of the tree's own classes
 
@@ -55,15 +52,30 @@ class Program:
 
     def module_of(self, name: str, asking: Module) -> tuple[Module | None, str]:
         """The module that an absolute name means in another one, and the name it goes by; None if not of the tree."""
-        found = self.named.get(name)
+        found = self.nearest(name, asking)
         if found is not None:
             return found, name
         folder = asking.file.root.rpartition(".")[0]
         if folder and name.partition(".")[0] not in ROOTS and folder not in self.named:
             beside = f"{folder}.{name}"  # a script's own folder is where Python looks first
             if beside in self.named:
-                return self.named[beside], beside
+                return self.nearest(beside, asking), beside
         return None, name
+
+    def nearest(self, name: str, asking: Module) -> Module | None:
+        """Of the modules that a name may mean the one that lies nearest; torch and Python's own are not of the tree.
+
+        Unless the tree holds torch as a package, or a script's own folder has a file that hides Python's.
+        """
+        found = self.named.get(name, [])
+        first, here = name.partition(".")[0], asking.file.location.parent
+        if first in ROOTS:
+            found = [module for module in found if any(one.file.package for one in self.named.get(first, []))]
+        elif first in sys.stdlib_module_names:
+            found = [module for module in found if module.file.location.parent == here and module is not asking]
+        if len(found) < 2:
+            return found[0] if found else None
+        return max(found, key=lambda module: shared(module.file.location.absolute().parts, here.absolute().parts))
 
     def absolute(self, module: Module, level: int, name: str | None) -> str | None:
         """The dotted name of what `from ..name` means; None where it leaves the tree."""
@@ -92,7 +104,7 @@ class Program:
             found = module.before.get(name)
         if found is not None:
             return found if found.spelled else Value(found.things, found.sure, True, found.depth)
-        below = self.named.get(f"{module.file.root}.{name}") if module.file.package else None
+        below = self.nearest(f"{module.file.root}.{name}", module) if module.file.package else None
         if below is not None:
             return one(below, spelled=True)
         return UNKNOWN if module.stars else None
@@ -144,6 +156,11 @@ class Program:
         if listed is not None:
             return listed
         return [name for name in names if not name.startswith("_")]
+
+
+def shared(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many parts two paths have in common from the start."""
+    return next((place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(second))
 
 
 def merged(first: dict[str, Value], second: dict[str, Value]) -> dict[str, Value]:
