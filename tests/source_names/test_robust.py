@@ -46,8 +46,32 @@ def test_the_whole_standard_library_is_scanned() -> None:
         "\n".join(f"def f{n}(): return f{(n + 1) % 50}()" for n in range(50)) + "\ntorch.ones(1)",
         "\n".join(f"x = torch.ones(1) if x else {{'a': x, 'b': [x, x]}}" for _ in range(200)),
         "f = lambda: f()\nf()\ntorch.ones(1)",
+        "class C0(torch.nn.Module): pass\n"
+        + "\n".join(f"class C{n}(C{n - 1}): pass" for n in range(1, 1500))
+        + "\nC1499().x\ntorch.ones(1)",
+        "class C0: pass\nclass D0: pass\n"
+        + "\n".join(f"class C{n}(C{n - 1}, D{n - 1}): pass\nclass D{n}(C{n - 1}, D{n - 1}): pass" for n in range(1, 60))
+        + "\nC59().x\ntorch.ones(1)",
+        "table = {}\n" + "\n".join(f"table['{n}'] = torch.ones({n})" for n in range(3000)),
+        "table = {" + ", ".join(f"'{n}': torch.ones({n})" for n in range(3000)) + "}\ntable['7'].view(1)",
     ],
-    ids=["sum", "chain", "lists", "elif", "functions", "branches", "loops", "growing", "circle", "choices", "lambda"],
+    ids=[
+        "sum",
+        "chain",
+        "lists",
+        "elif",
+        "functions",
+        "branches",
+        "loops",
+        "growing",
+        "circle",
+        "choices",
+        "lambda",
+        "heirs",
+        "diamonds",
+        "filled",
+        "table",
+    ],
 )
 def test_deep_and_long_source_is_scanned(text: str) -> None:
     """Deeper than anybody writes by hand; only what no stack holds is passed over."""

@@ -219,3 +219,8 @@ def test_einops_gives_back_what_it_was_given() -> None:
     """It is no part of torch, but what it gives is a tensor."""
     source = "from einops import rearrange\n" + forward("rearrange(x, 'a b -> b a').view(1)")
     assert told(source, "method") == ["method torch.Tensor.view"]
+
+
+def test_a_picture_that_is_handed_to_forward_is_left_alone() -> None:
+    """`img.size` without a call, and `img.resize(...)`: no tensor is used so."""
+    assert told(forward("w, h = img.size", "img.resize((w, h))", head="self, img"), "name", "method") == []

@@ -19,6 +19,7 @@ from tracer.source.values import (
     join,
     joined,
     one,
+    table_of,
 )
 
 
@@ -112,8 +113,8 @@ class Assigning(Definitions):
             table = base.things[0]
             key = target.slice.value if isinstance(target.slice, ast.Constant) else None
             if isinstance(key, str):
-                entries = tuple({**dict(table.entries), key: value.handed()}.items())
-                self.rebind(target.value, one(Table(entries, table.others, table.closed)))
+                entries = {**dict(table.entries), key: value.handed()}
+                self.rebind(target.value, table_of(entries, table.others, closed=table.closed))
             else:
                 others = join(table.others, value.handed()) if table.others.things else value.handed()
                 self.rebind(target.value, one(Table(table.entries, others)))

@@ -51,6 +51,9 @@ class Reached:
     instance: bool = False
 
 
+OF_PICTURES = frozenset({"torch.Tensor.resize"})
+"""What torch has given up long ago and pictures still have, which are handed to `forward` too."""
+
 NOWHERE = Reached(UNKNOWN, (), False)
 
 
@@ -104,6 +107,8 @@ def member_of_instance(program: Program, of: str, name: str) -> Reached:
     torch = program.torch
     full = torch.member(of, name)
     if full is None:
+        return NOWHERE
+    if full in OF_PICTURES:
         return NOWHERE
     if torch.sort(full) in ("method", "function"):
         return Reached(one(Bound(full)), (full,), instance=True)

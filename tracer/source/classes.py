@@ -14,25 +14,31 @@ Above = Class | str | None
 def line(of: Class) -> list[Above]:
     """The class and its bases in the order in which attributes are looked up."""
     if of.line is None:
-        of.line = _line(of, ())
+        of.line = [of, None]  # what it is to itself, if it is derived from itself in a circle
+        try:
+            of.line = _line(of)
+        except RecursionError:  # derived from more classes than anybody writes
+            of.line = [of, None]
     return of.line
 
 
-def _line(of: Class, below: tuple[Class, ...]) -> list[Above]:
+def _line(of: Class) -> list[Above]:
     found: list[Above] = []
     for base in of.bases:
         if not base.things or not base.sure:
             found.append(None)
         for thing in base.things:
             if isinstance(thing, Class):
-                found += _line(thing, (*below, of)) if thing is not of and thing not in below else [None]
+                found += line(thing)
             elif isinstance(thing, Torch):
                 found.append(thing.name)
             elif not (isinstance(thing, Outside) and thing.name.startswith(HARMLESS)):
                 found.append(None)
-    # What stands below several comes after the last of them.
-    kept = [one for place, one in enumerate(found) if one is None or one not in found[place + 1 :]]
-    return [of, *kept]
+    # What stands below several comes after the last of them; what nothing is known of is doubtful from its first on.
+    place = {one: number for number, one in enumerate(found)}
+    if None in place:
+        place[None] = found.index(None)
+    return [of, *(one for number, one in enumerate(found) if place[one] == number and one is not of)]
 
 
 HARMLESS = ("builtins.", "typing.", "abc.", "enum.", "dataclasses.", "collections.", "typing_extensions.")

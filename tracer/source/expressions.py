@@ -28,6 +28,7 @@ from tracer.source.values import (
     joined,
     listed,
     one,
+    table_of,
 )
 
 
@@ -117,7 +118,7 @@ class Expressions(Operating):
             else:
                 self.value(key)
                 others.append(value)
-        return one(Table(tuple(entries.items()), joined(others), closed=not others))
+        return table_of(entries, joined(others), closed=not others)
 
     def constant(self, node: ast.Constant) -> Value:
         """A number, a text, None."""

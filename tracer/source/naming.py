@@ -64,6 +64,8 @@ class Naming:
         if self.marks is None or not reached.names:
             return
         name = self.torch.chosen(reached.names, spelled=reached.value.spelled or not reached.instance)
+        if name == "torch.Tensor.size" and reached.instance:
+            return  # not called, so it is an array's or a picture's
         if name is not None and self.torch.sort(name) != "module":
             self.mark(node, name, "name", reached.sure and len(reached.names) == 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal
@@ -12,6 +12,8 @@ MOST = 4
 """A value that could be more different things than this is no longer followed."""
 DEEPEST = 5
 """Lists of lists of ... are followed so far."""
+LONGEST = 200
+"""A dict with more keys is known by what its values have in common."""
 
 
 class Thing:
@@ -229,6 +231,13 @@ def item_of(thing: Thing) -> Value:
     if isinstance(thing, Row):
         return joined(thing.items)
     return UNKNOWN
+
+
+def table_of(entries: Mapping[str, Value], others: Value = UNKNOWN, *, closed: bool = False) -> Value:
+    """A dict with these entries, and perhaps others."""
+    if len(entries) > LONGEST:
+        return one(Table((), joined([*entries.values(), *([others] if others.things else [])])))
+    return one(Table(tuple(entries.items()), others, closed))
 
 
 def listed(values: list[Value]) -> Value:
