@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -34,10 +36,23 @@ def scan_sources(
         SourceError: nothing could be read.
     """
     tell = progress or _silently
-    sources = read_sources(paths, progress=lambda number: tell("reading", number, 0))
-    if not sources.files:
-        raise _nothing_read(sources)
-    return with_deep_stack(lambda: _scan(sources, mint, tell))
+    with _without_collecting():
+        sources = read_sources(paths, progress=lambda number: tell("reading", number, 0))
+        if not sources.files:
+            raise _nothing_read(sources)
+        return with_deep_stack(lambda: _scan(sources, mint, tell))
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Syntax trees are millions of objects that all stay: looking through them for garbage takes a third of it."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _scan(sources: Sources, mint: bool, tell: Progress) -> Scan:
