@@ -25,12 +25,14 @@ _STYLE: dict[Status, str] = {
     "by_hand": "red",
     "unknown": "magenta",
 }
-_MOST_SILENT = 40
+_MOST_SILENT = 20
 """Groups that go wrong silently beyond which each name is told of once."""
 _FEW_SILENT = 12
 """Groups beyond which the largest is the first."""
 _MOST_FILES = 6
 """Files beyond which each has a line only."""
+_MOST_LINES = 60
+"""Files that have a line."""
 _MOST_UNREAD = 20
 _LINES = 4
 """Places of a group that are told."""
@@ -105,7 +107,7 @@ def _silent(silent: Sequence[Finding], page: Page, *, every: bool) -> list[Text]
         groups = words.groups(silent, coarse=True)
     if len(groups) > _FEW_SILENT:
         groups.sort(key=lambda group: -len(group.findings))
-    for group in groups:
+    for group in groups[:_MOST_SILENT] if coarse else groups:
         if coarse:
             out.append(Text(f"  {group.first.torch} x{len(group.findings):,}", "bold"))
             out += _lines(page.near(words.places(group, 2)), page, "    ", "dim")
@@ -116,6 +118,10 @@ def _silent(silent: Sequence[Finding], page: Page, *, every: bool) -> list[Text]
             out += _patch(one.first, page)
         for sentence in words.sentences(group.first):
             out += _lines(sentence, page, "    ", "dim")
+    left = groups[_MOST_SILENT:] if coarse else []
+    if left:
+        names = [f"{group.first.torch} x{len(group.findings):,}" for group in left]
+        out += [Text("  and", "bold"), *(Text(f"    {line}") for line in _packed(names, page.width - 4))]
     return out
 
 
@@ -241,14 +247,15 @@ def _file_table(files: Sequence[tuple[str, list[Finding]]], page: Page) -> list[
             (cell("file", room), "bold"), ("".join(f"{h:>{w}}" for h, w in zip(heads, columns, strict=True)), "bold")
         ),
     ]
-    for file, found in sorted(
-        files, key=lambda one: -sum(f.silent or f.status in ("by_hand", "unknown") for f in one[1])
-    ):
+    ordered = sorted(files, key=lambda one: -sum(f.silent or f.status in ("by_hand", "unknown") for f in one[1]))
+    for file, found in ordered[:_MOST_LINES]:
         counts = Counter(finding.status for finding in found)
         numbers = [*(counts[status] for status in STATUSES), sum(finding.silent for finding in found)]
         said = "".join(f"{number or '-':>{width}}" for number, width in zip(numbers, columns, strict=True))
         out.append(Text(cell(page.fit(page.near(file), room - 1, "tail"), room) + said))
-    return [*out, Text(), Text("each line of a file: tracer scan FILE, or --all for every file", "dim")]
+    left = len(ordered) - _MOST_LINES
+    out += [Text(f"and {left:,} more files, with less to do", "dim")] if left > 0 else []
+    return [*out, Text(), *_lines("each use: tracer scan FILE, --all for every file, --csv or --html", page, "", "dim")]
 
 
 # --------------------------------------------------------------------------------------------------------------------
