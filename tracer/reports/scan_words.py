@@ -123,13 +123,10 @@ def notes(scan: Scan) -> list[str]:
     if guessed:
         verb = "is" if guessed == 1 else "are"
         out.append(f"{guessed:,} of the uses {verb} guessed (~): what stands there may be something else than torch's")
-    written = [finding for finding in scan.findings if finding.write is not None and finding.sort in ("call", "method")]
-    unrun = sum(finding.proof in ("untested", "no_kernel") for finding in written)
-    unequal = sum(finding.proof == "unequal" for finding in written)
-    if unrun:
-        out.append(f"{unrun:,} of {len(written):,} calls to write have never been run beside torch's on a CPU")
+    unequal = sum(finding.proof == "unequal" and finding.write is not None for finding in scan.findings)
     if unequal:
-        out.append(f"{unequal:,} of {len(written):,} are of names that gave other numbers for some arguments: --facts")
+        verb = "is of a name" if unequal == 1 else "are of names"
+        out.append(f"{unequal:,} {verb} whose call to write gave other numbers for some arguments: tracer scan --facts")
     return out
 
 

@@ -58,8 +58,8 @@ def scan_lines(scan: Scan, shown: Sequence[Finding], page: Page, *, every: bool 
     else:
         for file, found in files:
             out += _file(file, found, page, every=every)
-    for note in words.notes(scan):
-        out += [Text(), *_lines(note, page, "", "dim")]
+    for number, note in enumerate(words.notes(scan)):
+        out += [*([] if number else [Text()]), *_lines(note, page, "", "dim")]
     return out
 
 
