@@ -1,0 +1,240 @@
+"""What timing a net costs, and whether the times are right.
+
+    python benchmarks/profiling.py [--framework torch|mindspore] [--rounds 15] [--batch 2] [--threads N] [--small]
+
+**Cost.** `tracer.recording(keep="timing")` of a loop of forward, loss and backward: every second step is watched, those
+between are bare. The ratio is watched over bare, medians over all rounds, by the clock on the wall and by the time that
+the process computed (which other processes on the machine move less).
+
+**Agreement** (torch). In each round a third step runs under torch's own profiler, with a range around every module; a
+fourth is watched and profiled at once. Forward is the module's range. The backward of a module is the sum of the
+engine's `evaluate_function` events whose sequence number belongs to an operation that ran in the module's range and in
+none inside it; an accumulation of a gradient belongs to the operation before it. Compared are the twenty largest layers,
+forward and backward together, as `tracer profile` shows them. "each its steps" compares medians of other steps of the
+same run, "the same steps" of the fourth kind, where nothing but the two ways to measure differs.
+
+The net is timm's ViT-B/16 where timm is installed, else the same net from record.py. Weights are random, nothing is
+downloaded. Absolute times are of this machine at this moment: compare ratios only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("GLOG_v", "3")
+
+import numpy as np
+
+import tracer
+
+LARGEST = 20
+ALLOWED_COST, ALLOWED_ERROR = 1.05, 0.05
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# torch
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def torch_net(small):
+    import torch
+
+    torch.manual_seed(0)
+    try:
+        import timm
+    except ImportError:
+        from record import torch_nets
+
+        return torch_nets(small)["vit"]()
+    return timm.create_model("vit_tiny_patch16_224" if small else "vit_base_patch16_224", pretrained=False)
+
+
+def ranges(net):
+    """A range of the profiler around every call of every module; gives what takes them off."""
+    import torch
+
+    handles, open_ = [], []
+
+    def begin(path):
+        def hook(*_):
+            open_.append(torch.profiler.record_function(f"layer:{path}"))
+            open_[-1].__enter__()
+
+        return hook
+
+    def end(*_):
+        open_.pop().__exit__(None, None, None)
+
+    for path, module in net.named_modules():
+        handles += [module.register_forward_pre_hook(begin(path)), module.register_forward_hook(end)]
+    return lambda: [handle.remove() for handle in handles]
+
+
+def layer_times(profile):
+    """Microseconds that each module took, forward (with all inside it) and backward (without), by its path."""
+    events = list(profile.events())
+    layers = [event for event in events if event.name.startswith("layer:")]
+    layers.sort(key=lambda event: event.time_range.start)
+    found = {event.name.removeprefix("layer:"): 0.0 for event in layers}
+    for event in layers:
+        found[event.name.removeprefix("layer:")] += event.time_range.elapsed_us()
+    engine = [event for event in events if event.name.startswith("autograd::engine::evaluate_function")]
+    inside = {id(child) for event in engine for child in below(event)} | {id(event) for event in engine}
+    makers = {}
+    for event in sorted(events, key=lambda event: event.time_range.start):
+        if event.sequence_nr >= 0 and id(event) not in inside:
+            makers[event.sequence_nr] = event  # the last one with a number is the one that uses it up
+    owners = {number: innermost(layers, event.time_range.start) for number, event in makers.items()}
+    owner = None
+    for event in sorted(engine, key=lambda event: event.time_range.start):
+        if event.sequence_nr >= 0:
+            owner = owners.get(event.sequence_nr)
+        if owner is not None:
+            found[owner] += event.time_range.elapsed_us()
+    return found
+
+
+def below(event):
+    for child in event.cpu_children:
+        yield child
+        yield from below(child)
+
+
+def innermost(layers, moment):
+    inside = [event for event in layers if event.time_range.start <= moment <= event.time_range.end]
+    return inside[-1].name.removeprefix("layer:") if inside else None
+
+
+def run_torch(args, folder):
+    import torch
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    net = torch_net(args.small).train()
+    x = torch.randn(args.batch, 3, 224, 224)
+
+    def step():
+        net.zero_grad(set_to_none=True)
+        loss = net(x).square().mean()
+        loss.backward()
+
+    def profiled(run):
+        remove = ranges(net)
+        try:
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+                run()
+        finally:
+            remove()
+        return layer_times(profile)
+
+    theirs, both_theirs, cpu = [], [], {"bare": [], "watched": []}
+    apart, both = folder / "apart.h5", folder / "both.h5"
+    options = {"keep": "timing", "warmup": 1, "repeat": args.rounds}
+    with tracer.recording(net, out=apart, **options) as one, tracer.recording(net, out=both, **options) as two:
+        for _ in range(2):  # the first run, and to warm up
+            for recording in (one, two):
+                with recording.step():
+                    step()
+        profiled(step)
+        for number in range(args.rounds):
+            for kind in ("bare", "watched"):
+                began = time.process_time()
+                with one.step():
+                    step()
+                cpu[kind].append(time.process_time() - began)
+            theirs.append(profiled(step))
+            with two.step():  # a bare one: every second is
+                pass
+            with two.step():
+                both_theirs.append(profiled(step))
+            print(f"  round {number + 1} of {args.rounds}", flush=True)
+    cost(apart, cpu)
+    agree("each its steps", apart, theirs)
+    agree("the same steps", both, both_theirs)
+
+
+def agree(name, file, theirs):
+    """Print how far the largest layers are from what torch's profiler says of them."""
+    report = tracer.profile(file)
+    ours = {row.reference.path: row.reference for row in report.rows if row.sort == "layer"}
+    middle = {path: statistics.median(one[path] for one in theirs) for path in theirs[0]}
+    largest = sorted(ours, key=lambda path: -middle[path])[:LARGEST]
+    errors = {path: ours[path].whole.median / 1e3 / middle[path] - 1 for path in largest}
+    worst = max(errors, key=lambda path: abs(errors[path]))
+    off = sum(abs(error) > ALLOWED_ERROR for error in errors.values())
+    whole = sum(ours[path].whole.median for path in largest) / 1e3 / sum(middle[path] for path in largest) - 1
+    print(f"\n{name}: {len(largest)} largest layers against torch.profiler, median of {len(theirs)}")
+    for path in largest:
+        took, said = ours[path].whole.median / 1e6, middle[path] / 1e3
+        print(f"  {path:28} {took:9.2f} ms  profiler {said:9.2f} ms  {errors[path]:+7.2%}")
+    print(
+        f"  together {whole:+.2%}, worst {worst} {errors[worst]:+.2%}, beyond {ALLOWED_ERROR:.0%}: {off} of {len(largest)}"
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# MindSpore
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def run_mindspore(args, folder):
+    import mindspore
+    from record import mindspore_nets
+
+    net = mindspore_nets(args.small)["vit"]().set_train()
+    x = mindspore.Tensor(np.random.default_rng(0).standard_normal((args.batch, 3, 224, 224)).astype(np.float32))
+    both = mindspore.value_and_grad(lambda x: mindspore.ops.square(net(x)).mean(), None, net.trainable_params())
+    cpu = {"bare": [], "watched": []}
+    out = folder / "mindspore.h5"
+    with tracer.recording(net, out=out, keep="timing", warmup=1, repeat=args.rounds) as recording:
+        for number in range(2 * args.rounds + 2):
+            began = time.process_time()
+            with recording.step():
+                both(x)
+            if number > 1:
+                cpu["watched" if number % 2 else "bare"].append(time.process_time() - began)
+    cost(out, cpu)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Both
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def cost(file, cpu):
+    """Print what a watched step takes over a bare one."""
+    with tracer.Trace(file) as trace:
+        timing = trace.timing
+    pairs = np.sort(timing.watched / timing.bare)
+    wall = np.median(timing.watched) / np.median(timing.bare)
+    work = np.median(cpu["watched"]) / np.median(cpu["bare"])
+    calls = len(timing.orders)
+    hooks = calls * (timing.enter_cost + timing.leave_cost + timing.inside_cost)
+    print(f"\nwatched over bare, {len(pairs)} rounds, {calls} calls (allowed {ALLOWED_COST})")
+    print(
+        f"  wall     {wall:.4f}   {np.median(timing.watched) / 1e6:.1f} ms over {np.median(timing.bare) / 1e6:.1f} ms"
+    )
+    print(f"  rounds   {pairs[len(pairs) // 4]:.4f} to {pairs[-1 - len(pairs) // 4]:.4f} (half of them)")
+    print(f"  computed {work:.4f}   {np.median(cpu['watched']):.3f} s over {np.median(cpu['bare']):.3f} s")
+    print(f"  hooks of the forward, as calibrated: {hooks / 1e6:.3f} ms")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--framework", choices=("torch", "mindspore"), default="torch")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--small", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        {"torch": run_torch, "mindspore": run_mindspore}[args.framework](args, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
