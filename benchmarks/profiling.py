@@ -3,8 +3,9 @@
     python benchmarks/profiling.py [--framework torch|mindspore] [--rounds 15] [--batch 2] [--threads N] [--small]
 
 **Cost.** `tracer.recording(keep="timing")` of a loop of forward, loss and backward: every second step is watched, those
-between are bare. The ratio is watched over bare, medians over all rounds, by the clock on the wall and by the time that
-the process computed (which other processes on the machine move less).
+between are bare. The ratio is watched over bare, medians over all rounds: "step" by the times in the trace, in which the
+clock stands still while hooks are put on the backward pass; "all" with everything that watching does from `step()` to
+its end; "computed" the same by the time that the process computed, which other processes on the machine move less.
 
 **Agreement** (torch). In each round a third step runs under torch's own profiler, with a range around every module; a
 fourth is watched and profiled at once. Forward is the module's range. The backward of a module is the sum of the
@@ -20,10 +21,12 @@ downloaded. Absolute times are of this machine at this moment: compare ratios on
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")
@@ -132,7 +135,7 @@ def run_torch(args, folder):
             remove()
         return layer_times(profile)
 
-    theirs, both_theirs, cpu = [], [], {"bare": [], "watched": []}
+    theirs, both_theirs, spent = [], [], Spent()
     apart, both = folder / "apart.h5", folder / "both.h5"
     options = {"keep": "timing", "warmup": 1, "repeat": args.rounds}
     with tracer.recording(net, out=apart, **options) as one, tracer.recording(net, out=both, **options) as two:
@@ -143,17 +146,15 @@ def run_torch(args, folder):
         profiled(step)
         for number in range(args.rounds):
             for kind in ("bare", "watched"):
-                began = time.process_time()
-                with one.step():
+                with spent.measured(kind), one.step():
                     step()
-                cpu[kind].append(time.process_time() - began)
             theirs.append(profiled(step))
             with two.step():  # a bare one: every second is
                 pass
             with two.step():
                 both_theirs.append(profiled(step))
             print(f"  round {number + 1} of {args.rounds}", flush=True)
-    cost(apart, cpu)
+    cost(apart, spent)
     agree("each its steps", apart, theirs)
     agree("the same steps", both, both_theirs)
 
@@ -189,16 +190,15 @@ def run_mindspore(args, folder):
     net = mindspore_nets(args.small)["vit"]().set_train()
     x = mindspore.Tensor(np.random.default_rng(0).standard_normal((args.batch, 3, 224, 224)).astype(np.float32))
     both = mindspore.value_and_grad(lambda x: mindspore.ops.square(net(x)).mean(), None, net.trainable_params())
-    cpu = {"bare": [], "watched": []}
+    spent = Spent()
     out = folder / "mindspore.h5"
     with tracer.recording(net, out=out, keep="timing", warmup=1, repeat=args.rounds) as recording:
         for number in range(2 * args.rounds + 2):
-            began = time.process_time()
-            with recording.step():
+            kind = "before" if number < 2 else "watched" if number % 2 else "bare"
+            with spent.measured(kind), recording.step():
                 both(x)
-            if number > 1:
-                cpu["watched" if number % 2 else "bare"].append(time.process_time() - began)
-    cost(out, cpu)
+                mindspore.runtime.synchronize()
+    cost(out, spent)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -206,21 +206,37 @@ def run_mindspore(args, folder):
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def cost(file, cpu):
+class Spent:
+    """Seconds on the wall and of the process, by kind of step."""
+
+    def __init__(self):
+        self.wall, self.computed = defaultdict(list), defaultdict(list)
+
+    @contextlib.contextmanager
+    def measured(self, kind):
+        wall, computed = time.perf_counter(), time.process_time()
+        yield
+        self.wall[kind].append(time.perf_counter() - wall)
+        self.computed[kind].append(time.process_time() - computed)
+
+
+def cost(file, spent):
     """Print what a watched step takes over a bare one."""
     with tracer.Trace(file) as trace:
         timing = trace.timing
-    pairs = np.sort(timing.watched / timing.bare)
-    wall = np.median(timing.watched) / np.median(timing.bare)
-    work = np.median(cpu["watched"]) / np.median(cpu["bare"])
+    kinds = {
+        "step": (timing.watched / 1e9, timing.bare / 1e9),
+        "all": (spent.wall["watched"], spent.wall["bare"]),
+        "computed": (spent.computed["watched"], spent.computed["bare"]),
+    }
     calls = len(timing.orders)
+    print(f"\nwatched over bare, {len(timing.bare)} rounds, {calls} calls (allowed {ALLOWED_COST})")
+    for name, (watched, bare) in kinds.items():
+        rounds = np.sort(np.divide(watched, bare))
+        low, high = rounds[len(rounds) // 4], rounds[-1 - len(rounds) // 4]
+        ratio, over = np.median(watched) / np.median(bare), f"{np.median(watched):.3f} s over {np.median(bare):.3f} s"
+        print(f"  {name:9} {ratio:.4f}   {over}; half of the rounds {low:.4f} to {high:.4f}")
     hooks = calls * (timing.enter_cost + timing.leave_cost + timing.inside_cost)
-    print(f"\nwatched over bare, {len(pairs)} rounds, {calls} calls (allowed {ALLOWED_COST})")
-    print(
-        f"  wall     {wall:.4f}   {np.median(timing.watched) / 1e6:.1f} ms over {np.median(timing.bare) / 1e6:.1f} ms"
-    )
-    print(f"  rounds   {pairs[len(pairs) // 4]:.4f} to {pairs[-1 - len(pairs) // 4]:.4f} (half of them)")
-    print(f"  computed {work:.4f}   {np.median(cpu['watched']):.3f} s over {np.median(cpu['bare']):.3f} s")
     print(f"  hooks of the forward, as calibrated: {hooks / 1e6:.3f} ms")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -26,7 +26,8 @@ def _of_a_copy() -> Callable[..., None]:
     return _nothing
 
 
-def always(torch: Any) -> dict[str, bool]:
+@functools.cache
+def always(torch: Any) -> Mapping[str, bool]:
     """The hook is called when the module raises too, where torch knows that."""
     known = inspect.signature(torch.nn.Module.register_forward_hook).parameters
     return {"always_call": True} if "always_call" in known else {}

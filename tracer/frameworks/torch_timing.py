@@ -6,6 +6,7 @@ Which operations of the backward pass are whose, and how long each takes, is in 
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -35,14 +36,22 @@ class TorchTimer:
     # ------------------------------------------------------------------------------------------------- the device
 
     def rest(self, net: Any) -> Rest:
-        """`synchronize` of the accelerator that the net is on; the CPU does one thing after the other."""
+        """`synchronize` of every accelerator that the net is on; the CPU does one thing after the other."""
         device = self._device(net)
         if device == "cpu":
             return Rest(None, "nothing had to be waited for: torch on the CPU does one thing after the other")
         wait = getattr(getattr(self._torch, device, None), "synchronize", None)
         if wait is None:
             return Rest(None, f"torch has no way to wait for {device}: times are those of handing work over")
-        return Rest(wait, f"torch.{device}.synchronize")
+        places = sorted({str(tensor.device) for tensor in self._tensors(net) if tensor.device.type == device})
+        if not inspect.signature(wait).parameters:  # there is but one (mps)
+            return Rest(wait, f"torch.{device}.synchronize")
+
+        def all_of_them() -> None:
+            for place in places:
+                wait(place)
+
+        return Rest(all_of_them, f"torch.{device}.synchronize of {', '.join(places)}")
 
     def memory(self, net: Any) -> Memory | None:
         """What the allocator of CUDA tells; that of the CPU tells nothing."""
@@ -52,9 +61,11 @@ class TorchTimer:
         return Memory(cuda.memory_allocated, cuda.max_memory_allocated, cuda.reset_peak_memory_stats)
 
     def _device(self, net: Any) -> str:
-        tensors = (*self._inside(net).parameters(), *self._inside(net).buffers())
-        kinds = {str(tensor.device.type) for tensor in tensors}
+        kinds = {str(tensor.device.type) for tensor in self._tensors(net)}
         return next(iter(sorted(kinds - {"cpu", "meta"})), "cpu")
+
+    def _tensors(self, net: Any) -> list[Any]:
+        return [*self._inside(net).parameters(), *self._inside(net).buffers()]
 
     # -------------------------------------------------------------------------------------------------- the steps
 

@@ -291,11 +291,13 @@ class MemoryLog(Log):
 
     def enter(self, path: str, *, again: bool, place: int = 0) -> None:
         """A call begins."""
+        known = len(self.lines)
         super().enter(path, again=again, place=place)
-        call = self.lines[-1].call if self.lines else None
         self._look()
-        if call is not None and not again:
-            now = self._memory.now()
+        if again or len(self.lines) == known:
+            return
+        call, now = self.lines[-1].call, self._memory.now()
+        if call is not None:
             self._running.append((call, now, now))
 
     def leave(self, path: str, *, again: bool, place: int = 0) -> bool:
