@@ -20,6 +20,7 @@ from tracer.recorder.sampling import Sampling
 from tracer.recorder.session import Options, Watched, watching
 from tracer.recorder.timing import NO_GRADIENTS, Clock, Repeats
 
+_NO_MEMORY = "Memory was not asked for: that takes one more step, which only tracer.record runs"
 _SEVERAL = "Steps with several runs of the net: where one phase ends and the next begins is not known"
 _NO_UPDATE = "No update was seen: what it took is in the rest of the step; optimizer= tells it apart"
 
@@ -40,6 +41,7 @@ def time_while(net: Any, out: Path, options: Options, repeats: Repeats, optimize
     with watcher.eager(net) as done, watching(watcher, net, out, options, done) as watched:
         watched.backward = NO_GRADIENTS
         clock = Clock(timer, net, watched, done)
+        clock.notes[_NO_MEMORY] = None
         steps = TimedSteps(watcher, clock, watched, repeats, optimizer)
         watched.steps = steps
         session = Session(out, Stepping(watcher, watched, lambda: steps, at_once=True))
