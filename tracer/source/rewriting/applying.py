@@ -224,9 +224,11 @@ def _naive(
 def _mistyped(name: str, value: Value, default: str | None) -> bool:
     """Is the value of another kind than MindSpore's default of the parameter, so that MindSpore refuses it?"""
     own = NOT_LITERAL if default is None else literal(value_of(default).node)
-    if own is NOT_LITERAL or own is None or name.endswith("_init"):  # an initializer may be a name or a number
-        return False
     worth = value.literal
+    if name.endswith("_init"):
+        return isinstance(worth, str)  # an initializer is known by its name, or is a number
+    if own is NOT_LITERAL or own is None:
+        return False
     if worth is NOT_LITERAL:
         return value.source.startswith("mindspore.") and isinstance(value.node, ast.Attribute)  # a dtype
     if isinstance(own, bool) or isinstance(worth, bool):

@@ -6,9 +6,10 @@ import ast
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import is_int
-from tracer.source.rewriting.rules import Argument, to
+from tracer.source.rewriting.rules import Written, to
 from tracer.source.rewriting.writing import NOT_LITERAL, ByHand, Value
 
+FUNCTION = "a function takes the layer's place: where a container takes cells only, give it a cell that calls it"
 BY_PADDING = "pad_mode left out is 'same' in MindSpore: torch pads by padding alone"
 
 
@@ -39,11 +40,6 @@ def doubled(value: Value) -> str:
     return f"{value.atom} if isinstance({value.text}, int) else tuple(n for n in {value.text} for _ in range(2))"
 
 
-def given(value: Value) -> str | None:
-    """None is left out: it stands for torch's default."""
-    return None if value.literal is None else value.text
-
-
 def known_dtype(value: Value) -> str | None:
     """A dtype; what may be None at run time is float32 then."""
     if value.literal is None:
@@ -57,11 +53,6 @@ DTYPE = to("dtype", convert=known_dtype, keyword=True)
 """The dtype of a layer's parameters."""
 
 
-def without(argument: str) -> Argument:
-    """`argument` in mint, where None is torch's default too."""
-    return to(argument, convert=given, keyword=True)
-
-
 def is_zero(call: Bound, name: str) -> bool:
     """Is the argument, one number or several, 0 as far as the source says?"""
     worth = call.literal(name)
@@ -73,3 +64,10 @@ def is_zero(call: Bound, name: str) -> bool:
 def is_known(call: Bound, name: str) -> bool:
     """Does the source say what the argument is worth?"""
     return call.literal(name) is not NOT_LITERAL
+
+
+def function(call: Bound, target: str, inputs: str, *names: str, made: str = "") -> Written:
+    """A function of the inputs in the place of a layer: `lambda x: target(x, ...)` with what the call gives by name."""
+    more = [f"{name}={call.text(name)}" for name in names if call.has(name)]
+    arguments = ", ".join([inputs, *([made] if made else []), *more])
+    return Written(f"lambda {inputs}: {target}({arguments})", (FUNCTION,))

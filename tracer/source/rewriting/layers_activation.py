@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import expression
+from tracer.source.rewriting.layer_arguments import FUNCTION, function
 from tracer.source.rewriting.rules import Argument, Rule, Written, to
 from tracer.source.rewriting.writing import Value
 
-_NO_DIM = "say dim: without it torch goes by the number of dimensions, MindSpore by the last"
-FUNCTION = "a function takes the layer's place: where a container takes cells only, give it a cell that calls it"
+_NO_DIM = "Say dim: without it torch goes by the number of dimensions, MindSpore by the last."
 
 
 def _alone(torch: str, mindspore: str, mint: str = "") -> Rule:
@@ -53,19 +53,24 @@ def _tanh_or_not(value: Value) -> str:
 
 
 def _softplus(call: Bound) -> Written:
-    more = "".join(f", {name}={call.text(name)}" for name in ("beta", "threshold") if call.has(name))
-    return Written(f"lambda x: mindspore.ops.softplus(x{more})", (FUNCTION,))
+    return function(call, "mindspore.ops.softplus", "x", "beta", "threshold")
+
+
+def _selu(call: Bound) -> Written:
+    """By its formula: the gradient of MindSpore's is wrong."""
+    below = "mindspore.ops.exp(mindspore.ops.minimum(x, 0)) - 1"
+    return Written(
+        f"lambda x: 1.0507009873554805 * (mindspore.ops.relu(x) + 1.6732632423543772 * ({below}))",
+        ("the gradient of mindspore.nn.SeLU is wrong below zero (2.10, CPU)", FUNCTION),
+        silent=not call.has("inplace"),
+    )
 
 
 ACTIVATION: tuple[Rule, ...] = (
     _alone("ReLU", "ReLU", "ReLU"),
     Rule("torch.nn.ReLU6", "mindspore.nn.ReLU6", mint="mindspore.mint.nn.ReLU6", arguments=()),
     Rule("torch.nn.SELU", mint="mindspore.mint.nn.SELU", mint_arguments=()),
-    Rule(
-        "torch.nn.SELU",
-        "mindspore.nn.SeLU",
-        by_hand="the gradient of mindspore.nn.SeLU is wrong below zero (2.10, CPU): write it with ops.exp",
-    ),
+    Rule("torch.nn.SELU", "mindspore.nn.SeLU", write=_selu),
     Rule("torch.nn.SiLU", "mindspore.nn.SiLU", mint="mindspore.mint.nn.SiLU", arguments=()),
     _alone("Mish", "Mish", "Mish"),
     _alone("Hardswish", "HSwish", "Hardswish"),
@@ -95,7 +100,7 @@ ACTIVATION: tuple[Rule, ...] = (
     Rule(
         "torch.nn.RReLU",
         "mindspore.nn.RReLU",
-        by_hand="mindspore.nn.RReLU draws its slope in evaluation too: there LeakyReLU with alpha=(lower + upper) / 2",
+        by_hand="Its slope is drawn in evaluation too: there write LeakyReLU with alpha=(lower + upper) / 2.",
     ),
     Rule(
         "torch.nn.Hardtanh",

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+
 from tracer.source.rewriting.binding import Bound
-from tracer.source.rewriting.layer_arguments import BY_PADDING, DTYPE, doubled, is_known, is_zero, single, tupled
-from tracer.source.rewriting.rules import Argument, Rule, constant, to
+from tracer.source.rewriting.layer_arguments import (
+    BY_PADDING,
+    DTYPE,
+    doubled,
+    function,
+    is_known,
+    is_zero,
+    single,
+    tupled,
+)
+from tracer.source.rewriting.rules import Argument, Rule, Written, constant, to
 from tracer.source.rewriting.writing import NOT_LITERAL, ByHand, Value
 
-_LAZY = "say how many inputs it has: MindSpore's layers do not find it out at the first call"
-_UNBATCHED = "MindSpore takes a batch only: an input without one needs a dimension of 1 before it"
+_LAZY = "Say how many inputs it has: MindSpore's layers do not find it out at the first call."
+_UNBATCHED = "MindSpore takes a batch only: an input without one needs a dimension of 1 before it."
 
 
 def _pads_by_name(call: Bound) -> bool:
@@ -33,6 +44,23 @@ def _dilation_in_depth(value: Value) -> str:
 
 def _size(name: str, dimensions: int) -> Argument:
     return to(name, convert=single if dimensions == 1 else tupled, loud=True)
+
+
+def _unfold(call: Bound) -> Written:
+    return function(call, "mindspore.ops.unfold", "x", "kernel_size", "dilation", "padding", "stride")
+
+
+def _fold(call: Bound) -> Written:
+    size = call.value("output_size")
+    assert size is not None
+    if isinstance(size.literal, int):
+        sizes = f"({size.text}, {size.text})"
+    elif isinstance(size.node, (ast.Tuple, ast.List)):
+        sizes = size.text
+    else:
+        raise ByHand(f"whether {size.text} is one size or two cannot be read off the source")
+    output = f"output_size=mindspore.Tensor({sizes}, mindspore.int32)"
+    return function(call, "mindspore.ops.fold", "x", "kernel_size", "dilation", "padding", "stride", made=output)
 
 
 def _convolution(dimensions: int) -> tuple[Rule, Rule]:
@@ -156,7 +184,7 @@ CONVOLUTION: tuple[Rule, ...] = (
     ),
     Rule(
         "torch.nn.EmbeddingBag",
-        by_hand="a cell that calls mindspore.nn.Embedding and takes the mean (or sum, or max) over axis 1",
+        by_hand="Write a cell that calls mindspore.nn.Embedding and takes the mean (or sum, or max) over axis 1.",
     ),
     Rule(
         "torch.nn.Flatten", "mindspore.nn.Flatten", mint="mindspore.mint.nn.Flatten", arguments=("start_dim", "end_dim")
@@ -175,5 +203,7 @@ CONVOLUTION: tuple[Rule, ...] = (
     Rule("torch.nn.PixelUnshuffle", "mindspore.nn.PixelUnshuffle", arguments=("downscale_factor",)),
     Rule("torch.nn.ChannelShuffle", "mindspore.nn.ChannelShuffle", arguments=("groups",)),
     Rule("torch.nn.Unfold", mint="mindspore.mint.nn.Unfold"),
+    Rule("torch.nn.Unfold", "mindspore.ops.unfold", write=_unfold),
     Rule("torch.nn.Fold", mint="mindspore.mint.nn.Fold"),
+    Rule("torch.nn.Fold", "mindspore.ops.fold", write=_fold),
 )

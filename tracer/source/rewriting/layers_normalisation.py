@@ -30,7 +30,7 @@ def _batch_norm(name: str, *, processes: str = "") -> tuple[Rule, ...]:
             target,
             mint=mint,
             when=lambda call: call.has("momentum") and call.literal("momentum") is None,
-            by_hand="momentum=None is the mean of all batches so far: MindSpore keeps a moving mean only",
+            by_hand="Without momentum it is the mean of all batches so far: MindSpore keeps a moving mean only.",
         ),
         Rule(
             torch,
@@ -59,12 +59,12 @@ def _instance_norm(dimensions: int) -> tuple[Rule, Rule]:
             f"mindspore.nn.{name}",
             write=_as_groups,
             when=lambda call: call.literal("track_running_stats") is False,
-            advice="a group norm with one channel in each group is the same, and has a kernel on every device",
+            advice="A group norm with one channel in each group is the same, and has a kernel on every device.",
         ),
         Rule(
             f"torch.nn.{name}",
             f"mindspore.nn.{name}",
-            by_hand="with running statistics it is a batch norm in evaluation: keep two layers, or a cell of your own",
+            by_hand="With running statistics it is a batch norm in evaluation: write a cell of your own.",
         ),
     )
 
@@ -126,7 +126,7 @@ NORMALISATION: tuple[Rule, ...] = (
         "torch.nn.LayerNorm",
         "mindspore.nn.LayerNorm",
         when=_over_several,
-        by_hand="mindspore.nn.LayerNorm is told where its dimensions begin counted from the front: begin_norm_axis",
+        by_hand="Say begin_norm_axis and begin_params_axis, which count the input's dimensions from the front.",
     ),
     Rule(
         "torch.nn.LayerNorm",
@@ -146,7 +146,7 @@ NORMALISATION: tuple[Rule, ...] = (
     ),
     Rule(
         "torch.nn.RMSNorm",
-        by_hand="a cell with a parameter weight: x * rsqrt(mean(x * x, -1, keep_dims=True) + eps) * weight",
+        by_hand="Write a cell with a parameter weight: x * rsqrt(mean(x * x, -1, keep_dims=True) + eps) * weight.",
     ),
     Rule(
         "torch.nn.LocalResponseNorm",
@@ -169,6 +169,6 @@ NORMALISATION: tuple[Rule, ...] = (
     Rule("torch.nn.Dropout1d", "mindspore.nn.Dropout1d", arguments=("p",)),
     Rule("torch.nn.Dropout2d", "mindspore.nn.Dropout2d", mint="mindspore.mint.nn.Dropout2d", arguments=("p",)),
     Rule("torch.nn.Dropout3d", "mindspore.nn.Dropout3d", arguments=("p",)),
-    Rule("torch.nn.AlphaDropout", by_hand="MindSpore has none: a cell that draws a mask, as the paper of SELU says"),
-    Rule("torch.nn.FeatureAlphaDropout", by_hand="MindSpore has none: a cell that draws a mask for each channel"),
+    Rule("torch.nn.AlphaDropout", by_hand="MindSpore has none: a cell that draws a mask, as the paper of SELU says."),
+    Rule("torch.nn.FeatureAlphaDropout", by_hand="MindSpore has none: a cell that draws a mask for each channel."),
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_float
-from tracer.source.rewriting.layer_arguments import tupled
-from tracer.source.rewriting.layers_activation import FUNCTION
+from tracer.source.rewriting.layer_arguments import FUNCTION, tupled
 from tracer.source.rewriting.rules import Argument, Rule, Written, constant, made, to
 from tracer.source.rewriting.writing import NOT_LITERAL, Value, value_of
 
-_CUT = "a negative padding cuts: take a slice instead (MindSpore's layer computes other numbers)"
+_CUT = "A negative padding cuts: take a slice instead (MindSpore's layer computes other numbers)."
 _RECOMPUTED = "a scale_factor is refused in MindSpore unless recompute_scale_factor=True"
 
 
@@ -125,13 +124,13 @@ PADDING: tuple[Rule, ...] = (
         "torch.nn.Upsample",
         "mindspore.nn.Upsample",
         when=_by_cubes,
-        by_hand="MindSpore's bicubic is another one, and it has no nearest-exact",
+        by_hand="MindSpore's bicubic computes other numbers, and it has no nearest-exact.",
     ),
     Rule(
         "torch.nn.Upsample",
         "mindspore.nn.Upsample",
         when=_keeps_factor,
-        by_hand="MindSpore goes by the sizes where torch goes by the factor: give size= instead",
+        by_hand="MindSpore goes by the sizes where torch goes by the factor: give size= instead.",
     ),
     Rule(
         "torch.nn.Upsample",

@@ -12,6 +12,14 @@ _AS_WIDE = "stride left out is 1 in MindSpore: torch's is kernel_size"
 _MODE = "pad_mode left out is 'valid' in MindSpore: padding needs pad_mode='pad'"
 
 
+_SIZES = ("kernel_size", "stride", "padding")
+_IN_MINT = {
+    "Max": (*_SIZES, "dilation", "return_indices", "ceil_mode"),
+    "Avg": (*_SIZES, "ceil_mode", "count_include_pad", "divisor_override"),
+}
+"""The arguments of mint's pools, as torch's."""
+
+
 def _stride(call: Bound) -> str:
     stride, size = call.value("stride"), call.value("kernel_size")
     assert size is not None
@@ -66,6 +74,11 @@ def _pool(kind: str, dimensions: int, *more: Argument | str, mint: bool = False)
             to("padding", convert=convert, keyword=True, loud=True),
             *more,
         ),
+        mint_arguments=tuple(
+            to(name, convert=tupled, loud=True) if name in _SIZES else to(name) for name in _IN_MINT[kind]
+        )
+        if dimensions > 1
+        else None,
         drops=("stride",),
         loud=_is_refused,
     )
@@ -79,7 +92,7 @@ def _adaptive(kind: str, dimensions: int, *, indices: bool = False, mint: bool =
         f"mindspore.nn.{name}",
         mint=f"mindspore.mint.nn.{name}" if mint else None,
         arguments=(size, "return_indices") if indices else (size,),
-        advice="in MindSpore the length must be a multiple of output_size" if dimensions == 1 else "",
+        advice="In MindSpore the length must be a multiple of output_size." if dimensions == 1 else "",
     )
 
 
@@ -109,7 +122,7 @@ POOLING: tuple[Rule, ...] = (
         "mindspore.nn.LPPool2d",
         arguments=("norm_type", "kernel_size", "stride", "ceil_mode"),
     ),
-    Rule("torch.nn.LPPool3d", by_hand="mindspore.nn.AvgPool3d of abs(x) ** p, times the volume, to the power 1 / p"),
+    Rule("torch.nn.LPPool3d", by_hand="Write mindspore.nn.AvgPool3d of x ** p, times the volume, to the power 1 / p."),
     *(
         Rule(
             f"torch.nn.MaxUnpool{n}d",

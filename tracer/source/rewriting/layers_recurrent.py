@@ -14,7 +14,7 @@ _TAKES = (
 )
 
 
-_UNBATCHED = "MindSpore takes a batch only: an input without one needs a dimension of 1"
+_UNBATCHED = "MindSpore takes a batch only: an input without one needs a dimension of 1."
 _ACTIVATIONS = {
     "mindspore.nn.ReLU()": "'relu'",
     "mindspore.nn.GELU(approximate=False)": "'gelu'",

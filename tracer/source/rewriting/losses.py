@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tracer.source.rewriting.binding import Bound
-from tracer.source.rewriting.layers_activation import FUNCTION
+from tracer.source.rewriting.layer_arguments import FUNCTION, function
 from tracer.source.rewriting.rules import Argument, Rule, Written, made, to
-from tracer.source.rewriting.writing import ByHand, Value
+from tracer.source.rewriting.writing import ByHand, Value, number
 
 _OLD = ("size_average", "reduce")
 _INT32 = "the labels are int32 in MindSpore: it refuses int64"
@@ -70,8 +70,12 @@ def _whole(value: Value) -> str:
 
 
 def _similarity(call: Bound) -> Written:
-    more = "".join(f", {name}={call.text(name)}" for name in ("dim", "eps") if call.has(name))
-    return Written(f"lambda x1, x2: mindspore.ops.cosine_similarity(x1, x2{more})", (FUNCTION,))
+    return function(call, "mindspore.ops.cosine_similarity", "x1, x2", "dim", "eps")
+
+
+def _distance(call: Bound) -> Written:
+    size = f"ord={call.text('p')}, dim=-1, keepdim={call.text('keepdim')}"
+    return Written(f"lambda x1, x2: mindspore.ops.norm(x1 - x2 + {number(call.text('eps'))}, {size})", (FUNCTION,))
 
 
 LOSSES: tuple[Rule, ...] = (
@@ -131,11 +135,12 @@ LOSSES: tuple[Rule, ...] = (
     Rule("torch.nn.CTCLoss", "mindspore.nn.CTCLoss", arguments=("blank", "reduction", "zero_infinity")),
     Rule(
         "torch.nn.AdaptiveLogSoftmaxWithLoss",
-        by_hand="MindSpore has none: a cell of Dense layers, one for each cluster, and log_softmax",
+        by_hand="MindSpore has none: write a cell of Dense layers, one for each cluster, and log_softmax.",
     ),
     Rule("torch.nn.CosineSimilarity", "mindspore.ops.cosine_similarity", write=_similarity),
     Rule(
-        "torch.nn.PairwiseDistance",
-        by_hand="a cell that computes mindspore.ops.norm(x1 - x2 + eps, ord=p, dim=-1)",
+        "torch.nn.LinearCrossEntropyLoss",
+        by_hand="MindSpore has none: write mindspore.nn.Dense and mindspore.nn.CrossEntropyLoss.",
     ),
+    Rule("torch.nn.PairwiseDistance", "mindspore.ops.norm", write=_distance),
 )

@@ -21,8 +21,8 @@ _HOW = ("foreach", "fused", "capturable", "differentiable")
 """How torch computes an update, and not what."""
 
 _EPS = "mindspore.experimental.optim.Adam adds eps before the bias is corrected: AdamW adds it after, as torch does"
-_SMALL = "eps is added before the bias is corrected in MindSpore, which shows where gradients are as small as 1e-5"
-_IN_MINT = "mindspore.mint.optim changes no parameter on CPU: use mindspore.experimental.optim"
+_SMALL = "MindSpore adds eps before the bias is corrected, which shows where gradients are as small as 1e-5."
+_IN_MINT = "mindspore.mint.optim changes no parameter on CPU: use mindspore.experimental.optim."
 
 
 def trainable(value: Value) -> str:
@@ -104,7 +104,7 @@ ADAM: tuple[Rule, ...] = (
         differences=("Adam with decoupled weight decay is AdamW",),
         silent=False,
     ),
-    Rule("torch.optim.Adam", f"{ROOM}.Adam", when=_decouples, by_hand="with a decoupled weight decay it is AdamW"),
+    Rule("torch.optim.Adam", f"{ROOM}.Adam", when=_decouples, by_hand="With a decoupled weight decay it is AdamW."),
     Rule(
         "torch.optim.Adam",
         f"{ROOM}.AdamW",
@@ -117,8 +117,8 @@ ADAM: tuple[Rule, ...] = (
         "torch.optim.Adam",
         f"{ROOM}.Adam",
         when=lambda call: not _is_small(call),
-        by_hand="mindspore.experimental.optim.Adam adds eps before the bias is corrected: only a small eps (1e-8) is "
-        "the same; without weight decay AdamW with weight_decay=0.0 is",
+        by_hand="MindSpore adds eps before the bias is corrected: only a small eps (1e-8) is the same; without weight "
+        "decay write AdamW with weight_decay=0.0.",
     ),
     Rule(
         "torch.optim.Adam",
@@ -164,7 +164,7 @@ OPTIMIZERS: tuple[Rule, ...] = (
     ),
     Rule(
         "torch.optim.SparseAdam",
-        by_hand="MindSpore's gradients of an embedding are not sparse here: mindspore.experimental.optim.Adam",
+        by_hand="The gradients of an embedding are not sparse in MindSpore: write mindspore.experimental.optim.Adam.",
     ),
     *SCHEDULERS,
 )

@@ -88,6 +88,6 @@ SCHEDULERS: tuple[Rule, ...] = (
         "torch.optim.lr_scheduler.CyclicLR",
         f"{ROOM}.CyclicLR",
         by_hand="MindSpore's cycles the learning rate alone: torch's cycles the momentum too, unless "
-        "cycle_momentum=False",
+        "cycle_momentum=False.",
     ),
 )
