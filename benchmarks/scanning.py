@@ -2,18 +2,18 @@
 
     python benchmarks/scanning.py TREE... [--unresolved 20] [--sample 200 --seed 1]
 
-Of each tree: files, lines, seconds to read, to find the uses and to suggest what to write, lines per second, peak memory, uses by sort, sure
-and guessed, and the share that was resolved. That share is counted by a second, simple pass over the same syntax, which
-knows nothing of the scan:
+Of each tree: files, lines, seconds to read, to find the uses and to suggest what to write (and how many of them were
+this process's own: others may be at work), lines per second, peak memory, uses by sort and by status, sure and guessed,
+and the share that was resolved. That share is counted by a second, simple pass over the same syntax, which knows nothing
+of the scan:
 
 - spelled: every dotted name (as long as it goes) that begins with a name which its file binds by an import of torch and
-  by nothing else. Resolved when a use stands there, or when it is one of torch's modules.
+  by nothing else. Resolved when a use stands there that the facts know, or when it is one of torch's modules.
 - only torch's: every method call `x.name(...)` on something else, where `name` is a method of `torch.Tensor` or
-  `torch.nn.Module`, and neither of Python's own values, numpy's arrays or PIL's images, nor a name of the tree's own methods
-  or of attributes of `self`, which may hold a layer.
-  Resolved when a use stands there.
-- shared: the same for names that torch's tensors or layers have but others too (`x.reshape`, `x.mean`, `x.to`). Nobody can say
-  from the name what these are, so they are counted apart: told by a use, or not.
+  `torch.nn.Module`, and neither of Python's own values, numpy's arrays or PIL's images, nor a name of the tree's own
+  methods or of attributes of `self`, which may hold a layer. Resolved when a use stands there.
+- shared: the same for names that torch's tensors or layers have but others too (`x.reshape`, `x.mean`, `x.to`). Nobody
+  can say from the name what these are, so they are counted apart: told by a use, or not.
 
 The share resolved is that of the first two together. `--sample` prints uses at random to be checked by eye.
 """
@@ -36,6 +36,7 @@ import numpy as np
 from tracer.source.facts.table import Facts
 from tracer.source.finding import find_uses
 from tracer.source.reading import read_sources
+from tracer.source.rewriting.suggesting import suggest_all
 
 OTHERS = (
     str, bytes, list, dict, set, tuple, int, float, complex, range, collections.OrderedDict, collections.Counter,
@@ -183,11 +184,18 @@ def resolved(file, uses, facts, only, shared, own):
 
 def scanned(tree, facts, arguments):
     """One tree."""
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     files = read_sources([tree]).files
     read = time.perf_counter()
     uses = find_uses(files, facts)
     done = time.perf_counter()
+    by_file = collections.defaultdict(list)
+    for use in uses:
+        by_file[use.file].append(use)
+    statuses = collections.Counter()
+    for some in by_file.values():
+        statuses.update(suggestion.status for suggestion in suggest_all(some, facts))
+    suggested, worked = time.perf_counter(), time.process_time() - worked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     lines = sum(file.text.count("\n") for file in files)
     print(f"\n{tree}: {len(files)} files, {lines} lines")
@@ -196,15 +204,13 @@ def scanned(tree, facts, arguments):
     )
     sorts = collections.Counter(use.sort for use in uses)
     print(f"  {len(uses)} uses: {', '.join(f'{count} {sort}' for sort, count in sorts.most_common())}")
+    print(f"  to write: {', '.join(f'{count} {status}' for status, count in statuses.most_common())}")
     guessed = sum(not use.sure for use in uses)
     print(f"  sure {len(uses) - guessed}, guessed {guessed} ({guessed / max(len(uses), 1):.1%})")
     unknown = collections.Counter(use.torch for use in uses if facts.name(use.torch) is None)
     print(f"  names that the facts lack: {sum(unknown.values())} uses {unknown.most_common(10)}")
     own = set(own_names(files))
     only, shared = method_names(facts)
-    by_file = collections.defaultdict(list)
-    for use in uses:
-        by_file[use.file].append(use)
     told, missed = collections.Counter(), []
     for file in files:
         counts, more = resolved(file, by_file[file.path], facts, only, shared, own)

@@ -17,8 +17,8 @@ from tracer.source.values import (
     Value,
 )
 
-CALLED = ("class", "function", "method")
-"""Sorts of names that can be called."""
+CALLED = ("class", "function", "method", "value")
+"""Sorts of names that can be called; of parts of torch that are not listed every name is a value."""
 
 
 class Naming:
