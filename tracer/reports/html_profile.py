@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -84,12 +85,14 @@ def fragment(profile: Profile) -> str:
 
 
 def page(profile: Profile) -> str:
-    """The report as a page of its own; a click on a box shows it as wide as the page, one on the lowest box all."""
+    """The report as a page of its own; a click on a box shows it as wide as the page, one on the uppermost all."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>tracer profile: {escape(words.summary(profile))}</title></head>\n<body>\n{fragment(profile)}\n"
+        '<p style="font: 14px system-ui, sans-serif">A click on a box makes it as wide as all, one on the uppermost '
+        "shows all.</p>\n"
         f"<script>{_SCRIPT}</script>\n</body></html>\n"
     )
 
@@ -129,9 +132,11 @@ def _numbers(profile: Profile) -> tuple[Known, Known]:
 def _legend(profile: Profile) -> str:
     what = "Width is time, forward and backward together; both sides have one scale." if profile.candidate else (
         "Width is time, forward and backward together.")  # fmt: skip
+    deeper = "The redder, the slower."
     signs = [f'<span style="color: {color}">&#9632;</span> {state}' for state, color in _STATES.items()]
-    gaps = "What a box does not fill with boxes is code between its layers; what follows the net is the rest."
-    return f'<p class="quiet">{what} {gaps} {" ".join(signs) if profile.candidate else ""}</p>'
+    gaps = ("What a box does not fill with boxes is code between its layers; what follows the net is the rest. "
+            "Point at a box for its path and times.")  # fmt: skip
+    return f'<p class="quiet">{what} {gaps} {" ".join([*signs, deeper]) if profile.candidate else ""}</p>'
 
 
 def _flame(word: str, side: Side, profile: Profile, step: float, longest: float, known: Known) -> str:
@@ -161,6 +166,8 @@ def _box(name: str, left: float, width: float, depth: int, color: str, tip: str,
 
 def _color(one: Flame, row: Row | None, side: Side, *, both: bool) -> str:
     if both:
+        if row is not None and row.state == "slower":
+            return f"hsl(2 62% {60 - 24 * min(math.log2(max(row.ratio or 1.0, 1.0)) / 3, 1.0):.0f}%)"
         return _STATES.get(row.state, "#78909c") if row is not None else "#90a4ae"
     op = row.op if row is not None else side.skeleton.layers[one.path].kind if one.path in side.skeleton.layers else ""
     return f"hsl({zlib.crc32(op.encode()) % 360} 45% 42%)"

@@ -236,11 +236,11 @@ def explained(profile: Profile) -> str:
         both = [one for one in (parts[name].reference, parts[name].candidate) if one] if name in parts else []
         if all(one.median < 0 for one in both):
             continue
-        ours = part_of(parts[name].reference, profile.wholes[0])
+        ours = part_of(parts[name].reference, profile.wholes[0]).replace("-", "nothing")
         if profile.candidate is None:
             said.append(f"{words} {ours}{' of the step' if name == 'layers' else ''}")
         else:
-            theirs = part_of(parts[name].candidate, profile.wholes[1])
+            theirs = part_of(parts[name].candidate, profile.wholes[1]).replace("-", "nothing")
             step = "of the reference's step and {} of the candidate's" if name == "layers" else "and {}"
             said.append(f"{words} {ours} {step.format(theirs)}")
     return ", ".join(said)
