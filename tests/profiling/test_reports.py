@@ -8,10 +8,12 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 import tracer as package
@@ -19,6 +21,7 @@ from tests.profiling import chrome
 from tests.profiling.nets import Box, Net, linear, mlp
 from tracer.errors import RuleError, TracerError
 from tracer.profiling.beside import alone, beside
+from tracer.profiling.sides import side
 from tracer.reports.profile_contract import COLUMNS
 from tracer.reports.profiles import ProfileReport
 from tracer.trace.schema import ROOT
@@ -90,6 +93,50 @@ def test_other_batch_sizes_are_said_first():
     other = Box(ROOT, "Net", 1.0, [linear("fc", 5.0, batch=8)], given=(8, 8))
     lines = str(report(Net(other), Net(Box(ROOT, "Net", 1.0, [linear("fc", 5.0)])))).splitlines()
     assert any("other batch sizes" in line for line in lines[:6])
+
+
+def test_unsteady_steps_are_said_first():
+    """What varies by half tells no small difference."""
+    timing = PORT.timing()
+    busy = side("ms.h5", PORT.skeleton(), replace(timing, bare=timing.bare * np.arange(1, 11)))
+    found = ProfileReport(beside(TORCH.side(), busy))
+    assert found.notes[0].startswith("the candidate's step varies much")
+    assert not any("varies much" in note for note in report().notes)
+
+
+def overlapped() -> ProfileReport:
+    """A candidate whose bare steps take half of what its calls take one by one."""
+    timing = PORT.timing()
+    half = side("ms.h5", PORT.skeleton(), replace(timing, bare=timing.bare // 2))
+    return ProfileReport(beside(TORCH.side(), half))
+
+
+def test_calls_that_a_bare_step_overlaps_are_said():
+    """Parts are of what they take one by one, and never more than all."""
+    found = overlapped()
+    assert "the candidate's calls take 2.6" in " ".join(str(found).split())
+    assert found["(root)"].share is None or found["(root)"].share <= 1
+    assert max(part.candidate.median for part in found.profile.shares) <= found.profile.wholes[1]
+
+
+def test_nothing_is_gained_by_overlapping():
+    """A rest below nothing is no place where the candidate is faster."""
+    assert overlapped().profile.gained == 0
+
+
+def test_a_note_on_both_sides_stands_once():
+    """With both named."""
+    noted = [replace(net, notes=("Memory is not told",)) for net in (PORT, TORCH)]
+    assert report(*noted).notes.count("both: Memory is not told") == 1
+
+
+def test_memory_is_shown_where_it_is_told():
+    """Of the net in a line, of layers in a column."""
+    timing = replace(TORCH.timing(), peak=np.full_like(TORCH.timing().peak, 5_000_000))
+    found = ProfileReport(alone(side("a.h5", TORCH.skeleton(), timing)))
+    assert "at most 5.00 MB for the forward" in str(found)
+    assert "peak MB" in str(found)
+    assert "peak MB" not in str(report(None))
 
 
 @pytest.mark.parametrize("name", CASES)
