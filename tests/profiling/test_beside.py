@@ -215,6 +215,16 @@ def test_one_net_alone_shows_what_takes_most():
     assert found.rows[0].share == pytest.approx(found.rows[0].reference.whole.median / whole)
 
 
+def test_the_work_of_a_block_with_a_layer_that_nobody_knows_is_not_known():
+    """A sum of the others would say that the block is slow."""
+    root = mlp()
+    root.inside[0].inside.append(Box("blocks.0.own", "MyAttention", 90.0, parameters={"weight": (8, 8)}))
+    found = alone(Net(root).side())
+    assert row(found, "blocks.0", "block").reference.macs is None
+    assert row(found, ROOT, "block").reference.rate is None
+    assert row(found, "blocks.1", "block").reference.macs
+
+
 def test_a_net_without_layers_has_its_code():
     """The net itself is the only call."""
     found = alone(Net(Box(ROOT, "Net", 10.0)).side())

@@ -104,6 +104,15 @@ def test_unsteady_steps_are_said_first():
     assert not any("varies much" in note for note in report().notes)
 
 
+def test_what_is_not_counted_is_said():
+    """Products in code, and classes that no formula knows."""
+    root = mlp()
+    root.inside.append(Box("own", "MyAttention", 90.0, parameters={"weight": (8, 8)}))
+    said = report(None, Net(root)).notes
+    assert any(note.startswith("work not counted of MyAttention, nor of blocks around it") for note in said)
+    assert any(note.startswith("products in code between layers") for note in said)
+
+
 def overlapped() -> ProfileReport:
     """A candidate whose bare steps take half of what its calls take one by one."""
     timing = PORT.timing()

@@ -200,13 +200,10 @@ def _of_side(side: Side, whole: float) -> list[str]:
             "bare one beyond the measured cost of watching: in which layers cannot be told"
         )
     if found.clipped:
-        said.append(f"{found.clipped} calls take less than watching them costs and are shown as nothing")
+        said.append(f"calls that take less than watching them costs, and are shown as nothing: {found.clipped}")
     missing = [call for call in side.skeleton.steps[0].calls if call.order not in found.at]
     if missing:
-        said.append(f"{len(missing)} calls were not timed, the first of {missing[0].path}")
-    never = int((~np.isfinite(found.total["forward"])).all(axis=0).sum())
-    if never:
-        said.append(f"{never} calls ran in no timed step: the net does not do the same in every step")
+        said.append(f"calls that were not timed: {len(missing)}, the first of {missing[0].path}")
     return said
 
 
@@ -215,12 +212,12 @@ def _uncounted(sides: list[Side]) -> list[str]:
     unknown: Counter[str] = Counter()
     for side in sides:
         for id_, work in side.works.items():
-            node = side.graph.nodes[id_]
-            if work.forward is None and node.layer.parameters:
-                unknown[node.layer.kind] += 1
+            if work.forward is None and side.may_multiply(id_):
+                unknown[side.graph.nodes[id_].layer.kind] += 1
     said = []
     if unknown:
-        said.append(f"work not counted, since no formula knows the class: {', '.join(sorted(unknown))}")
+        kinds = ", ".join(sorted(unknown))
+        said.append(f"work not counted of {kinds}, nor of blocks around it: no formula, or its layers were left out")
     if any(side.graph.containers for side in sides):
         said.append("products in code between layers (q @ k.T, scaled_dot_product_attention) are no layer's work")
     return said

@@ -33,7 +33,7 @@ class Taken:
         op: its common name; empty where no rule knows it.
         calls: how often it ran in a step.
         forward, backward, whole: its times, `whole` both together; None where there is none.
-        work: what it computes; `UNKNOWN` where no formula knows it, and of code.
+        work: what it computes; `UNKNOWN` where no formula knows it or a layer with a matrix inside it, and of code.
         peak: bytes allocated at most while it ran, over what was allocated before; None unknown.
         orders: its calls.
     """
@@ -88,7 +88,11 @@ class Side:
         else:
             means = node.meaning.op
             units = [unit for id_ in ids for unit in self.units_in(id_)]
-            work = working.together([self.works[unit] for unit in units])
+            works = [self.works[unit] for unit in units]
+            hidden = any(
+                work.forward is None and self.may_multiply(unit) for work, unit in zip(works, units, strict=True)
+            )
+            work = working.UNKNOWN if hidden else working.together(works)
         what: Literal["own", "total"] = "own" if sort == "code" else "total"
         times = {phase: self.measured.sum(orders, what, phase) for phase in self.phases}
         both = measuring.together(*times.values())
@@ -114,6 +118,12 @@ class Side:
     def works(self) -> Mapping[CallId, working.Work]:
         """The work of every call that is judged whole."""
         return {id_: working.work_of(self.graph, id_) for id_ in self.graph.units}
+
+    def may_multiply(self, id_: CallId) -> bool:
+        """Does a layer, or one inside it that was not watched, hold a matrix?"""
+        inside = working.prefix(id_.path)
+        within = [layer for path, layer in self.skeleton.layers.items() if path == id_.path or path.startswith(inside)]
+        return any(len(p.shape) > 1 for layer in within for p in layer.parameters)
 
     def units_in(self, id_: CallId) -> Iterator[CallId]:
         """The call itself where it is judged whole, else those inside it."""

@@ -155,7 +155,7 @@ def _attention(node: Node) -> Counted:
 
 def _encoder_layer(node: Node, layers: Mapping[str, Layer]) -> Counted:
     """An encoder layer inside which nothing was called (torch runs it as one in evaluation)."""
-    inside = _prefix(node)
+    inside = prefix(node.id.path)
     weights = [p.shape for path, layer in layers.items() if path.startswith(inside) for p in layer.parameters]
     matrices = sum(math.prod(shape) for shape in weights if len(shape) == 2)
     if node.children or not node.inputs or not matrices or len(node.inputs[0].shape) != 3:
@@ -243,13 +243,13 @@ def _sizes(node: Node, name: str) -> list[int] | None:
     return [v for v in found if isinstance(v, int)] if found and all(isinstance(v, int) for v in found) else None
 
 
-def _prefix(node: Node) -> str:
-    """What the paths of all layers inside it begin with."""
-    return "" if node.id.path == ROOT else f"{node.id.path}."
+def prefix(path: str) -> str:
+    """What the paths of all layers inside a layer begin with."""
+    return "" if path == ROOT else f"{path}."
 
 
 def _trained(node: Node, layers: Mapping[str, Layer]) -> bool:
     """Are weights of the layer, or of what lies inside it, trained?"""
-    inside = _prefix(node)
+    inside = prefix(node.id.path)
     within = [layer for path, layer in layers.items() if path.startswith(inside)] if node.meaning.atomic else []
     return any(p.trainable and not p.buffer for layer in (node.layer, *within) for p in layer.parameters)
