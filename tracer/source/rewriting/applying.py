@@ -80,6 +80,9 @@ def apply(
     written_over = torch.startswith("torch.nn.functional.") and bound.literal("inplace") is True
     if written_over and "inplace" not in draft.values and isinstance(called[0].node if called else None, ast.Name):
         text = f"{called[0].text}.copy_({text})"
+        draft.differences = [
+            "copy_ writes it over the tensor" if said == NO_NUMBERS["inplace"] else said for said in draft.differences
+        ]
     naive = _naive(called, keywords, receiver(target, bound), signatures)
     right = {**draft.values}
     silent = naive is not None and not draft.loud and _unlike(naive, right, signatures)

@@ -195,13 +195,7 @@ def _keyword(asked: Asked, keyword: ast.keyword) -> Iterator[tuple[str | None, V
     for key in keys:
         node = ast.Subscript(keyword.value, ast.Constant(key), ast.Load())
         text = f"{ast.unparse(keyword.value)}[{key!r}]"
-        if key == "dtype" and asked.use.torch.startswith(
-            "torch.nn."
-        ):  # None is torch's default, and no dtype of a cell
-            text = f"{text} or mindspore.float32"
-            yield key, Value(ast.parse(text, mode="eval").body, text)
-        else:
-            yield key, Value(node, text)
+        yield key, Value(node, text)
 
 
 def _value(asked: Asked, node: ast.expr) -> Value:
@@ -260,10 +254,15 @@ def _by_rule(asked: Asked, call: Call, row: Rule, bound: Bound, mint: bool) -> O
         outcome = apply(
             arguments_of(arguments), target, bound, call.arguments, call.keywords, signatures, row.drops, row.torch
         )
+    outcome = replace(outcome, differences=(*outcome.differences, *(row.mint_differences if mint else row.differences)))
+    if mint and row.mint_differences:
+        outcome = replace(outcome, status="differs")
     if not mint:
-        outcome = replace(outcome, differences=(*outcome.differences, *row.differences))
         if row.silent is not None:
-            outcome = replace(outcome, silent=row.silent if isinstance(row.silent, bool) else row.silent(bound))
+            silent = row.silent if isinstance(row.silent, bool) else row.silent(bound)
+            only_silent = outcome.silent and not outcome.differences
+            status = "renamed" if only_silent and not silent else outcome.status
+            outcome = replace(outcome, silent=silent, status=status)
         if row.loud is not None and row.loud(bound):
             outcome = replace(outcome, silent=False)
         if outcome.silent or row.differences:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_float, as_tensor
 from tracer.source.rewriting.rules import ByHand, Rule, Written, to
@@ -101,10 +103,8 @@ ELEMENTWISE: tuple[Rule, ...] = (
     Rule(
         "torch.special.logit",
         "mindspore.ops.logit",
-        mint="mindspore.mint.logit",
         takes="input, eps=None, *, out=None",
         arguments=("input", "eps"),
-        mint_arguments=("input", "eps"),
     ),
     Rule("torch.bitwise_not", "mindspore.mint.bitwise_not", takes="input, *, out=None", write=_by_dtype),
     Rule(
@@ -114,6 +114,32 @@ ELEMENTWISE: tuple[Rule, ...] = (
         takes="input, other",
         write=_alike,
         mint_arguments=("input", "other"),
+    ),
+    Rule(
+        "torch.div",
+        "mindspore.ops.floor_divide",
+        mint="mindspore.mint.floor_divide",
+        takes="input, other, *, rounding_mode=None, out=None",
+        when=lambda call: call.literal("rounding_mode") == "floor",
+        arguments=("input", "other"),
+        mint_arguments=("input", "other"),
+        drops=("rounding_mode",),
+        silent=False,
+    ),
+    Rule(
+        "torch.div",
+        "mindspore.ops.div",
+        mint="mindspore.mint.div",
+        takes="input, other, *, rounding_mode=None, out=None",
+        arguments=("input", "other", to("rounding_mode", keyword=True)),
+        mint_arguments=("input", "other", to("rounding_mode", keyword=True)),
+    ),
+    Rule(
+        "torch.Tensor.div",
+        "mindspore.Tensor.div",
+        takes="other, *, rounding_mode=None",
+        when=lambda call: call.literal("rounding_mode") != "floor",
+        arguments=("other", to("rounding_mode", keyword=True)),
     ),
     Rule(
         "torch.rsub",
@@ -128,7 +154,7 @@ ELEMENTWISE: tuple[Rule, ...] = (
             mint="mindspore.mint.round",
             takes="input, *, decimals=0, out=None",
             write=_rounded,
-            mint_arguments=("input", to("decimals", keyword=True)),
+            mint_write=lambda call: replace(_rounded(call), text=_rounded(call).text.replace(".ops.", ".mint.")),
         )
         for name in ("torch.round", "torch.special.round")
     ),

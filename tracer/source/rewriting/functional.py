@@ -49,7 +49,11 @@ def _instance_norm(call: Bound) -> Written:
     source = call.value("input")
     assert source is not None
     text = f"mindspore.ops.group_norm(X, X.shape[1], {call.text('weight')}, {call.text('bias')}, {call.text('eps')})"
-    return Written(twice(source, text), ("MindSpore has no such function: there are as many groups as channels",))
+    return Written(
+        twice(source, text),
+        ("MindSpore has no such function: there are as many groups as channels",),
+        len(call.given) == 1,
+    )
 
 
 def _rms_norm(call: Bound) -> Written:
@@ -106,9 +110,31 @@ def _embedding(call: Bound) -> Written:
     return Written(f"mindspore.ops.gather({call.text('weight')}, {call.text('input')}, 0)", tuple(said))
 
 
+def _over_a_guess(call: Bound, own: str) -> Written:
+    """Without dim torch takes one by the number of dimensions."""
+    value = call.value("input")
+    assert value is not None
+    dtype = "" if call.literal("dtype") is None else f".astype({call.text('dtype')})"
+    text = f"mindspore.ops.{own}(X{dtype}, 0 if X.ndim in (0, 1, 3) else 1)"
+    return Written(
+        twice(value, text), ("without dim torch takes the first or second, MindSpore the last",), silent=True
+    )
+
+
+def _without_dim(name: str) -> Rule:
+    return Rule(
+        f"{_F}.{name}",
+        f"mindspore.ops.{name}",
+        mint=None if name == "softmin" else f"{_MINT}.{name}",
+        takes="input, dim=None, _stacklevel=3, dtype=None",
+        when=lambda call: call.literal("dim") is None,
+        write=lambda call: _over_a_guess(call, name),
+        mint_arguments=("input", "dim", to("dtype", keyword=True)),
+        drops=("_stacklevel",),
+    )
+
+
 def _log_softmax(call: Bound) -> Written:
-    if call.literal("dim") is None:
-        raise ByHand("what torch does without dim depends on the shape: say dim")
     value = call.value("input")
     assert value is not None
     source = value.text if call.literal("dtype") is None else f"{value.atom}.astype({call.text('dtype')})"
@@ -161,6 +187,12 @@ def _mask(mask: Value | None) -> str:
     return twice(mask, text)
 
 
+def _ctc(call: Bound) -> Written:
+    given = [call.text(name) for name in ("log_probs", "targets", "input_lengths", "target_lengths")]
+    given += [f"{name}={call.text(name)}" for name in ("blank", "reduction", "zero_infinity") if call.has(name)]
+    return Written(f"mindspore.ops.ctc_loss({', '.join(given)})[0]", ("MindSpore's gives the log of alpha too",), True)
+
+
 def _smooth(call: Bound) -> Written:
     low, high = call.text("lower"), call.text("upper")
     if call.literal("training") is not False:
@@ -185,6 +217,29 @@ def _as_float32(value: Value) -> str:
 
 FUNCTIONAL: tuple[Rule, ...] = (
     *SLIDING,
+    *(_without_dim(name) for name in ("softmax", "log_softmax", "softmin")),
+    Rule(
+        f"{_F}.softmax",
+        "mindspore.ops.softmax",
+        mint=f"{_MINT}.softmax",
+        takes="input, dim, _stacklevel=3, dtype=None",
+        arguments=("input", to("dim", "axis"), to("dtype", keyword=True)),
+        mint_arguments=("input", "dim", to("dtype", keyword=True)),
+        drops=("_stacklevel",),
+    ),
+    Rule(
+        f"{_F}.softmin",
+        "mindspore.ops.softmin",
+        takes="input, dim, _stacklevel=3, dtype=None",
+        arguments=("input", to("dim", "axis"), to("dtype", keyword=True)),
+        drops=("_stacklevel",),
+    ),
+    Rule(
+        f"{_F}.ctc_loss",
+        "mindspore.ops.ctc_loss",
+        takes="log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', zero_infinity=False",
+        write=_ctc,
+    ),
     *(
         Rule(
             name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_int32, one_of, plain_number
-from tracer.source.rewriting.rules import ByHand, Rule, Written, constant, to
+from tracer.source.rewriting.rules import ByHand, Rule, Written, constant, made, to
 from tracer.source.rewriting.shaping import repeatable
 
 _INT32 = "the index must be int32 in MindSpore"
@@ -22,6 +22,12 @@ def _of_one_value(bound: Bound, name: str) -> Written:
     updates = f"mindspore.ops.full_like({index.text}, {value}, dtype={source.text}.dtype)"
     text = f"mindspore.ops.tensor_scatter_elements({source.text}, {index.text}, {updates}, {bound.text('dim')})"
     return Written(text, ("MindSpore takes a tensor and no single value",))
+
+
+def _added(bound: Bound) -> str:
+    value = bound.value("source")
+    assert value is not None
+    return value.text if bound.literal("alpha") == 1 else f"{value.atom} * {bound.text('alpha')}"
 
 
 def _selected(bound: Bound) -> Written:
@@ -57,10 +63,8 @@ INDEXING: tuple[Rule, ...] = (
     Rule(
         "torch.masked_fill",
         "mindspore.ops.masked_fill",
-        mint="mindspore.mint.masked_fill",
         takes="input, mask, value",
         arguments=("input", "mask", to("value", convert=plain_number, form=True)),
-        mint_arguments=("input", "mask", "value"),
     ),
     Rule(
         "torch.Tensor.masked_fill",
@@ -119,6 +123,10 @@ INDEXING: tuple[Rule, ...] = (
         arguments=("condition", "input", "other"),
         mint_arguments=("condition", "input", "other"),
     ),
+    *(
+        Rule(name, by_hand="index the tensor: y = x.copy(); y[indices] = values (y[indices] += values to accumulate)")
+        for name in ("torch.index_put", "torch.Tensor.index_put")
+    ),
     Rule(
         "torch.Tensor.where",
         "mindspore.ops.where",
@@ -154,7 +162,7 @@ INDEXING: tuple[Rule, ...] = (
             to("index", "indices", keyword=True),
             to("src", "updates", keyword=True),
             to("dim", "axis", keyword=True),
-            to("reduce", "reduction", convert=one_of({"add": "'add'", "multiply": "'mul'"})),
+            to("reduce", "reduction", convert=one_of({"add": "'add'"})),
         ),
         silent=False,
         advice=_ONE_SHAPE,
@@ -187,6 +195,7 @@ INDEXING: tuple[Rule, ...] = (
             f"mindspore.ops.index_{what}",
             takes=f"input, dim, index, {value}",
             arguments=mine,
+            drops=("source", "alpha"),
         )
         for what, value, mine in (
             (
@@ -195,7 +204,7 @@ INDEXING: tuple[Rule, ...] = (
                 (
                     to("input", "x", convert=lambda value: f"{value.atom}.copy()", why="MindSpore adds in place"),
                     to("index", "indices", convert=as_int32, keyword=True, loud=True, why=_INT32),
-                    to("source", "y", keyword=True),
+                    made("y", _added),
                     to("dim", "axis", keyword=True),
                 ),
             ),

@@ -49,14 +49,12 @@ def _atom(call: Bound, name: str) -> str:
     return value.atom
 
 
-def _summed(call: Bound) -> Written:
+def _summed(call: Bound, einsum: str) -> Written:
     """`einsum`: the tensors one by one; a list of them is spread."""
     values = ", ".join(
         f"*{value.atom}" if len(call.rest) == 1 and _is_list(value.text) else value.text for value in call.rest
     )
-    return Written(
-        f"mindspore.ops.einsum({call.text('equation')}, {values})", status="same" if "*" not in values else None
-    )
+    return Written(f"{einsum}({call.text('equation')}, {values})", status="same" if "*" not in values else None)
 
 
 def _is_list(text: str) -> bool:
@@ -96,8 +94,8 @@ LINEAR_ALGEBRA: tuple[Rule, ...] = (
         "mindspore.ops.einsum",
         mint="mindspore.mint.einsum",
         takes="equation, *operands",
-        write=_summed,
-        mint_arguments=("equation", "*operands"),
+        write=lambda call: _summed(call, "mindspore.ops.einsum"),
+        mint_write=lambda call: _summed(call, "mindspore.mint.einsum"),
     ),
     Rule(
         "torch.tensordot",
@@ -106,7 +104,7 @@ LINEAR_ALGEBRA: tuple[Rule, ...] = (
         arguments=(to("a", "x1"), to("b", "x2"), to("dims", "axes", always=True)),
     ),
     _same("det", "det", "input"),
-    _same("linalg.det", "det", "A"),
+    Rule("torch.linalg.det", "mindspore.ops.det", takes="A, *, out=None", arguments=(to("A", "input"),)),
     _same("linalg.slogdet", "slogdet", "input"),
     _same("matrix_power", "matrix_power", "input", "n"),
     _same("linalg.matrix_power", "matrix_power", "input", "n"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from tracer.source.rewriting.binding import Bound
-from tracer.source.rewriting.conversions import as_tensor, is_int, one_shape
+from tracer.source.rewriting.conversions import as_tensor, is_int, no_list, one_shape
 from tracer.source.rewriting.rules import Argument, ByHand, Rule, Writer, Written, constant, made, to
+from tracer.source.rewriting.shaping import twice
 from tracer.source.rewriting.writing import NOT_LITERAL, Value
 
 _ANY = "out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, memory_format=None"
@@ -118,7 +119,7 @@ def _window_dtype(bound: Bound) -> str:
 
 def _limits(info: str) -> Rule:
     def write(bound: Bound) -> Written:
-        return Written(f"__import__('numpy').{info}(mindspore.dtype_to_nptype({bound.text('type')}))", (said,))
+        return Written(f"__import__('numpy').{info}(mindspore.dtype_to_nptype({bound.text('type')}))", (said,), True)
 
     said = f"MindSpore has no {info}: numpy's gives the same as numpy's scalars (float() makes plain ones of them)"
     advice = "import numpy at the top in place of __import__"
@@ -136,6 +137,33 @@ def _whole(value: Value) -> str:
     raise ByHand("MindSpore's logspace takes a whole number as base")
 
 
+def _whole_numbers(bound: Bound) -> bool:
+    return bound.literal("dtype") is None or "int" in bound.text("dtype")
+
+
+def _mint_randint(bound: Bound) -> Written:
+    low = [bound.text("low")] if bound.has("low") else []
+    given = [*low, bound.text("high"), bound.text("size")]
+    given += [f"{name}={bound.text(name)}" for name in ("generator", "dtype") if bound.has(name)]
+    return Written(f"mindspore.mint.randint({', '.join(given)})")
+
+
+def _drawn_and_converted(bound: Bound) -> Written:
+    low = bound.text("low") if bound.has("low") else "0"
+    size = no_list(bound.given["size"])
+    text = f"mindspore.ops.randint({low}, {bound.text('high')}, {size}).astype({bound.text('dtype')})"
+    return Written(text, ("MindSpore's randint makes whole numbers alone: they are converted",))
+
+
+def _drawn_like(bound: Bound) -> Written:
+    value = bound.value("input")
+    assert value is not None
+    low = bound.text("low") if bound.has("low") else "0"
+    dtype = "X.dtype" if bound.literal("dtype") is None else bound.text("dtype")
+    text = f"mindspore.ops.randint({low}, {bound.text('high')}, X.shape).astype({dtype})"
+    return Written(twice(value, text), ("MindSpore's randint makes whole numbers alone: they are converted",))
+
+
 MAKING: tuple[Rule, ...] = (
     *(
         Rule(
@@ -148,7 +176,7 @@ MAKING: tuple[Rule, ...] = (
         )
         for name, own in (("zeros", "size"), ("ones", "shape"))
     ),
-    Rule("torch.empty", mint="mindspore.mint.empty", takes=_SIZES, mint_arguments=(sizes(), _DTYPE)),
+    Rule("torch.empty", mint="mindspore.mint.empty", takes=_SIZES, mint_arguments=(sizes(), _DTYPE), silent=False),
     *(
         Rule(
             f"torch.{name}",
@@ -178,6 +206,7 @@ MAKING: tuple[Rule, ...] = (
             "mindspore.tensor",
             takes="data, dtype=None, device=None, requires_grad=False, pin_memory=False",
             arguments=(to("data", "input_data"), _DTYPE),
+            silent=False,
         )
         for name in ("tensor", "as_tensor")
     ),
@@ -268,8 +297,9 @@ MAKING: tuple[Rule, ...] = (
         "mindspore.ops.randint",
         mint="mindspore.mint.randint",
         takes=f"low, high, size, *, generator=None, {_ANY}",
-        arguments=("low", "high", "size", _DTYPE),
-        mint_arguments=("low", "high", "size", to("generator", keyword=True), _DTYPE),
+        when=_whole_numbers,
+        arguments=("low", "high", to("size", convert=no_list, form=True), _DTYPE),
+        mint_write=_mint_randint,
         drops=("generator",),
         advice=_DRAWN,
     ),
@@ -278,16 +308,36 @@ MAKING: tuple[Rule, ...] = (
         "mindspore.ops.randint",
         mint="mindspore.mint.randint",
         takes=f"high, size, *, generator=None, {_ANY}",
-        arguments=(constant("low", "0", "low must be given", loud=True), to("high", keyword=True), "size", _DTYPE),
-        mint_arguments=(
+        when=_whole_numbers,
+        arguments=(
             constant("low", "0", "low must be given", loud=True),
             to("high", keyword=True),
-            "size",
-            to("generator", keyword=True),
+            to("size", convert=no_list, keyword=True, form=True),
             _DTYPE,
         ),
+        mint_write=_mint_randint,
         drops=("generator",),
         advice=_DRAWN,
+    ),
+    *(
+        Rule(
+            "torch.randint",
+            "mindspore.ops.randint",
+            takes=f"{given}, *, generator=None, {_ANY}",
+            write=_drawn_and_converted,
+            advice=_DRAWN,
+        )
+        for given in ("low, high, size", "high, size")
+    ),
+    *(
+        Rule(
+            "torch.randint_like",
+            "mindspore.ops.randint",
+            takes=f"{given}, *, {_ANY}",
+            write=_drawn_like,
+            advice=_DRAWN,
+        )
+        for given in ("input, low, high", "input, high")
     ),
     Rule(
         "torch.randperm",

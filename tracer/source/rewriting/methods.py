@@ -7,6 +7,7 @@ import ast
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import no_list, one_shape, one_tuple
 from tracer.source.rewriting.rules import Argument, ByHand, Rule, Writer, Written, to
+from tracer.source.rewriting.shaping import below_zero
 from tracer.source.rewriting.writing import Value
 
 _ANY = "dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False"
@@ -103,6 +104,7 @@ METHODS: tuple[Rule, ...] = (
     Rule("torch.Tensor.view", "mindspore.Tensor.view", takes="dtype", arguments=("dtype",)),
     _same("reshape", "*shape", "*shape"),
     _same("permute", "*dims", "*dims"),
+    _same("mean", "dim=None, keepdim=False, *, dtype=None", "dim", "keepdim", _DTYPE),
     _same("flatten", "start_dim=0, end_dim=-1", "start_dim", "end_dim"),
     Rule(
         "torch.Tensor.expand",
@@ -141,7 +143,14 @@ METHODS: tuple[Rule, ...] = (
     ),
     Rule("torch.Tensor.clone", "mindspore.Tensor.copy", takes="*, memory_format=None", arguments=()),
     _same("masked_scatter", "mask, source", "mask", "source"),
-    _same("narrow", "dim, start, length", to("dim", "axis"), "start", "length", silent=False),
+    Rule(
+        "torch.Tensor.narrow",
+        "mindspore.Tensor.narrow",
+        takes="dim, start, length",
+        when=lambda call: not below_zero(call.literal("start")),
+        arguments=(to("dim", "axis"), "start", "length"),
+        silent=False,
+    ),
     _same(
         "nansum",
         "dim=None, keepdim=False, *, dtype=None",

@@ -8,6 +8,7 @@ from tracer.source.rewriting.rules import Argument, ByHand, Rule, Written, made,
 from tracer.source.rewriting.writing import NOT_LITERAL
 
 _PLACES = "the places are of dtype int32 in MindSpore"
+_BYTES = "of whole numbers MindSpore looks at one byte: it is given truth values, and gives dtype bool"
 _PAIR = "a plain tuple in MindSpore: [0] for .values, [1] for .indices"
 
 
@@ -68,6 +69,7 @@ def _largest(name: str) -> tuple[Rule, ...]:
             arguments=("input", to("dim", "axis"), to("keepdim", "keepdims")),
             mint_arguments=("input", "dim", "keepdim"),
             differences=(_PAIR,),
+            mint_differences=(_PAIR,),
         ),
         Rule(
             f"torch.{name}",
@@ -102,6 +104,7 @@ def _ordered(name: str, *mine: Argument | str, takes: str, mint: tuple[Argument 
         arguments=mine,
         mint_arguments=mint,
         differences=(_PLACES, _PAIR) if pair else (_PLACES,),
+        mint_differences=(_PAIR,) if pair else (),
     )
 
 
@@ -152,11 +155,11 @@ def _truth(name: str) -> Rule:
         mint=f"mindspore.mint.{name}",
         takes="input, dim=None, keepdim=False, *, out=None",
         arguments=(
-            to("input", convert=as_bool, why="of whole numbers MindSpore looks at one byte: it is given truth values"),
+            to("input", convert=as_bool, why=_BYTES),
             to("dim", "axis"),
             to("keepdim", "keep_dims"),
         ),
-        mint_arguments=("input", "dim", "keepdim"),
+        mint_arguments=(to("input", convert=as_bool, why=_BYTES), "dim", "keepdim"),
         silent=False,
     )
 
@@ -192,6 +195,7 @@ def _middle(name: str) -> tuple[Rule, ...]:
             arguments=("input", to("dim", "axis"), to("keepdim", "keepdims")),
             mint_arguments=("input", "dim", "keepdim"),
             differences=(_PAIR,),
+            mint_differences=(_PAIR,),
         ),
         Rule(
             f"torch.{name}",
@@ -238,6 +242,24 @@ REDUCING: tuple[Rule, ...] = (
         differences=(_PLACES,),
     ),
     Rule(
+        "torch.cummax",
+        "mindspore.ops.cummax",
+        mint="mindspore.mint.cummax",
+        takes="input, dim, *, out=None",
+        arguments=("input", to("dim", "axis")),
+        mint_arguments=("input", "dim"),
+        differences=(_PAIR,),
+        mint_differences=(_PAIR,),
+    ),
+    Rule(
+        "torch.nansum",
+        "mindspore.ops.nansum",
+        mint="mindspore.mint.nansum",
+        takes="input, dim=None, keepdim=False, *, dtype=None",
+        arguments=("input", to("dim", "axis"), to("keepdim", "keepdims"), to("dtype", keyword=True)),
+        mint_arguments=("input", to("dim", "axis"), to("keepdim", "keepdims"), to("dtype", keyword=True)),
+    ),
+    Rule(
         "torch.cummin",
         "mindspore.ops.cummin",
         mint="mindspore.mint.cummin",
@@ -245,6 +267,7 @@ REDUCING: tuple[Rule, ...] = (
         arguments=("input", to("dim", "axis")),
         mint_arguments=("input", "dim"),
         differences=(_PLACES, _PAIR),
+        mint_differences=(_PAIR,),
     ),
     *(
         Rule(
@@ -267,7 +290,7 @@ REDUCING: tuple[Rule, ...] = (
         to("dim", "axis"),
         "descending",
         takes="input, dim=-1, descending=False, stable=False, *, out=None",
-        mint=("input", "dim", "descending", to("stable", keyword=True)),
+        mint=("input", to("dim", keyword=True), to("descending", keyword=True), to("stable", keyword=True)),
         pair=True,
     ),
     _ordered(

@@ -122,7 +122,8 @@ class Rule:
         when: the calls that this row is for; None: all.
         drops: arguments that change no number in MindSpore or that it does without.
         by_hand: what to do by hand; makes a row without a rewriting.
-        differences: sentences that hold for each call of this row.
+        differences: sentences that hold for each classic call of this row.
+        mint_differences: the same for mint.
         silent: would the call with only its name changed run and compute something else? None: reckoned from both
             signatures.
         loud: for these arguments the call with only its name changed raises, or computes the same: not silent.
@@ -141,6 +142,7 @@ class Rule:
     drops: tuple[str, ...] = ()
     by_hand: str = ""
     differences: tuple[str, ...] = ()
+    mint_differences: tuple[str, ...] = ()
     silent: bool | Callable[[Bound], bool] | None = None
     loud: Callable[[Bound], bool] | None = None
     advice: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracer.source.rewriting.binding import Bound
-from tracer.source.rewriting.conversions import one_shape
+from tracer.source.rewriting.conversions import no_list, one_shape
 from tracer.source.rewriting.rules import ByHand, Rule, Written, constant, to
 from tracer.source.rewriting.writing import Value
 
@@ -78,6 +78,14 @@ def _diagonal_or_matrix(bound: Bound) -> Written:
 
 def _numel(bound: Bound) -> Written:
     return Written(f"mindspore.ops.numel({bound.text('input')})", status="same")
+
+
+def _mint_flatten(bound: Bound) -> Written:
+    given = [
+        bound.text("input"),
+        *(f"{name}={bound.text(name)}" for name in ("start_dim", "end_dim") if bound.has(name)),
+    ]
+    return Written(f"mindspore.mint.flatten({', '.join(given)})", status="same")
 
 
 SHAPING: tuple[Rule, ...] = (
@@ -153,10 +161,18 @@ SHAPING: tuple[Rule, ...] = (
         mint="mindspore.mint.flatten",
         takes="input, start_dim=0, end_dim=-1",
         arguments=("input", to("start_dim", always=True, keyword=True), to("end_dim", keyword=True)),
-        mint_arguments=("input", "start_dim", "end_dim"),
+        mint_write=_mint_flatten,
         silent=lambda call: not call.has("start_dim"),
     ),
     Rule("torch.unflatten", "mindspore.Tensor.reshape", takes="input, dim, sizes", write=_unflattened),
+    Rule(
+        "torch.permute",
+        "mindspore.ops.permute",
+        mint="mindspore.mint.permute",
+        takes="input, dims",
+        arguments=("input", to("dims", "axis")),
+        mint_arguments=("input", to("dims", convert=no_list, form=True)),
+    ),
     Rule("torch.adjoint", "mindspore.ops.adjoint", takes="input", arguments=(to("input", "x"),)),
     Rule(
         "torch.diag",
@@ -197,13 +213,14 @@ SHAPING: tuple[Rule, ...] = (
         takes="input, dim, start, length",
         arguments=("input", to("dim", "axis"), "start", "length"),
         mint_arguments=("input", "dim", "start", "length"),
-        when=lambda call: not _below_zero(call.literal("start")),
+        when=lambda call: not below_zero(call.literal("start")),
     ),
     Rule("torch.view_as_real", "mindspore.ops.view_as_real", takes="input", arguments=("input",)),
 )
 
 
-def _below_zero(worth: object) -> bool:
+def below_zero(worth: object) -> bool:
+    """Is it a number under zero?"""
     return isinstance(worth, (int, float)) and worth < 0
 
 

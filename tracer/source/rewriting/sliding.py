@@ -225,7 +225,7 @@ SLIDING: tuple[Rule, ...] = (
             "input",
             "size",
             to("scale_factor", convert=_floats, form=True),
-            "mode",
+            to("mode", only=("nearest", "linear", "bilinear", "bicubic", "trilinear")),
             "align_corners",
             "recompute_scale_factor",
         ),
