@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_float
 from tracer.source.rewriting.layer_arguments import FUNCTION, tupled
 from tracer.source.rewriting.rules import Argument, Rule, Written, constant, made, to
-from tracer.source.rewriting.writing import NOT_LITERAL, Value, value_of
+from tracer.source.rewriting.writing import NOT_LITERAL, ByHand, Value, value_of
 
 _CUT = "A negative padding cuts: take a slice instead (MindSpore's layer computes other numbers)."
 _RECOMPUTED = "a scale_factor is refused in MindSpore unless recompute_scale_factor=True"
@@ -80,6 +82,24 @@ def _floats(value: Value) -> str:
     return as_float(value)
 
 
+def _both(value: Value) -> str:
+    """A size for both directions as a pair, which mint takes nothing else for."""
+    if isinstance(value.literal, int):
+        return f"({value.text}, {value.text})"
+    if value.literal is NOT_LITERAL and not isinstance(value.node, (ast.Tuple, ast.List)):
+        return f"({value.text}, {value.text}) if isinstance({value.text}, int) else {value.text}"
+    return tupled(value)
+
+
+def _both_floats(value: Value) -> str:
+    if isinstance(value.literal, (int, float)):
+        return f"({float(value.literal)}, {float(value.literal)})"
+    if value.literal is NOT_LITERAL and not isinstance(value.node, (ast.Tuple, ast.List)):
+        raise ByHand(f"whether {value.text} is one factor or two cannot be read off the source: mint takes two floats")
+    return _floats(value)
+
+
+_FOR_BOTH = (to("size", convert=_both, loud=True), to("scale_factor", convert=_both_floats, loud=True))
 _UPSAMPLED: tuple[Argument | str, ...] = (
     to("size", convert=tupled),
     to("scale_factor", convert=_floats, loud=True),
@@ -148,6 +168,7 @@ PADDING: tuple[Rule, ...] = (
         "torch.nn.UpsamplingNearest2d",
         "mindspore.nn.Upsample",
         mint="mindspore.mint.nn.UpsamplingNearest2d",
+        mint_arguments=_FOR_BOTH,
         arguments=(
             to("size", convert=tupled),
             to("scale_factor", convert=_floats, loud=True),
@@ -159,6 +180,7 @@ PADDING: tuple[Rule, ...] = (
         "torch.nn.UpsamplingBilinear2d",
         "mindspore.nn.Upsample",
         mint="mindspore.mint.nn.UpsamplingBilinear2d",
+        mint_arguments=_FOR_BOTH,
         arguments=(
             to("size", convert=tupled),
             to("scale_factor", convert=_floats, loud=True),
