@@ -11,6 +11,7 @@ from tests.source_layers.calls import CALLS
 from tests.source_layers.case import Calls
 from tests.source_layers.suggested import naive, suggested
 from tracer.source.rewriting.suggestion import Suggestion
+from tracer.source.rewriting.tables import RULES
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,17 @@ def measured(worker: Worker, torch: str, *, mint: bool = False, first: int | Non
     for row in (row for row in CALLS if row.torch == torch):
         for text in row.calls[:first]:
             told = suggested(text, mint=mint)
-            if told.write is None:
-                yield Measured(row, text, told)
-                continue
             expected = torch_side.run(row, text)
-            outcome = tried(worker, row, expected, told.write)
-            name = told.mint if "mindspore.mint." in told.write else told.mindspore
+            outcome = tried(worker, row, expected, told.write) if told.write is not None else None
             careless = None
+            name = _changed_to(told, torch, mint)
             if name is not None:
                 careless = tried(worker, replace(row, narrow=False), expected, naive(text, name))
             yield Measured(row, text, told, outcome, careless)
+
+
+def _changed_to(told: Suggestion, torch: str, mint: bool) -> str | None:
+    """The name that a port would write in the place of torch's; None where it is no layer of that kind."""
+    if mint and told.write is not None and "mindspore.mint." in told.write:
+        return told.mint
+    return told.mindspore if any(rule.mindspore == told.mindspore for rule in RULES[torch]) else None

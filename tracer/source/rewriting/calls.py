@@ -74,7 +74,7 @@ def _by_its_own(asked: Asked, node: ast.Call) -> Suggestion:
             return _of_partial(asked, node)
         return suggestion_of(asked, _parts(asked, node))
     except ByHand as reason:
-        found = by_hand(asked, str(reason))
+        found = by_hand(asked, str(reason), silent=reason.silent)
         return _but_for_spread(asked, node, found) if any(key.arg is None for key in node.keywords) else found
 
 
@@ -147,21 +147,23 @@ def suggestion_of(asked: Asked, call: Call) -> Suggestion:
         advice = rule.advice if rule and rule.advice else _advice(asked)
         advice = "; ".join(filter(None, (advice, limits_of(mindspore or "") if not in_mint else "")))
         return Suggestion(mindspore, mint, outcome.status, outcome.silent, outcome.differences, outcome.text, advice)
-    raise next((reason for reason in reasons if str(reason)), reasons[0])
+    first = next((reason for reason in reasons if str(reason)), reasons[0])
+    raise ByHand(str(first), silent=any(reason.silent for reason in reasons))
 
 
 def _not_by_its_name(outcome: Outcome, mindspore: str, reasons: Sequence[ByHand]) -> Outcome:
     """Mint's call where the classic counterpart cannot: what is said is said of the classic name."""
     why = next((str(reason) for reason in reasons if str(reason)), "it takes other arguments")
     said = f"{mindspore} cannot ({why}): mint's function can"
-    return replace(outcome, status="differs", differences=(said, *outcome.differences))
+    silent = any(reason.silent for reason in reasons)
+    return replace(outcome, status="differs", silent=silent, differences=(said, *outcome.differences))
 
 
-def by_hand(asked: Asked, why: str) -> Suggestion:
+def by_hand(asked: Asked, why: str, *, silent: bool = False) -> Suggestion:
     """A use that nobody can write for the user, and why."""
     mindspore, mint = names(asked, None)
     advice = _advice(asked)
-    return Suggestion(mindspore, mint, "by_hand", False, (why,) if why and why != advice else (), None, advice or why)
+    return Suggestion(mindspore, mint, "by_hand", silent, (why,) if why and why != advice else (), None, advice or why)
 
 
 def names(asked: Asked, rule: Rule | None) -> tuple[str | None, str | None]:
@@ -239,7 +241,8 @@ def _bind(asked: Asked, call: Call, row: Rule | None) -> Bound | str:
 
 def _by_rule(asked: Asked, call: Call, row: Rule, bound: Bound, mint: bool) -> Outcome:
     if row.by_hand:
-        raise ByHand(row.by_hand)
+        silent = row.silent if isinstance(row.silent, bool) or row.silent is None else row.silent(bound)
+        raise ByHand(row.by_hand, silent=bool(silent) and not mint)
     target, write = (row.mint, row.mint_write) if mint else (row.mindspore, row.write)
     if write is not None:
         made = write(bound)

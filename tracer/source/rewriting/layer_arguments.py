@@ -49,7 +49,7 @@ def known_dtype(value: Value) -> str | None:
     return f"{value.atom} or mindspore.float32"
 
 
-DTYPE = to("dtype", convert=known_dtype, keyword=True)
+DTYPE = to("dtype", convert=known_dtype, keyword=True, form=True)
 """The dtype of a layer's parameters."""
 
 

@@ -39,9 +39,13 @@ def _along(torch: str, mindspore: str, mint: str = "") -> tuple[Rule, ...]:
     looks = Rule(name, mint=in_mint, when=_has_no_dim)
     return (
         *((looks,) if mint else ()),
-        Rule(name, target, when=_has_no_dim, by_hand=_NO_DIM),
+        Rule(name, target, when=_has_no_dim, by_hand=_NO_DIM, silent=_has_not_even_none),
         Rule(name, target, mint=in_mint, arguments=(to("dim", "axis"),)),
     )
+
+
+def _has_not_even_none(call: Bound) -> bool:
+    return not call.has("dim")
 
 
 def _has_no_dim(call: Bound) -> bool:
@@ -101,6 +105,7 @@ ACTIVATION: tuple[Rule, ...] = (
         "torch.nn.RReLU",
         "mindspore.nn.RReLU",
         by_hand="Its slope is drawn in evaluation too: there write LeakyReLU with alpha=(lower + upper) / 2.",
+        silent=lambda call: not call.has("inplace") and call.literal("lower") != call.literal("upper"),
     ),
     Rule(
         "torch.nn.Hardtanh",

@@ -22,13 +22,18 @@ _LAZY = "Say how many inputs it has: MindSpore's layers do not find it out at th
 _UNBATCHED = "MindSpore takes a batch only: an input without one needs a dimension of 1 before it."
 
 
+_OUTPUT = "mindspore.nn.Conv2dTranspose computes other numbers where output_padding is given (2.10, CPU)."
+_ENDS = "a padding for each direction becomes one for each end in MindSpore"
+
+
 def _pads_by_name(call: Bound) -> bool:
     return isinstance(call.literal("padding"), str)
 
 
 def _pads(call: Bound) -> bool:
-    """Is padding (or what else pad_mode 'same' refuses) given, so that MindSpore raises unless told pad_mode?"""
-    return is_known(call, "padding") and not is_zero(call, "padding")
+    """Is padding given so that MindSpore refuses it unless told pad_mode, or for its form?"""
+    padding = call.literal("padding")
+    return isinstance(padding, (tuple, list)) or (is_known(call, "padding") and not is_zero(call, "padding"))
 
 
 def _named_padding(value: Value) -> str:
@@ -44,6 +49,17 @@ def _dilation_in_depth(value: Value) -> str:
 
 def _size(name: str, dimensions: int) -> Argument:
     return to(name, convert=single if dimensions == 1 else tupled, loud=True)
+
+
+def _has_padding_row(call: Bound) -> bool:
+    return call.has("padding_idx") and call.literal("padding_idx") is not None
+
+
+def _is_padded_by_name(call: Bound) -> bool:
+    """Does MindSpore take padding_idx as it stands: by keyword, counted from the front?"""
+    row = call.literal("padding_idx")
+    known = {"num_embeddings", "embedding_dim"} & set(call.given) <= set(call.positional)
+    return known and "padding_idx" not in call.positional and not (isinstance(row, int) and row < 0)
 
 
 def _unfold(call: Bound) -> Written:
@@ -86,7 +102,7 @@ def _convolution(dimensions: int) -> tuple[Rule, Rule]:
         when=_pads_by_name,
         advice=_UNBATCHED,
     )
-    padding = to("padding", convert=single if dimensions == 1 else doubled, keyword=True, loud=True)
+    padding = to("padding", convert=single if dimensions == 1 else doubled, keyword=True, why=_ENDS)
     general = Rule(
         torch,
         target,
@@ -105,15 +121,16 @@ def _convolution(dimensions: int) -> tuple[Rule, Rule]:
     return by_name, general
 
 
-# mindspore.nn.Conv2dTranspose computes other numbers where output_padding is given (2.10, CPU), so no row carries it
+def _pads_output(call: Bound) -> bool:
+    return call.has("output_padding") and not is_zero(call, "output_padding")
 
 
-def _transposed(dimensions: int) -> Rule:
+def _transposed(dimensions: int) -> tuple[Rule, ...]:
     padding = single if dimensions == 1 else doubled
     convert = single if dimensions == 1 else tupled
     sizes = tuple(_size(name, dimensions) for name in ("kernel_size", "stride"))
     output_padding = (to("output_padding", convert=tupled, keyword=True),) if dimensions == 3 else ()
-    return Rule(
+    general = Rule(
         f"torch.nn.ConvTranspose{dimensions}d",
         f"mindspore.nn.Conv{dimensions}dTranspose",
         mint="mindspore.mint.nn.ConvTranspose2d" if dimensions == 2 else None,
@@ -122,7 +139,7 @@ def _transposed(dimensions: int) -> Rule:
             "out_channels",
             *sizes,
             constant("pad_mode", "'pad'", BY_PADDING),
-            to("padding", convert=padding, keyword=True, loud=True),
+            to("padding", convert=padding, keyword=True, why=_ENDS),
             to("dilation", convert=_dilation_in_depth if dimensions == 3 else convert, keyword=True),
             to("groups", "group", keyword=True),
             *output_padding,
@@ -132,6 +149,10 @@ def _transposed(dimensions: int) -> Rule:
         loud=_pads,
         advice=_UNBATCHED,
     )
+    if dimensions != 2:
+        return (general,)
+    in_mint = Rule(general.torch, mint=general.mint, when=_pads_output)
+    return in_mint, Rule(general.torch, general.mindspore, when=_pads_output, by_hand=_OUTPUT), general
 
 
 CONVOLUTION: tuple[Rule, ...] = (
@@ -158,13 +179,21 @@ CONVOLUTION: tuple[Rule, ...] = (
         ),
     ),
     *(row for dimensions in (1, 2, 3) for row in _convolution(dimensions)),
-    *(_transposed(dimensions) for dimensions in (1, 2, 3)),
+    *(row for dimensions in (1, 2, 3) for row in _transposed(dimensions)),
     *(
         Rule(f"torch.nn.Lazy{name}", by_hand=_LAZY)
         for name in (
             "Linear",
             *(f"{kind}{n}d" for kind in ("Conv", "ConvTranspose", "BatchNorm", "InstanceNorm") for n in (1, 2, 3)),
         )
+    ),
+    Rule("torch.nn.Embedding", mint="mindspore.mint.nn.Embedding", when=_has_padding_row),
+    Rule(
+        "torch.nn.Embedding",
+        "mindspore.nn.Embedding",
+        when=_has_padding_row,
+        by_hand="The row of padding_idx is trained in MindSpore, torch's is not: set its gradient to zero.",
+        silent=_is_padded_by_name,
     ),
     Rule(
         "torch.nn.Embedding",

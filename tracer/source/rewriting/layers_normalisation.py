@@ -81,9 +81,24 @@ def _over_several(call: Bound) -> bool:
     shape = call.value("normalized_shape")
     if shape is None:
         return False
-    if isinstance(shape.node, (ast.Tuple, ast.List)):
-        return len(shape.node.elts) != 1 or isinstance(shape.node.elts[0], ast.Starred)
+    inside = _made_tuple(shape.node)
+    if isinstance(inside, (ast.Tuple, ast.List)):
+        return len(inside.elts) != 1 or isinstance(inside.elts[0], ast.Starred)
     return isinstance(shape.node, ast.Subscript) and isinstance(shape.node.slice, ast.Slice)
+
+
+def _made_tuple(node: ast.expr) -> ast.expr:
+    """What is inside of `tuple(...)`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tuple" and node.args:
+        return node.args[0]
+    return node
+
+
+def _in_tuple(value: Value) -> str:
+    """An int becomes a tuple of one; tuples and lists stay as they are."""
+    if isinstance(_made_tuple(value.node), (ast.Tuple, ast.List)):
+        return value.text
+    return as_tuple(value)
 
 
 def _share(call: Bound) -> str:
@@ -133,7 +148,7 @@ NORMALISATION: tuple[Rule, ...] = (
         "mindspore.nn.LayerNorm",
         mint="mindspore.mint.nn.LayerNorm",
         arguments=(
-            to("normalized_shape", convert=as_tuple, loud=True, why="normalized_shape is a tuple in MindSpore"),
+            to("normalized_shape", convert=_in_tuple, loud=True, why="normalized_shape is a tuple in MindSpore"),
             to("eps", "epsilon", always=True, keyword=True),
             DTYPE,
         ),

@@ -108,9 +108,17 @@ _UPSAMPLED: tuple[Argument | str, ...] = (
     "recompute_scale_factor",
 )
 
+_NOT_IN_CLASSIC = ("Circular1", "Circular2", "Circular3", "Zero1", "Zero3")
+
 PADDING: tuple[Rule, ...] = (
     *(
-        Rule(f"torch.nn.{kind}Pad{n}d", by_hand=_CUT, when=_cuts)
+        Rule(
+            f"torch.nn.{kind}Pad{n}d",
+            f"mindspore.nn.{kind}Pad{n}d" if f"{kind}{n}" not in _NOT_IN_CLASSIC else None,
+            by_hand=_CUT,
+            when=_cuts,
+            silent=kind in ("Zero", "Constant"),
+        )
         for kind in ("Zero", "Constant", "Reflection", "Replication", "Circular")
         for n in (1, 2, 3)
     ),
@@ -145,6 +153,7 @@ PADDING: tuple[Rule, ...] = (
         "mindspore.nn.Upsample",
         when=_by_cubes,
         by_hand="MindSpore's bicubic computes other numbers, and it has no nearest-exact.",
+        silent=lambda call: call.literal("mode") == "bicubic" and call.literal("scale_factor") is None,
     ),
     Rule(
         "torch.nn.Upsample",

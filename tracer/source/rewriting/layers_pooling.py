@@ -40,10 +40,12 @@ def _single_stride(call: Bound) -> str:
     return f"{stride.atom} or {single(size)}"
 
 
+_PLAIN = {"padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": False}
+
+
 def _pad_mode(call: Bound) -> str | None:
     """'pad' where anything asks for it that 'valid' refuses or does otherwise."""
-    plain = {"padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": False}
-    asked = any(call.has(name) and not _is(call, name, worth) for name, worth in plain.items())
+    asked = any(call.has(name) and not _is(call, name, worth) for name, worth in _PLAIN.items())
     return "'pad'" if asked else None
 
 
@@ -56,7 +58,7 @@ def _is(call: Bound, name: str, worth: object) -> bool:
 def _is_refused(call: Bound) -> bool:
     """Does MindSpore refuse these arguments without pad_mode='pad'?"""
     if call.default("dilation") is not None:
-        return _pad_mode(call) is not None
+        return any(is_known(call, name) and not _is(call, name, worth) for name, worth in _PLAIN.items())
     return is_known(call, "padding") and not is_zero(call, "padding")
 
 

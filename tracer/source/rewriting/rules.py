@@ -125,7 +125,7 @@ class Rule:
         differences: sentences that hold for each classic call of this row.
         mint_differences: the same for mint.
         silent: would the call with only its name changed run and compute something else? None: reckoned from both
-            signatures.
+            signatures; of a row by hand: no.
         loud: for these arguments the call with only its name changed raises, or computes the same: not silent.
         advice: what to look at.
         write: makes the classic call where arguments alone cannot say it.

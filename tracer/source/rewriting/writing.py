@@ -17,7 +17,15 @@ _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict, 
 
 
 class ByHand(Exception):  # noqa: N818 (it says what is the matter; it never leaves this room)
-    """No rewriting keeps the meaning of this call; its words say why, or what to do."""
+    """No rewriting keeps the meaning of this call; its words say why, or what to do.
+
+    Attributes:
+        silent: would the call with only its name changed run and compute something else?
+    """
+
+    def __init__(self, why: str = "", *, silent: bool = False) -> None:
+        super().__init__(why)
+        self.silent = silent
 
 
 @dataclass(frozen=True)
