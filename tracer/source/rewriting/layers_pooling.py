@@ -45,7 +45,8 @@ _PLAIN = {"padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": Fal
 
 def _pad_mode(call: Bound) -> str | None:
     """'pad' where anything asks for it that 'valid' refuses or does otherwise."""
-    asked = any(call.has(name) and not _is(call, name, worth) for name, worth in _PLAIN.items())
+    plain = _PLAIN if call.default("dilation") is not None else {"padding": 0}  # an average takes ceil_mode as it is
+    asked = any(call.has(name) and not _is(call, name, worth) for name, worth in plain.items())
     return "'pad'" if asked else None
 
 
