@@ -224,3 +224,10 @@ def test_einops_gives_back_what_it_was_given() -> None:
 def test_a_picture_that_is_handed_to_forward_is_left_alone() -> None:
     """`img.size` without a call, and `img.resize(...)`: no tensor is used so."""
     assert told(forward("w, h = img.size", "img.resize((w, h))", head="self, img"), "name", "method") == []
+
+
+def test_of_what_may_be_a_number_no_operator_is_told() -> None:
+    """`lr` is one or the other; with a tensor on the other side it is torch's all the same."""
+    head = "import torch\ndef f(lr: torch.Tensor | float, x: torch.Tensor):\n    "
+    assert told(head + "lr ** 2\n    -lr\n    1 - lr", "operator") == []
+    assert told(head + "lr * x", "operator") == ["operator torch.Tensor.__mul__?"]

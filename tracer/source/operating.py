@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from tracer.source.calling import Calling
 from tracer.source.modules import Names
 from tracer.source.names import told_by
-from tracer.source.operators import COMPARED, REFLECTED, UNARY, WORKED, ambiguous, operated
+from tracer.source.operators import COMPARED, REFLECTED, UNARY, WORKED, ambiguous, number, operated
 from tracer.source.values import (
     NUMBER,
     TENSOR,
@@ -51,7 +51,8 @@ class Operating(Calling):
         if name is None:
             return NUMBER
         if self.torch.tensor(value) and not ambiguous(self.torch, value):
-            self.mark(node, f"torch.Tensor.{name}", "operator", value.sure and len(value.things) == 1)
+            if not number(value):
+                self.mark(node, f"torch.Tensor.{name}", "operator", value.sure)
             return TENSOR if value.sure else TENSOR.unsure()
         return value if value.things and all(isinstance(thing, Plain) for thing in value.things) else UNKNOWN
 

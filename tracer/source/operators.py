@@ -39,10 +39,16 @@ def ambiguous(torch: TorchNames, value: Value) -> bool:
     )
 
 
+def number(value: Value) -> bool:
+    """Can a value be a number?"""
+    return any(isinstance(thing, Plain) for thing in value.things)
+
+
 def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected: str) -> tuple[str | None, bool, Value]:
     """The tensor's method that an operator with two sides calls, whether that is certain, and the result."""
     if torch.tensor(left):
-        if ambiguous(torch, left):
+        doubtful = number(left) and (not torch.tensor(right) or number(right))  # perhaps Python's own, of two numbers
+        if doubtful or ambiguous(torch, left):
             return None, False, TENSOR.unsure()
         sure = left.sure and len(left.things) == 1
         return name, sure, TENSOR if sure else TENSOR.unsure()
@@ -52,7 +58,7 @@ def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected:
             return None, False, left if _text(left) else UNKNOWN  # numpy's and text's own operators
         if left.things and not all(isinstance(thing, Plain) for thing in left.things):
             return None, False, UNKNOWN
-        if ambiguous(torch, right):
+        if number(right) or ambiguous(torch, right):
             return None, False, TENSOR.unsure()
         sure = right.sure and len(right.things) == 1
         if known:
