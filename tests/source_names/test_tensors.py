@@ -150,11 +150,23 @@ def test_a_method_that_only_tensors_have_is_a_guess_on_anything() -> None:
 
 
 def test_what_is_used_like_a_tensor_is_guessed_to_be_one() -> None:
-    """Once it had a method that only tensors have, its others are a tensor's too."""
-    assert told("import torch\ndef f(x):\n    x = x\n    y = x.unsqueeze(0)\n    return x.mean()") == [
+    """Once it had a method that only tensors have, others that arrays lack are a tensor's too."""
+    assert told("import torch\ndef f(x):\n    y = x.unsqueeze(0)\n    return x.tanh(), x.mean()") == [
         "method torch.Tensor.unsqueeze?",
-        "method torch.Tensor.mean?",
+        "method torch.Tensor.tanh?",
     ]
+
+
+def test_of_a_tensor_or_an_array_only_what_arrays_lack_is_told() -> None:
+    """`transpose` may be either's, `unsqueeze` only a tensor's."""
+    source = """
+        import numpy as np
+        import torch
+        def f(image: np.ndarray | torch.Tensor):
+            image.transpose(0, 1)
+            image.unsqueeze(0)
+    """
+    assert told(source, "method") == ["method torch.Tensor.unsqueeze?"]
 
 
 @pytest.mark.parametrize(
@@ -194,11 +206,11 @@ def test_a_loop_that_turns_a_number_into_a_tensor_leaves_a_guess() -> None:
 
 
 def test_branches_are_joined() -> None:
-    """A tensor on both ways is one; on one way only it is a guess."""
+    """A tensor on both ways is one; on one way only it may be anything, and what others have too is left alone."""
     both = forward("if self.training:", "    y = x", "else:", "    y = x + 1", "y.view(1)")
     assert told(both, "method") == ["method torch.Tensor.view"]
-    one = forward("if self.training:", "    y = x", "else:", "    y = unknown()", "y.view(1)")
-    assert told(one, "method") == ["method torch.Tensor.view?"]
+    one = forward("if self.training:", "    y = x", "else:", "    y = unknown()", "y.tanh()", "y.mean()", "y + 1")
+    assert told(one, "method", "operator") == ["method torch.Tensor.tanh?"]
 
 
 def test_a_way_that_returns_does_not_come_back() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer.source.classes import assigned, order
+from tracer.source.guesses import ARRAYS, SHARED
 from tracer.source.modules import Class, Function, Instance, Method, Module, Super
 from tracer.source.program import ROOTS, Program
 from tracer.source.values import (
@@ -63,10 +64,14 @@ def attribute(program: Program, base: Value, name: str) -> Reached:
         return NOWHERE
     if len(base.things) == 1:
         found = _of_thing(program, base.things[0], name)
+        if base.open and found.instance and name in SHARED:
+            return NOWHERE
         if not base.sure and (found.sure or found.value.sure):
             return Reached(found.value.unsure(), found.names, False, found.instance)
         return found
     each = [_of_thing(program, thing, name) for thing in base.things]
+    if any(found.instance for found in each) and ((base.open and name in SHARED) or others_have(base, each, name)):
+        return NOWHERE
     fruitful = [found for found in each if found.names or found.value.things] or each
     value = fruitful[0].value
     for found in fruitful[1:]:
@@ -75,6 +80,22 @@ def attribute(program: Program, base: Value, name: str) -> Reached:
     alike = len(fruitful) == len(each) and len(names) == 1 and all(found.names and found.sure for found in each)
     sure = base.sure and alike
     return Reached(value if sure else value.unsure(), names, sure, any(found.instance for found in fruitful))
+
+
+def others_have(base: Value, each: list[Reached], name: str) -> bool:
+    """Of several things that a value can be, has one that is nothing of torch the attribute too?"""
+    for thing, found in zip(base.things, each, strict=True):
+        if found.names:
+            continue
+        if isinstance(thing, Plain):
+            if (thing.kind == "numpy" and name in ARRAYS) or (thing.kind == "text" and hasattr(str, name)):
+                return True
+        elif isinstance(thing, (Row, Several, Table)):
+            if hasattr(dict if isinstance(thing, Table) else list, name):
+                return True
+        elif found.value.things:
+            return True
+    return False
 
 
 def _of_thing(program: Program, thing: Thing, name: str) -> Reached:
@@ -168,7 +189,7 @@ def _of_class(program: Program, thing: Class, name: str) -> Reached:
             things = tuple(
                 Method(one, thing) if isinstance(one, Function) and one.sort == "class" else one for one in value.things
             )
-            return Reached(Value(things, value.sure, depth=value.depth))
+            return Reached(Value(things, value.sure, depth=value.depth, open=value.open))
     return NOWHERE
 
 

@@ -12,7 +12,7 @@ from tracer.source.names import look_up, meaning, named
 from tracer.source.naming import CALLED, Naming, last_name, spelled
 from tracer.source.outside import Given, items
 from tracer.source.values import (
-    TENSOR,
+    LIKELY,
     UNKNOWN,
     Bound,
     Made,
@@ -121,10 +121,10 @@ class Calling(Naming):
         value = look_up(self.scope, node.id)
         if value.things or value.sure:
             return
-        self.scope.set(node.id, TENSOR.unsure())
+        self.scope.set(node.id, LIKELY)
         function = self.function
         if function is not None and self.scope.within == function.within and node.id in function.parameters():
-            function.hand(node.id, TENSOR)
+            function.hand(node.id, LIKELY)
 
     def special(self, node: ast.Call, callee: Value) -> Value | None:
         """`super()`, `getattr(torch, "float32")`, `functools.partial(...)`: calls whose arguments say what they are."""

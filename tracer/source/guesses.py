@@ -25,6 +25,20 @@ TENSORS_ONLY = words(
 )
 """Neither Python's own values nor arrays of numpy, pictures, tables of data or layers have a method of these names."""
 
+ARRAYS = words(
+    """
+    T all any argmax argmin argsort clip conj cumprod cumsum data diagonal dot dtype flatten imag item itemsize max mean
+    min nbytes ndim nonzero prod put ravel real repeat reshape resize round shape size squeeze std sum swapaxes take
+    tolist trace transpose var view copy fill sort
+    """
+)
+"""What tensors and arrays of numpy have."""
+
+SHARED = ARRAYS | words(
+    "histogram mode split index values name add format count remove pop update keys items get close"
+)
+"""What tensors, or layers, and others have: arrays, pictures, text, lists, dicts, paths."""
+
 LAYERS_ONLY = words(
     """
     register_buffer register_parameter register_forward_hook register_forward_pre_hook register_full_backward_hook

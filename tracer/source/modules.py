@@ -186,7 +186,7 @@ class Function(Thing):
         """What calls are known to hand to a parameter; a class or function of torch only if they all are known."""
         first, second = self.before.get(name, UNKNOWN), self.handed.get(name, UNKNOWN)
         found = join(first, second) if first.things and second.things else first if first.things else second
-        return found.without_callables() if name in self.open else found
+        return found.without_callables().opened() if name in self.open else found
 
     def hand(self, name: str, value: Value) -> None:
         """Learn what a call gives to a parameter."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracer.source.torch_names import TorchNames
-from tracer.source.values import TENSOR, UNKNOWN, Made, Plain, Row, Several, Value, item_of, join, one
+from tracer.source.values import LIKELY, TENSOR, UNKNOWN, Made, Plain, Row, Several, Value, item_of, join, one
 
 _NAMES = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.MatMult: "matmul", ast.Div: "truediv", ast.Mod: "mod",
@@ -32,7 +32,7 @@ COMPARED: dict[type[ast.cmpop], tuple[str, str]] = {
 
 def ambiguous(torch: TorchNames, value: Value) -> bool:
     """Can a value that may be a tensor also be something else that has operators: a list, a dict, an array?"""
-    return any(
+    return value.open or any(
         not (isinstance(thing, Made) and torch.is_tensor(thing.name))
         and not (isinstance(thing, Plain) and thing.kind in ("number", "other"))
         for thing in value.things
@@ -49,7 +49,7 @@ def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected:
     if torch.tensor(left):
         doubtful = number(left) and (not torch.tensor(right) or number(right))  # perhaps Python's own, of two numbers
         if doubtful or ambiguous(torch, left):
-            return None, False, TENSOR.unsure()
+            return None, False, LIKELY
         sure = left.sure and len(left.things) == 1
         return name, sure, TENSOR if sure else TENSOR.unsure()
     if torch.tensor(right):
@@ -59,7 +59,7 @@ def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected:
         if left.things and not all(isinstance(thing, Plain) for thing in left.things):
             return None, False, UNKNOWN
         if number(right) or ambiguous(torch, right):
-            return None, False, TENSOR.unsure()
+            return None, False, LIKELY
         sure = right.sure and len(right.things) == 1
         if known:
             return reflected, sure, TENSOR if sure else TENSOR.unsure()

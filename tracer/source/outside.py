@@ -90,7 +90,7 @@ def values_of(value: Value) -> Value:
         table = thing.items.things[0] if isinstance(thing, Made) and thing.items and thing.items.things else thing
         if isinstance(table, Table):
             found += [entry for _, entry in table.entries]
-            if table.others.things or not table.entries:
+            if not table.closed:
                 found.append(table.others)
     result = joined(found)
     return result if value.sure else result.unsure()

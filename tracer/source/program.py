@@ -103,7 +103,7 @@ class Program:
         if found is None:
             found = module.before.get(name)
         if found is not None:
-            return found if found.spelled else Value(found.things, found.sure, True, found.depth)
+            return found if found.spelled else Value(found.things, found.sure, True, found.depth, found.open)
         below = self.nearest(f"{module.file.root}.{name}", module) if module.file.package else None
         if below is not None:
             return one(below, spelled=True)

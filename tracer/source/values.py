@@ -126,25 +126,31 @@ class Value:
         sure: is it certainly one of them? No things and sure is None; no things and not sure is anything.
         spelled: was it brought by an import, so that its mention is a mention of torch?
         depth: how deep its things are nested.
+        open: was it joined with what nothing is known of, so that it may be anything else too?
     """
 
     things: tuple[Thing, ...] = ()
     sure: bool = False
     spelled: bool = False
     depth: int = field(default=0, compare=False)
+    open: bool = False
 
     def unsure(self) -> Value:
         """The same, only guessed."""
-        return Value(self.things, False, self.spelled, self.depth) if self.sure and self.things else self
+        return Value(self.things, False, self.spelled, self.depth, self.open) if self.sure and self.things else self
+
+    def opened(self) -> Value:
+        """The same, or anything else."""
+        return Value(self.things, False, self.spelled, self.depth, True) if self.things else UNKNOWN
 
     def without_callables(self) -> Value:
         """The same without classes and functions of torch: of several, one does not speak for the rest."""
         things = tuple(thing for thing in self.things if not isinstance(thing, (Torch, Partial)))
-        return self if len(things) == len(self.things) else Value(things, False, depth=self.depth)
+        return self if len(things) == len(self.things) else Value(things, False, depth=self.depth, open=True)
 
     def handed(self) -> Value:
         """The same under another name than the one an import gave it."""
-        return Value(self.things, self.sure, False, self.depth) if self.spelled else self
+        return Value(self.things, self.sure, False, self.depth, self.open) if self.spelled else self
 
 
 UNKNOWN = Value()
@@ -158,6 +164,8 @@ def one(thing: Thing, *, sure: bool = True, spelled: bool = False) -> Value:
 
 
 TENSOR = one(Made("torch.Tensor"))
+LIKELY = TENSOR.opened()
+"""What is used like a tensor."""
 TENSORS = one(Several(TENSOR))
 NUMBER, TEXT, NUMPY, OTHER = (one(Plain(kind)) for kind in ("number", "text", "numpy", "other"))
 LAYER = one(Made("torch.nn.Module"), sure=False)
@@ -176,7 +184,13 @@ def join(left: Value, right: Value) -> Value:
     if len(things) > MOST:
         return LAYER if all(isinstance(thing, Made) for thing in things) and _all_layers(things) else UNKNOWN
     depth = max(thing.depth for thing in things)
-    return UNKNOWN if depth > DEEPEST else Value(things, sure, left.spelled or right.spelled, depth)
+    if depth > DEEPEST:
+        return UNKNOWN
+    return Value(things, sure, left.spelled or right.spelled, depth, _open(left) or _open(right))
+
+
+def _open(value: Value) -> bool:
+    return value.open or not (value.things or value.sure)
 
 
 def joined(values: Iterable[Value]) -> Value:
