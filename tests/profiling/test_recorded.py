@@ -14,6 +14,8 @@ from torch import nn
 
 import tracer
 from tests.profiling import chrome
+from tracer.divergence.graph import call_graph
+from tracer.profiling.work import work_of
 
 
 class Sleepy(nn.Module):
@@ -97,6 +99,10 @@ def test_the_time_line_is_valid(pair):
     assert {event["pid"] for event in events} == {1, 2}
 
 
+COUNTS = {"Dense": 1920, "Conv2d": 5292, "Conv2dTranspose": 34992, "GRU": 3960, "LSTMCell": 1200,
+          "MultiheadAttention": 4192}  # fmt: skip
+"""Multiply-adds of the layers below, as torch counts its own."""
+
 MINDSPORE = """
 import sys
 import numpy as np
@@ -112,8 +118,39 @@ class Net(nn.Cell):
     def construct(self, x):
         return self.fc2(self.act(self.fc1(x)))
 
-tracer.record(Net(), np.zeros((2, 16), np.float32), out=sys.argv[1], keep="timing", repeat=2, warmup=1).close()
+folder = sys.argv[1]
+tracer.record(Net(), np.zeros((2, 16), np.float32), out=f"{folder}/ms.h5", keep="timing", repeat=2, warmup=1).close()
+
+def zeros(*shape):
+    return np.zeros(shape, np.float32)
+
+for net, inputs in (
+    (nn.Dense(8, 16), (zeros(5, 3, 8),)),
+    (nn.Conv2d(6, 6, 3, group=6, pad_mode="valid"), (zeros(2, 6, 9, 9),)),
+    (nn.Conv2dTranspose(6, 8, 3, stride=2, pad_mode="valid", group=2), (zeros(2, 6, 9, 9),)),
+    (nn.GRU(4, 6, 2), (zeros(5, 2, 4),)),
+    (nn.LSTMCell(4, 6), (zeros(5, 4), (zeros(5, 6), zeros(5, 6)))),
+    (nn.MultiheadAttention(8, 2), (zeros(5, 2, 8), zeros(7, 2, 8), zeros(7, 2, 8))),
+):
+    out = f"{folder}/{type(net).__name__}.h5"
+    tracer.record(net, inputs, out=out, keep="statistics", backward=False).close()
 """
+
+
+@pytest.fixture(scope="module")
+def ported(tmp_path_factory) -> Path:
+    """A folder of traces that MindSpore left, in a process of its own."""
+    folder = tmp_path_factory.mktemp("ported")
+    subprocess.run([sys.executable, "-c", MINDSPORE, str(folder)], check=True, timeout=240)
+    return folder
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_mindspore_layers_count_as_torch_counts(kind, ported):
+    """The same formulas, by the rules' common words."""
+    with tracer.Trace(ported / f"{kind}.h5") as trace:
+        graph = call_graph(trace.skeleton, 0, ())
+    assert sum(work_of(graph, id_).forward or 0 for id_ in graph.units) == COUNTS[kind]
 
 
 class Mlp(nn.Module):
@@ -125,11 +162,10 @@ class Mlp(nn.Module):
         return self.fc2(self.act(self.fc1(x)))
 
 
-def test_a_port_stands_beside_its_reference(tmp_path):
-    """torch here, MindSpore in a process of its own; the document holds numbers of both."""
-    subprocess.run([sys.executable, "-c", MINDSPORE, str(tmp_path / "ms.h5")], check=True, timeout=240)
+def test_a_port_stands_beside_its_reference(tmp_path, ported):
+    """The document holds numbers of both."""
     tracer.record(Mlp(), torch.zeros(2, 16), out=tmp_path / "pt.h5", keep="timing", repeat=2, warmup=1).close()
-    document = json.loads(tracer.profile(tmp_path / "pt.h5", tmp_path / "ms.h5").to_json())
+    document = json.loads(tracer.profile(tmp_path / "pt.h5", ported / "ms.h5").to_json())
     assert (document["reference"]["framework"], document["candidate"]["framework"]) == ("torch", "mindspore")
     rows = {row["reference"]["path"]: row for row in document["rows"] if row["sort"] == "layer"}
     assert set(rows) == {"fc1", "act", "fc2"}
