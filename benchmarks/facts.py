@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.source_proof.every_call import every_call
+from tests.source_proof.proving import not_as_said
 from tests.source_proof.states import names_with_facts, row_unrun, write_table
 from tests.source_proof.whole import prove_in_processes, rows_of
 from tracer.source.facts.proofs import counts
@@ -41,7 +42,7 @@ def whole():
     rows = rows_of(proofs)
     rows += [row_unrun(name) for name in names_with_facts() - {row.torch for row in rows}]
     write_table(rows)
-    wrong = [proof for proof in proofs if proof.defect or proof.silence]
+    wrong = [proof for proof in proofs if proof.defect] + not_as_said(proofs)
     for proof in wrong:
         print(one(proof))
     for mint in (False, True):

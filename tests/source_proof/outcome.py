@@ -55,7 +55,7 @@ def differences(wanted: Outcome, got: Outcome, rough: bool = False) -> list[str]
     found = list(_apart(wanted.value, got.value, rough))
     for name in sorted(wanted.changed.keys() | got.changed.keys()):
         if name not in got.changed:
-            found.append(f"values: `{name}` is not changed in place")
+            found.append(f"place: `{name}` is not changed in place")
         elif name not in wanted.changed:
             found.append(f"values: `{name}` is changed in place")
         elif not _close(wanted.changed[name], got.changed[name], rough):
@@ -64,8 +64,8 @@ def differences(wanted: Outcome, got: Outcome, rough: bool = False) -> list[str]
 
 
 def changes_numbers(difference: str) -> bool:
-    """Is it more than another dtype or another kind of container for the same numbers?"""
-    return not difference.startswith(("dtype", "kind"))
+    """Is it more than another dtype, kind of container, or less exact numbers, and more than a new tensor for a changed one?"""
+    return not difference.startswith(("dtype", "kind", "precision", "place"))
 
 
 def _apart(wanted: Any, got: Any, rough: bool) -> Iterator[str]:
@@ -94,10 +94,11 @@ def _apart(wanted: Any, got: Any, rough: bool) -> Iterator[str]:
     if one.shape != other.shape:
         yield f"shape: {one.shape} against {other.shape}"
     elif not _close(one, other, rough):
-        yield f"values: {_short(wanted)} against {_short(got)}"
+        as_float32 = {str(one.dtype), str(other.dtype)} & {"float64", "complex128"} and _close(one, other, rough, 1e-5)
+        yield f"{'precision' if as_float32 else 'values'}: {_short(wanted)} against {_short(got)}"
 
 
-def _close(wanted: Array, got: Array, rough: bool) -> bool:
+def _close(wanted: Array, got: Array, rough: bool, at_least: float = 0.0) -> bool:
     if wanted.shape != got.shape:
         return False
     if wanted.dtype.kind not in "fciub" or got.dtype.kind not in "fciub":
@@ -105,8 +106,7 @@ def _close(wanted: Array, got: Array, rough: bool) -> bool:
     limit = max((TOLERANCES.get(str(one.dtype), 1e-5) for one in (wanted, got) if one.dtype.kind in "fc"), default=0.0)
     if limit == 1e-9 and {str(wanted.dtype), str(got.dtype)} & {"float32", "complex64"}:
         limit = 1e-5
-    if rough:
-        limit = max(limit, 3e-4)
+    limit = max(limit, at_least, 3e-4 if rough else 0.0)
     kind = np.complex128 if "c" in (wanted.dtype.kind, got.dtype.kind) else np.float64
     if limit == 0.0:
         return bool(np.array_equal(wanted.astype(np.int64), got.astype(np.int64)))

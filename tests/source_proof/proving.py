@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from tests.source_proof.distributions import drawn_differently, same_shapes
 from tests.source_proof.every_call import Call
+from tests.source_proof.refused import AT_EDGES, REFUSED
 from tests.source_proof.naive import with_name_changed
 from tests.source_proof.outcome import ROUGH, Outcome, changes_numbers, differences
 from tests.source_proof.uses_by_running import uses_in
@@ -19,14 +19,18 @@ from tracer.source.rewriting.suggestion import Suggestion
 from tracer.source.rewriting.writing import with_pieces
 from tracer.source.uses import Use
 
-Came = Literal["equal", "dtype", "unequal", "raises", "no_kernel", "by_hand", "unwritten"]
-"""dtype: the same numbers of another dtype, or a number for a tensor; raises: what is written does not run;
-no_kernel: MindSpore says that it has none for the CPU or for these dtypes; by_hand: nothing is written; unwritten:
-something else that stands in the call has nothing to write, so that it cannot be run, or takes `.values` of the result.
-"""
+Came = Literal["equal", "dtype", "edge", "unequal", "raises", "no_kernel", "by_hand", "unwritten"]
+"""dtype: the same numbers of another dtype, a number for a tensor, float64 as exact as float32, a new tensor for one
+that is changed in place; edge: not equal, and the call is of NaN, of infinity or of no numbers; raises: what is written
+does not run; no_kernel: MindSpore says that it has none for the CPU, for these dtypes or for these shapes; by_hand:
+nothing is written; unwritten: something else that stands in the call has nothing to write, so that it cannot be run, or
+takes `.values` of the result."""
 
 ODD = set("i j k k2 kv d d2 dpos h h2 c c2 si sd n i32 u8 i8 i16 e".split())
 """Arrays of dtypes that some functions do not take, and one without numbers. Indices and labels are none of them."""
+
+EDGES = {"xn", "e"}
+"""Arrays with NaN and infinity, and without numbers: no source says that a tensor is like that."""
 
 OTHER_DTYPES = (
     "must be a type of",
@@ -37,6 +41,7 @@ OTHER_DTYPES = (
     "must have the same data type",
     "kernelmod init failed",
     "must have value",
+    "type should be float32",
     "must be tensor and those type must be same",
     "must be int and must > 0",
 )
@@ -72,22 +77,18 @@ class Proof:
         """What is wrong with the suggestion; "" where nothing is."""
         if self.came in ("unequal", "raises"):
             return f"{self.came}: {self.why}"
+        at_edge = any(part in self.call.text for part in AT_EDGES)
+        if self.came == "edge" and at_edge and not (self.suggestion.differences or self.suggestion.advice):
+            return f"not said: {self.why}"
         if self.came == "dtype" and not self.said:
             return f"not said: {self.why}"
         return ""
 
     @property
     def said(self) -> bool:
-        """Do the suggestion's sentences speak of another dtype or kind of result, where it has one?"""
+        """Do the suggestion's sentences speak of what is otherwise, where that is no matter of numbers?"""
         sentences = " ".join((*self.suggestion.differences, self.suggestion.advice))
-        dtypes, kinds = (
-            ("dtype", *set(re.findall(r"against (\w+)", self.why))),
-            ("number", "tuple", "list", "tensor", "[0]"),
-        )
-        return all(
-            any(word in sentences for word in (kinds if one.startswith("kind") else dtypes))
-            for one in self.why.split("; ")
-        )
+        return all(any(word in sentences for word in _words(one)) for one in self.why.split("; "))
 
     @property
     def silence(self) -> str:
@@ -103,6 +104,15 @@ class Proof:
         if self.suggestion.status == "same" and self.naive in ("unequal", "raises"):
             return f"said to be the same: with its name alone changed it {self.naive}: {self.naive_why}"
         return ""
+
+
+def _words(difference: str) -> tuple[str, ...]:
+    """Of which one must stand in the sentences; "" for what nobody can say who reads the source only."""
+    what = difference.partition(":")[0]
+    if what == "dtype":
+        return ("dtype", difference.rpartition(" ")[2])
+    words = {"kind": ("number", "tuple", "list", "tensor", "[0]"), "place": ("in place", "instead of changing")}
+    return words.get(what, ("",))
 
 
 @dataclass(frozen=True)
@@ -196,17 +206,41 @@ def came_to(call: Call, wanted: Outcome, got: Outcome) -> tuple[Came, str]:
         found = (drawn_differently if call.numbers == "drawn" else same_shapes)(wanted, got)
     if not found:
         return "equal", ""
-    return ("unequal" if changes_numbers(found[0]) else "dtype"), "; ".join(found)
+    edge = EDGES & _named(call) or any(part in call.text for part in AT_EDGES)
+    came: Came = "dtype" if not changes_numbers(found[0]) else "edge" if edge else "unequal"
+    return came, "; ".join(found)
 
 
 def _failed(call: Call, got: Outcome) -> Came:
     said = got.error.lower()
     if "'tuple' object has no attribute" in said:
         return "unwritten"
-    odd = bool(ODD & {node.id for node in ast.walk(ast.parse(call.text)) if isinstance(node, ast.Name)})
-    if not got.kernel or (odd and any(words in said for words in OTHER_DTYPES)):
+    if not got.kernel or call.text in REFUSED or (_odd(call) and any(one in said for one in OTHER_DTYPES)):
         return "no_kernel"
-    return "raises"
+    return "edge" if EDGES & _named(call) else "raises"
+
+
+def _odd(call: Call) -> bool:
+    return bool(ODD & _named(call)) or "double" in call.text or "float64" in call.text
+
+
+def _named(call: Call) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(call.text)) if isinstance(node, ast.Name)}
+
+
+def not_as_said(proofs: Iterable[Proof]) -> list[Proof]:
+    """Those whose `silent` or `same` is not what was measured.
+
+    A source shows no shapes and no numbers: a call that is said to be silent may well be equal for the arrays at hand,
+    as long as another one of its name, that is said to be silent too, is not.
+    """
+    proofs = list(proofs)
+    rightly = {(p.call.torch, p.mint) for p in proofs if p.suggestion.silent and p.naive == "unequal"}
+    return [
+        p
+        for p in proofs
+        if p.silence and not p.defect and not (p.suggestion.silent and (p.call.torch, p.mint) in rightly)
+    ]
 
 
 def _why_not(found: dict[ast.AST, Suggestion]) -> str:

@@ -111,6 +111,8 @@ def _plain(value: Any, torch: Any) -> Any:
         return parts
     if isinstance(value, torch.dtype):
         return "dtype " + str(value).removeprefix("torch.")
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, np.ndarray):
         return Leaf(str(value.dtype), value)
     return value if value is None or isinstance(value, bool | int | float | complex | str) else repr(value)
