@@ -3,21 +3,26 @@
     python benchmarks/facts.py                      all calls; writes tracer/source/facts/proofs.csv, prints the counts
     python benchmarks/facts.py torch.cat topk       the calls of the names that hold one of these words, each printed
 
-The calls stand in `tests/source_proof/calls_*.py` (functions, methods, operators). On two cores the whole takes about
-three minutes. The exit code is 1 where a suggestion is not equal, or what is said of a call with only its name changed
+    python benchmarks/facts.py --unrun              nothing is run: rows for names that are new in the facts
+
+The calls stand in `tests/source_proof/calls_*.py` (functions, methods, operators) and `tests/source_layers/calls_*.py`
+(layers, losses). On two cores the whole takes about three minutes. The exit code is 1 where a suggestion is not equal, or what is said of a call with only its name changed
 is not what it does.
 """
 
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.source_proof.every_call import every_call
+from tests.source_proof.layers import NAMES, rows_of_layers
 from tests.source_proof.proving import not_as_said
 from tests.source_proof.states import names_with_facts, row_unrun, write_table
-from tests.source_proof.whole import prove_in_processes, rows_of
-from tracer.source.facts.proofs import counts
+from tests.source_proof.whole import frameworks, prove_in_processes, rows_of
+from tracer.source.facts.proofs import counts, proofs
 
 
 def one(proof):
@@ -38,20 +43,34 @@ def some(words):
 
 
 def whole():
-    proofs = prove_in_processes(every_call())
-    rows = rows_of(proofs)
-    rows += [row_unrun(name) for name in names_with_facts() - {row.torch for row in rows}]
-    write_table(rows)
-    wrong = [proof for proof in proofs if proof.defect] + not_as_said(proofs)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        layers = pool.submit(rows_of_layers, NAMES, frameworks())
+        found = prove_in_processes(every_call(), 1)
+        rows = {row.torch: row for row in [*rows_of(found), *layers.result()]}
+    write(rows)
+    wrong = [proof for proof in found if proof.defect] + not_as_said(found)
     for proof in wrong:
         print(one(proof))
+    unequal = sorted(row.torch for row in rows.values() if "unequal" in (row.state, row.mint_state))
+    print("unequal:", ", ".join(unequal) or "none")
+    print(f"{len(found) // 2} calls of functions, methods and operators, {len(wrong)} not as said")
+    return bool(wrong or unequal)
+
+
+def write(rows):
+    for name in names_with_facts() - set(rows):
+        rows[name] = row_unrun(name)
+    write_table(rows.values())
+    proofs.cache_clear()
     for mint in (False, True):
         print(
-            "mint:  " if mint else "classic:", ", ".join(f"{n} {state}" for state, n in counts(rows, mint=mint).items())
+            "mint:  " if mint else "classic:",
+            ", ".join(f"{n} {state}" for state, n in counts(proofs(), mint=mint).items()),
         )
-    print(f"{len(proofs) // 2} calls of {len({proof.call.torch for proof in proofs})} names, {len(wrong)} not as said")
-    return wrong
 
 
 if __name__ == "__main__":
-    sys.exit(some(sys.argv[1:]) if sys.argv[1:] else bool(whole()))
+    if sys.argv[1:] == ["--unrun"]:
+        write({row.torch: row for row in proofs() if row.calls})
+    else:
+        sys.exit(some(sys.argv[1:]) if sys.argv[1:] else whole())

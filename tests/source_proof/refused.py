@@ -27,6 +27,9 @@ REFUSED: dict[str, str] = {
     "d.scatter_add(1, g32, d2)": _AS_LONG,
     "torch.scatter_add(input=x, dim=-1, index=g32, src=y)": _AS_LONG,
     "torch.scatter_add(x, 0, g34[:2], y)": _AS_LONG,
+    "torch.scatter_add(d, 1, g32, d2)": _AS_LONG,
+    "torch.scatter(x, dim=0, index=g34[:1], src=y)": _AS_LONG,
+    "torch.scatter(x, 1, perm[:2], y)": _AS_LONG,
 }
 """By the torch call, what MindSpore asks for."""
 
