@@ -1,35 +1,71 @@
-"""What came of the calls of layers and losses, which `tests/source_layers` runs, as rows of proofs.csv."""
+"""What came of the calls in `tests/source_layers`, as rows of proofs.csv: layers, losses, optimizers, schedulers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from tests.source_layers.bench import Worker
+from tests.source_layers import torch_side
+from tests.source_layers.bench import Worker, tried
 from tests.source_layers.calls import CALLS
-from tests.source_layers.measured import Measured, measured
+from tests.source_layers.calls_optimizers import OPTIMIZERS, SCHEDULERS
+from tests.source_layers.case import Calls
+from tests.source_layers.suggested import suggested
+from tests.source_layers.test_optimizers import ADAM, CLOSE, apart
+from tests.source_layers.updates import in_torch, rates_in_torch
 from tests.source_proof.proving import Came
 from tests.source_proof.states import row
 from tracer.source.facts.proofs import Proven
+from tracer.source.rewriting.suggestion import Suggestion
 
-NAMES = tuple(sorted({row.torch for row in CALLS}))
+NAMES = tuple(sorted({row.torch for row in CALLS} | set(OPTIMIZERS) | set(SCHEDULERS)))
+
+
+def calls_of(name: str) -> int:
+    """How many calls of it are run."""
+    return sum(1 for _ in _layer_calls(name)) + len(OPTIMIZERS.get(name, ())) + len(SCHEDULERS.get(name, ()))
 
 
 def rows_of_layers(names: Sequence[str], versions: str) -> list[Proven]:
-    """A row of each of these layers or losses."""
-    rows = []
+    """A row of each of these names."""
     with Worker() as worker:
-        for name in names:
-            classic, mint = (list(measured(worker, name, mint=mint)) for mint in (False, True))
-            told = classic[0].told
-            came = [came_of(one) for one in classic], [came_of(one) for one in mint]
-            rows.append(row(name, *came, (told.mindspore, told.mint), versions))
-    return rows
+        return [_row(worker, name, versions) for name in names]
 
 
-def came_of(one: Measured) -> Came:
-    """In the words of `proving`: what MindSpore refuses for the shape of an input has no kernel for it."""
-    if one.outcome is None:
-        return "by_hand"
-    if one.outcome.state == "raises" and one.row.refused:
-        return "no_kernel"
-    return one.outcome.state
+def _row(worker: Worker, name: str, versions: str) -> Proven:
+    classic: list[Came] = []
+    mint: list[Came] = []
+    told: list[Suggestion] = []
+
+    def both(text: str, run: Callable[[Suggestion], Came]) -> None:
+        """What is suggested without mint and with it; run once where that is the same."""
+        ways = suggested(text), suggested(text, mint=True)
+        told.extend(ways)
+        classic.append("by_hand" if ways[0].write is None else run(ways[0]))
+        same = ways[0].write == ways[1].write
+        mint.append(classic[-1] if same else "by_hand" if ways[1].write is None else run(ways[1]))
+
+    for of, text in _layer_calls(name):
+        expected = torch_side.run(of, text)
+        both(text, lambda way, of=of, expected=expected: _came(worker, of, expected, way))
+    for table, job, torch in ((OPTIMIZERS, "updates", in_torch), (SCHEDULERS, "rates", rates_in_torch)):
+        for text in table.get(name, ()):
+            both(name + text, lambda way, job=job, wanted=torch(name + text): _updated(worker, job, wanted, way))
+    return row(name, classic, mint, (told[0].mindspore, told[0].mint), versions)
+
+
+def _layer_calls(name: str) -> list[tuple[Calls, str]]:
+    return [(of, text) for of in CALLS if of.torch == name for text in of.calls]
+
+
+def _came(worker: Worker, of: Calls, expected: object, way: Suggestion) -> Came:
+    """What MindSpore refuses for the shape of an input has no kernel for it."""
+    state = tried(worker, of, expected, way.write).state
+    return "no_kernel" if state == "raises" and of.refused else state
+
+
+def _updated(worker: Worker, job: str, wanted: object, way: Suggestion) -> Came:
+    answer = worker.run((job, way.write))
+    if "error" in answer:
+        return "raises"
+    limit = ADAM if way.mindspore and way.mindspore.endswith(".Adam") else CLOSE
+    return "equal" if apart(wanted, answer) <= limit else "unequal"

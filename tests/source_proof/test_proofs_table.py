@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.source_layers.calls import CALLS
 from tests.source_proof.every_call import every_call
+from tests.source_proof.layers import NAMES, calls_of
 from tests.source_proof.states import names_with_facts
 from tracer.source.facts.proofs import STATES, counts, proofs
 from tracer.source.facts.table import Facts
@@ -20,8 +20,7 @@ def test_a_row_counts_the_calls_of_the_tables() -> None:
     """A call that is added is run before the table is written anew."""
     facts = Facts.load()
     calls = Counter(facts.canonical(call.torch) or call.torch for call in every_call())
-    for row in CALLS:
-        calls[row.torch] += len(row.calls)
+    calls.update({name: calls_of(name) for name in NAMES})
     counted = {row.torch: row.calls for row in proofs()}
     assert {name: counted.get(name) for name in calls} == dict(calls)
 
