@@ -14,8 +14,10 @@ from tests.source_proof import (
     calls_losses,
     calls_making,
     calls_methods,
+    calls_nets,
     calls_operators,
     calls_others,
+    calls_own_names,
     calls_reductions,
     calls_shaping,
 )
@@ -30,8 +32,10 @@ EXACT = together(
     calls_losses.CALLS,
     calls_making.CALLS,
     calls_methods.CALLS,
+    calls_nets.CALLS,
     calls_operators.CALLS,
     calls_others.CALLS,
+    calls_own_names.CALLS,
     calls_reductions.CALLS,
     calls_shaping.CALLS,
 )

@@ -6,6 +6,7 @@ The package finds uses by reading alone; here nothing is to depend on that, only
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import Any
 
 from tests.source_proof.arrays import ARRAYS
@@ -36,6 +37,7 @@ OPERATORS: dict[type[ast.AST], str] = {
     ast.Gt: "gt",
     ast.GtE: "ge",
 }
+BUILTINS = {"abs": "abs", "len": "len", "bool": "bool", "int": "int", "float": "float", "list": "iter"}
 SHORT = {"F": "torch.nn.functional", "nn": "torch.nn"}
 
 
@@ -72,27 +74,36 @@ class _Finding(ast.NodeVisitor):
         name = ".".join((SHORT.get(node.id, node.id), *parts))
         return self.facts.canonical(name) or name
 
-    def is_tensor(self, node: ast.expr) -> bool:
+    def value(self, node: ast.expr) -> object:
         try:
-            found = eval(compile(ast.Expression(node), "a call", "eval"), dict(self.world))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return eval(compile(ast.Expression(node), "a call", "eval"), dict(self.world))
         except Exception:  # a name that a lambda binds
-            return False
-        return isinstance(found, self.tensor)
+            return None
 
-    def method(self, node: ast.Attribute) -> str | None:
-        return self.facts.attribute("torch.Tensor", node.attr) if self.is_tensor(node.value) else None
+    def is_tensor(self, node: ast.expr) -> bool:
+        return isinstance(self.value(node), self.tensor)
+
+    def member(self, node: ast.Attribute) -> str | None:
+        """The full name of a member of what the expression before the dot gives; None where that is nothing of torch."""
+        found = self.value(node.value)
+        if isinstance(found, self.tensor):
+            return self.facts.attribute("torch.Tensor", node.attr)
+        kind = self.facts.canonical(f"{type(found).__module__}.{type(found).__qualname__}")
+        return self.facts.attribute(kind, node.attr) if kind else None
 
     def visit_Call(self, node: ast.Call) -> None:
         inside: list[ast.AST] = [*node.args, *node.keywords]
         name = self.dotted(node.func)
-        method = self.method(node.func) if isinstance(node.func, ast.Attribute) and name is None else None
+        method = self.member(node.func) if isinstance(node.func, ast.Attribute) and name is None else None
         if name is not None:
             self.add(node, name, "call")
         elif method is not None and isinstance(node.func, ast.Attribute):
             self.add(node, method, "method")
             inside.append(node.func.value)
-        elif isinstance(node.func, ast.Name) and node.func.id == "abs" and self.is_tensor(node.args[0]):
-            self.add(node, "torch.Tensor.__abs__", "operator")
+        elif isinstance(node.func, ast.Name) and node.func.id in BUILTINS and self.is_tensor(node.args[0]):
+            self.add(node, f"torch.Tensor.__{BUILTINS[node.func.id]}__", "operator")
         else:
             inside.append(node.func)
         for part in inside:
@@ -103,7 +114,7 @@ class _Finding(ast.NodeVisitor):
         if name is not None:
             self.add(node, name, "name")
             return
-        method = self.method(node)
+        method = self.member(node)
         if method is not None:
             self.add(node, method, "name")
         self.visit(node.value)
@@ -121,6 +132,8 @@ class _Finding(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
+        if isinstance(node.ops[0], ast.In) and self.is_tensor(node.comparators[0]):
+            self.add(node, "torch.Tensor.__contains__", "operator")
         if type(node.ops[0]) in OPERATORS and self.is_tensor(node.left):
             self.add(node, f"torch.Tensor.__{OPERATORS[type(node.ops[0])]}__", "operator")
         self.generic_visit(node)
