@@ -63,10 +63,6 @@ CALLS = together(
         "torch.Tensor.cov": ["x.cov()", "x.cov(correction=0)"],
         "torch.Tensor.lgamma": ["pos.lgamma()", "x.lgamma()"],
         "torch.Tensor.nanquantile": ["x.nanquantile(0.3)", "x.nanquantile(0.3, dim=1)"],
-        "torch.nn.GLU": ["torch.nn.GLU()(x)", "torch.nn.GLU(dim=0)(t[:, 0])"],
-        "torch.nn.UpsamplingNearest2d": ["torch.nn.UpsamplingNearest2d(scale_factor=2)(img)"],
-        "torch.nn.UpsamplingBilinear2d": ["torch.nn.UpsamplingBilinear2d(size=(5, 6))(img)"],
-        "torch.nn.TripletMarginWithDistanceLoss": ["torch.nn.TripletMarginWithDistanceLoss()(x, y, x * y)"],
         "torch.stft": [
             "torch.stft(v.repeat(8), 8, hop_length=4, window=torch.ones(8), return_complex=True)",
             "torch.stft(seq[:, 0], n_fft=4, center=False, return_complex=True)",

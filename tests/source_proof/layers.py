@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from tests.source_layers import torch_side
 from tests.source_layers.bench import Worker, tried
@@ -45,11 +46,10 @@ def _row(worker: Worker, name: str, versions: str) -> Proven:
         mint.append(classic[-1] if same else "by_hand" if ways[1].write is None else run(ways[1]))
 
     for of, text in _layer_calls(name):
-        expected = torch_side.run(of, text)
-        both(text, lambda way, of=of, expected=expected: _came(worker, of, expected, way))
-    for table, job, torch in ((OPTIMIZERS, "updates", in_torch), (SCHEDULERS, "rates", rates_in_torch)):
+        both(text, partial(_came, worker, of, text))
+    for table, job in ((OPTIMIZERS, "updates"), (SCHEDULERS, "rates")):
         for text in table.get(name, ()):
-            both(name + text, lambda way, job=job, wanted=torch(name + text): _updated(worker, job, wanted, way))
+            both(name + text, partial(_updated, worker, job, name + text))
     return row(name, classic, mint, (told[0].mindspore, told[0].mint), versions)
 
 
@@ -57,13 +57,14 @@ def _layer_calls(name: str) -> list[tuple[Calls, str]]:
     return [(of, text) for of in CALLS if of.torch == name for text in of.calls]
 
 
-def _came(worker: Worker, of: Calls, expected: object, way: Suggestion) -> Came:
+def _came(worker: Worker, of: Calls, text: str, way: Suggestion) -> Came:
     """What MindSpore refuses for the shape of an input has no kernel for it."""
-    state = tried(worker, of, expected, way.write).state
+    state = tried(worker, of, torch_side.run(of, text), way.write).state
     return "no_kernel" if state == "raises" and of.refused else state
 
 
-def _updated(worker: Worker, job: str, wanted: object, way: Suggestion) -> Came:
+def _updated(worker: Worker, job: str, text: str, way: Suggestion) -> Came:
+    wanted = (in_torch if job == "updates" else rates_in_torch)(text)
     answer = worker.run((job, way.write))
     if "error" in answer:
         return "raises"
