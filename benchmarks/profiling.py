@@ -3,9 +3,10 @@
     python benchmarks/profiling.py [--framework torch|mindspore] [--rounds 15] [--batch 2] [--threads N] [--small]
 
 **Cost.** `tracer.recording(keep="timing")` of a loop of forward, loss and backward: every second step is watched, those
-between are bare. The ratio is watched over bare, medians over all rounds: "step" by the times in the trace, in which the
-clock stands still while hooks are put on the backward pass; "all" with everything that watching does from `step()` to
-its end; "computed" the same by the time that the process computed, which other processes on the machine move less.
+between are bare. Printed are watched over bare, of the medians over all rounds and as the median of the ratios round by
+round: "step" by the times in the trace, in which the clock stands still while hooks are put on the backward pass; "all"
+with everything that watching does from `step()` to its end; "computed" the same by the time that the process computed,
+which other processes on the machine move less.
 
 **Agreement** (torch). In each round a third step runs under torch's own profiler, with a range around every module; a
 fourth is watched and profiled at once. Forward is the module's range. The backward of a module is the sum of the
@@ -235,7 +236,7 @@ def cost(file, spent):
         rounds = np.sort(np.divide(watched, bare))
         low, high = rounds[len(rounds) // 4], rounds[-1 - len(rounds) // 4]
         ratio, over = np.median(watched) / np.median(bare), f"{np.median(watched):.3f} s over {np.median(bare):.3f} s"
-        print(f"  {name:9} {ratio:.4f}   {over}; half of the rounds {low:.4f} to {high:.4f}")
+        print(f"  {name:9} {ratio:.4f}   {over}; round by round {np.median(rounds):.4f}, half {low:.4f} to {high:.4f}")
     hooks = calls * (timing.enter_cost + timing.leave_cost + timing.inside_cost)
     print(f"  hooks of the forward, as calibrated: {hooks / 1e6:.3f} ms")
 
