@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracer.frameworks.timing import Memory
-from tracer.recorder.timing import MemoryLog
+from tracer.recorder.timing_memory import MemoryLog
 
 
 class Allocator:

@@ -6,7 +6,7 @@ One run before is recorded as any other, without values: its calls are those tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,12 +18,13 @@ import numpy as np
 from tracer.errors import RuleError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
-from tracer.frameworks.timing import Call, Costs, Log, Memory, Rest, Step, Timer, timer_of
+from tracer.frameworks.timing import Call, Costs, Log, Rest, Step, Timer, timer_of
 from tracer.frameworks.training import trainer_of
 from tracer.recorder.listener import Progress, error_words
 from tracer.recorder.runs import cotangent
 from tracer.recorder.sampling import Sampling
 from tracer.recorder.session import Options, Watched, watching
+from tracer.recorder.timing_memory import MemoryLog
 from tracer.recorder.timing_tally import NONE, Calls, Tally, tally
 from tracer.recorder.training import Training
 from tracer.trace.timing import Nanoseconds, Timing
@@ -277,40 +278,3 @@ class Clock:
 
 def _stacked(arrays: Sequence[Nanoseconds]) -> Nanoseconds:
     return np.stack(arrays)
-
-
-class MemoryLog(Log):
-    """A log that keeps no times, but for each call the most memory that was allocated while it ran, over what was
-    allocated when it began."""
-
-    def __init__(self, memory: Memory, wait: Callable[[], None] | None = None) -> None:
-        super().__init__(wait)
-        self.peaks: dict[Call, int] = {}
-        self._memory = memory
-        self._running: list[tuple[Call, int, int]] = []
-
-    def enter(self, path: str, *, again: bool, place: int = 0) -> None:
-        """A call begins."""
-        known = len(self.lines)
-        super().enter(path, again=again, place=place)
-        self._look()
-        if again or len(self.lines) == known:
-            return
-        call, now = self.lines[-1].call, self._memory.now()
-        if call is not None:
-            self._running.append((call, now, now))
-
-    def leave(self, path: str, *, again: bool, place: int = 0) -> bool:
-        """The call that was entered last on this path ends."""
-        self._look()
-        while self._running and not again:
-            call, began, most = self._running.pop()
-            self.peaks[call] = most - began
-            if call[0] == path:
-                break
-        return super().leave(path, again=again, place=place)
-
-    def _look(self) -> None:
-        most = self._memory.most()
-        self._running = [(call, began, max(known, most)) for call, began, known in self._running]
-        self._memory.reset()
