@@ -127,7 +127,9 @@ def _silent(silent: Sequence[Finding], page: Page, *, every: bool) -> list[Text]
 
 def _patch(finding: Finding, page: Page) -> list[Text]:
     out = [Text.assemble(("  - ", "red"), (page.fit(words.text(finding), page.width - 4, "head"), "red"))]
-    wrapped = _code(words.counterpart(finding), page, page.width - 4)
+    if finding.write is None:
+        return out + _lines(f"by hand; {words.counterpart(finding)}", page, "    ", "yellow")
+    wrapped = _code(words.written(finding), page, page.width - 4)
     return out + [
         Text.assemble(("  + " if n == 0 else "    ", "green"), (line, "green")) for n, line in enumerate(wrapped)
     ]
