@@ -18,7 +18,7 @@ def forward(*lines: str, head: str = "self, x") -> str:
     [
         ("x.view(1)", "method torch.Tensor.view"),
         ("x.shape", "name torch.Tensor.shape"),
-        ("x[0].view(1)", "method torch.Tensor.view"),
+        ("x[:, 0].view(1)", "method torch.Tensor.view"),
         ("x.mean(0).view(1)", "method torch.Tensor.view"),
         ("(x + 1).view(1)", "method torch.Tensor.view"),
         ("torch.cat([x, x]).view(1)", "method torch.Tensor.view"),
@@ -26,12 +26,12 @@ def forward(*lines: str, head: str = "self, x") -> str:
         ("x.max(0)[1].view(1)", "method torch.Tensor.view"),
         ("x.max(0).values.view(1)", "method torch.Tensor.view"),
         ("x.max().view(1)", "method torch.Tensor.view"),
-        ("[y.view(1) for y in x[0]]", "method torch.Tensor.view"),
+        ("[y.view(1) for y in x[:, 0]]", "method torch.Tensor.view"),
         ("(lambda: x)().view(1)", "method torch.Tensor.view"),
         ("(y := x).view(1)", "method torch.Tensor.view"),
         ("x.to('cpu').view(1)", "method torch.Tensor.view"),
         ("torch.zeros_like(x).view(1)", "method torch.Tensor.view"),
-        ("list(x[0])[0].view(1)", "method torch.Tensor.view"),
+        ("list(x[:, 0])[0].view(1)", "method torch.Tensor.view"),
         ("dict(a=x)['a'].view(1)", "method torch.Tensor.view"),
         ("(x if x is not None else x).view(1)", "method torch.Tensor.view"),
     ],
@@ -71,7 +71,7 @@ def test_what_is_taken_from_a_tensor_need_not_be_one(text: str) -> None:
         ("x > 0", "__gt__"),
         ("0 < x", "__gt__"),
         ("x == x", "__eq__"),
-        ("x[0]", "__getitem__"),
+        ("x[:, 0]", "__getitem__"),
         ("x // 2", "__floordiv__"),
         ("x ** 2", "__pow__"),
         ("x & x", "__and__"),
@@ -113,12 +113,17 @@ def test_a_parameter_of_forward_that_may_be_none_is_a_guess() -> None:
     assert told(forward("mask.view(1)", head="self, x, mask=None"), "method") == ["method torch.Tensor.view?"]
 
 
-def test_a_parameter_of_forward_that_is_handled_as_a_list_is_a_guess() -> None:
-    """It is looped over here."""
-    assert told(forward("for y in x:", "    y.view(1)", "x.shape"), "method", "name") == [
-        "method torch.Tensor.view?",
-        "name torch.Tensor.shape?",
+@pytest.mark.parametrize("line", ["for y in x: ...", "a, b = x", "y = x[-1]", "len(x)", "f(*x)", "x['a']"])
+def test_a_parameter_of_forward_that_may_be_a_list_is_left_alone(line: str) -> None:
+    """It is looped over, unpacked, or one item of it is taken; what only tensors have is a guess."""
+    assert told(forward(line, "x.shape", "x[1:]", "x.unsqueeze(0)"), "method", "name", "operator") == [
+        "method torch.Tensor.unsqueeze?"
     ]
+
+
+def test_items_of_what_may_be_a_list_are_guesses() -> None:
+    """`features[-1]`: of a list of tensors, or of one tensor."""
+    assert told(forward("y = x[-1]", "y.shape"), "name", "operator") == ["name torch.Tensor.shape?"]
 
 
 @pytest.mark.parametrize(

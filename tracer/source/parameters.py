@@ -59,8 +59,9 @@ def _parameter(function: Function, argument: ast.arg, given: Value | None) -> Va
             return join(given, handed).unsure()
         if function.lists is None:
             function.lists = handled_as_list(function.node)
-        surely = given.sure and default is None and name not in function.lists
-        return given if surely else given.unsure()
+        if name in function.lists:
+            return given.opened()
+        return given if given.sure and default is None else given.unsure()
     return known.unsure()
 
 
@@ -95,7 +96,7 @@ LOOKED_INTO = words("len zip enumerate isinstance list tuple")
 
 
 def handled_as_list(node: FunctionNode) -> frozenset[str]:
-    """The names that a body treats as a list or a dict: it loops over them, unpacks them, asks for their keys."""
+    """The names that a body may treat as a list or a dict: it loops over them, unpacks them, takes an item."""
     found: set[str] = set()
 
     def note(part: ast.AST | None) -> None:
@@ -109,8 +110,9 @@ def handled_as_list(node: FunctionNode) -> frozenset[str]:
             isinstance(part, ast.Assign) and isinstance(part.targets[0], (ast.Tuple, ast.List))
         ):
             note(part.value)
-        elif isinstance(part, ast.Subscript):
-            if isinstance(part.slice, ast.Constant) and isinstance(part.slice.value, str):
+        elif isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Load):
+            index = part.slice.operand if isinstance(part.slice, ast.UnaryOp) else part.slice
+            if isinstance(index, ast.Constant) and isinstance(index.value, (str, int)):
                 note(part.value)
         elif isinstance(part, ast.Attribute) and part.attr in LISTS_ONLY:
             note(part.value)
