@@ -23,7 +23,7 @@ WRITTEN = [
         "torch.nn.init.zeros_",
         "m.bias.copy_(mindspore.ops.zeros_like(m.bias))",
         "differs",
-        False,
+        True,
     ),
     (
         "nn.init.constant_(m.bias, 0.5)",

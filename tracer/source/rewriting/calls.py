@@ -142,8 +142,9 @@ def suggestion_of(asked: Asked, call: Call) -> Suggestion:
             reasons.append(reason)
             continue
         mindspore, mint = names(asked, rule)
-        if in_mint and not asked.mint and mindspore is not None:
-            outcome = _not_by_its_name(outcome, mindspore, reasons)
+        preferred, other = (mint, "MindSpore's classic") if asked.mint else (mindspore, "mint's")
+        if in_mint != asked.mint and preferred is not None:
+            outcome = _not_by_its_name(outcome, preferred, other, reasons)
         advice = rule.advice if rule and rule.advice else _advice(asked)
         advice = "; ".join(filter(None, (advice, limits_of(mindspore or "") if not in_mint else "")))
         return Suggestion(mindspore, mint, outcome.status, outcome.silent, outcome.differences, outcome.text, advice)
@@ -151,10 +152,10 @@ def suggestion_of(asked: Asked, call: Call) -> Suggestion:
     raise ByHand(str(first), silent=any(reason.silent for reason in reasons))
 
 
-def _not_by_its_name(outcome: Outcome, mindspore: str, reasons: Sequence[ByHand]) -> Outcome:
-    """Mint's call where the classic counterpart cannot: what is said is said of the classic name."""
+def _not_by_its_name(outcome: Outcome, preferred: str, other: str, reasons: Sequence[ByHand]) -> Outcome:
+    """The other counterpart's call where the preferred one cannot: what is said is said of the preferred name."""
     why = next((str(reason) for reason in reasons if str(reason)), "it takes other arguments")
-    said = f"{mindspore} cannot ({why}): mint's function can"
+    said = f"{preferred} cannot ({why}): {other} function can"
     silent = any(reason.silent for reason in reasons)
     return replace(outcome, status="differs", silent=silent, differences=(said, *outcome.differences))
 
@@ -260,7 +261,7 @@ def _by_rule(asked: Asked, call: Call, row: Rule, bound: Bound, mint: bool) -> O
     outcome = replace(outcome, differences=(*outcome.differences, *(row.mint_differences if mint else row.differences)))
     if mint and row.mint_differences:
         outcome = replace(outcome, status="differs")
-    if not mint:
+    if not mint or not (row.mindspore or row.write):
         if row.silent is not None:
             silent = row.silent if isinstance(row.silent, bool) else row.silent(bound)
             only_silent = outcome.silent and not outcome.differences

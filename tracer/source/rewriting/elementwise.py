@@ -52,7 +52,9 @@ def _rounded(call: Bound) -> Written:
 def _reversed(call: Bound) -> Written:
     first = f"{_atom(call, 'input')} * {_atom(call, 'alpha')}" if call.literal("alpha") != 1 else call.text("input")
     return Written(
-        f"mindspore.ops.sub({call.text('other')}, {first})", ("MindSpore has no rsub: the other comes first",)
+        f"mindspore.ops.sub({call.text('other')}, {first})",
+        ("MindSpore has no rsub: the other comes first",),
+        not call.has("alpha"),
     )
 
 

@@ -152,9 +152,14 @@ def _attention(call: Bound) -> Written:
     parts = [call.value(name) for name in ("query", "key", "value")]
     given = [part for part in parts if part is not None]
     if all(repeatable(part) for part in given):
-        return Written(_attended(call, *(part.text for part in given)), (_FORMULA,))
+        return Written(_attended(call, *(part.text for part in given)), _said(call))
     text = f"(lambda query, key, value: {_attended(call, 'query', 'key', 'value')})"
-    return Written(f"{text}({', '.join(part.text for part in given)})", (_FORMULA,))
+    return Written(f"{text}({', '.join(part.text for part in given)})", _said(call))
+
+
+def _said(call: Bound) -> tuple[str, ...]:
+    hidden = "where a mask hides every key torch gives 0 and the formula does not"
+    return (_FORMULA,) if call.literal("attn_mask") is None else (_FORMULA, hidden)
 
 
 def _attended(call: Bound, query: str, key: str, value: str) -> str:

@@ -112,6 +112,7 @@ INDEXING: tuple[Rule, ...] = (
         write=lambda call: Written(
             f"tuple(mindspore.ops.nonzero({call.text('condition')}).T)",
             ("the places where it holds are nonzero's columns in MindSpore",),
+            silent=True,
         ),
         mint_arguments=("condition",),
     ),

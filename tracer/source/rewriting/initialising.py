@@ -24,7 +24,7 @@ def _drawn(name: str, own: str, takes: str, arguments: str, names: str = "") -> 
         made = f"{_ROOM}.initializer({_ROOM}.{own}({told}), {it}.shape, {it}.dtype).init_data()"
         known = names.split()
         by_name = [one for one in bound.given if one not in bound.positional]
-        goes = len(bound.positional) <= len(known) and all(one in known for one in by_name)
+        goes = len(bound.positional) <= len(known) and all(one in known[len(bound.positional) :] for one in by_name)
         return Written(f"{it}.copy_({made})", (_OVER,), silent=goes)
 
     return Rule(
@@ -42,7 +42,11 @@ def _filled(name: str, takes: str, text: str) -> Rule:
     def write(bound: Bound) -> Written:
         it = tensor(bound, "tensor")
         new = text.format(**{p.name: _plain(bound.value(p.name)) for p in bound.signature.parameters})
-        return Written(f"{it}.copy_({new.replace('X', it)})", ("copy_ writes the new numbers over the tensor",))
+        return Written(
+            f"{it}.copy_({new.replace('X', it)})",
+            ("copy_ writes the new numbers over the tensor",),
+            len(bound.given) == 1,
+        )
 
     return Rule(f"torch.nn.init.{name}", takes=f"tensor, {takes}".rstrip(", "), write=write)
 

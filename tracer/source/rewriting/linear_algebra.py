@@ -105,7 +105,16 @@ LINEAR_ALGEBRA: tuple[Rule, ...] = (
     ),
     _same("det", "det", "input"),
     Rule("torch.linalg.det", "mindspore.ops.det", takes="A, *, out=None", arguments=(to("A", "input"),)),
-    _same("linalg.slogdet", "slogdet", "input"),
+    *(
+        Rule(
+            f"torch.{name}",
+            f"mindspore.ops.{own}",
+            takes="input, *, out=None",
+            arguments=("input",),
+            differences=("a plain tuple in MindSpore: [0] for the first, [1] for the second",),
+        )
+        for name, own in (("slogdet", "slogdet"), ("linalg.slogdet", "slogdet"), ("geqrf", "geqrf"))
+    ),
     _same("matrix_power", "matrix_power", "input", "n"),
     _same("linalg.matrix_power", "matrix_power", "input", "n"),
     _same("matrix_exp", "matrix_exp", "input"),

@@ -289,6 +289,7 @@ MAKING: tuple[Rule, ...] = (
             to("std", "stddev", keyword=True),
         ),
         mint_arguments=("mean", "std", "size", to("generator", keyword=True)),
+        silent=False,
         drops=("generator",),
         advice=_DRAWN,
     ),

@@ -155,11 +155,11 @@ def _truth(name: str) -> Rule:
         mint=f"mindspore.mint.{name}",
         takes="input, dim=None, keepdim=False, *, out=None",
         arguments=(
-            to("input", convert=as_bool, why=_BYTES),
+            to("input", convert=as_bool, loud=True, why=_BYTES),
             to("dim", "axis"),
             to("keepdim", "keep_dims"),
         ),
-        mint_arguments=(to("input", convert=as_bool, why=_BYTES), "dim", "keepdim"),
+        mint_arguments=(to("input", convert=as_bool, loud=True, why=_BYTES), "dim", "keepdim"),
         silent=False,
     )
 
@@ -175,6 +175,12 @@ def _trapezoids(name: str) -> tuple[Rule, ...]:
         ),
         Rule(f"torch.{name}", "mindspore.ops.trapz", takes="y, x, *, dim=-1", arguments=("y", "x", dim)),
     )
+
+
+def _nansum(bound: Bound) -> Written:
+    own = (("dim", "axis"), ("keepdim", "keepdims"), ("dtype", "dtype"))
+    given = [bound.text("input"), *(f"{new}={bound.text(old)}" for old, new in own if bound.has(old))]
+    return Written(f"mindspore.ops.nansum({', '.join(given)})", ("mint's nansum refuses dim and keepdim",))
 
 
 def _nonzeros(bound: Bound) -> Written:
@@ -254,10 +260,9 @@ REDUCING: tuple[Rule, ...] = (
     Rule(
         "torch.nansum",
         "mindspore.ops.nansum",
-        mint="mindspore.mint.nansum",
         takes="input, dim=None, keepdim=False, *, dtype=None",
         arguments=("input", to("dim", "axis"), to("keepdim", "keepdims"), to("dtype", keyword=True)),
-        mint_arguments=("input", to("dim", "axis"), to("keepdim", "keepdims"), to("dtype", keyword=True)),
+        mint_write=_nansum,
     ),
     Rule(
         "torch.cummin",

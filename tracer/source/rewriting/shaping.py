@@ -171,7 +171,7 @@ SHAPING: tuple[Rule, ...] = (
         mint="mindspore.mint.permute",
         takes="input, dims",
         arguments=("input", to("dims", "axis")),
-        mint_arguments=("input", to("dims", convert=no_list, form=True)),
+        mint_arguments=("input", to("dims", convert=no_list, form=True, loud=True)),
     ),
     Rule("torch.adjoint", "mindspore.ops.adjoint", takes="input", arguments=(to("input", "x"),)),
     Rule(

@@ -248,7 +248,7 @@ SLIDING: tuple[Rule, ...] = (
         f"{_F}.affine_grid",
         "mindspore.ops.affine_grid",
         takes="theta, size, align_corners=None",
-        arguments=("theta", to("size", convert=no_list, form=True), "align_corners"),
+        arguments=("theta", to("size", convert=no_list, form=True, loud=True), "align_corners"),
     ),
     Rule(
         f"{_F}.fold",
