@@ -146,7 +146,7 @@ def suggestion_of(asked: Asked, call: Call) -> Suggestion:
         if in_mint != asked.mint and preferred is not None:
             outcome = _not_by_its_name(outcome, preferred, other, reasons)
         advice = rule.advice if rule and rule.advice else _advice(asked)
-        advice = "; ".join(filter(None, (advice, limits_of(mindspore or "") if not in_mint else "")))
+        advice = "; ".join(filter(None, (advice, limits_of((mint if in_mint else mindspore) or ""))))
         return Suggestion(mindspore, mint, outcome.status, outcome.silent, outcome.differences, outcome.text, advice)
     first = next((reason for reason in reasons if str(reason)), reasons[0])
     raise ByHand(str(first), silent=any(reason.silent for reason in reasons))

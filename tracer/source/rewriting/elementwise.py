@@ -72,6 +72,12 @@ def _by_dtype(call: Bound) -> Written:
     return Written(twice(value, text), ("MindSpore's bitwise_not has no kernel on the CPU",))
 
 
+def _product_with_log(call: Bound) -> Written:
+    if isinstance(call.literal("input"), (int, float)):
+        raise ByHand("mint's takes no number first")
+    return Written(f"mindspore.mint.xlogy({call.text('input')}, {call.text('other')})", status="same")
+
+
 def _alike(call: Bound) -> Written:
     """One answer: of one shape, and equal everywhere."""
     one, other = call.value("input"), call.value("other")
@@ -101,7 +107,17 @@ ELEMENTWISE: tuple[Rule, ...] = (
     _same("special.i0e", "bessel_i0e"),
     _same("special.i1", "bessel_i1"),
     _same("special.i1e", "bessel_i1e"),
-    _same("special.xlogy", "xlogy", "input", "other", mint="xlogy"),
+    *(
+        Rule(
+            name,
+            "mindspore.ops.xlogy",
+            mint="mindspore.mint.xlogy",
+            takes="input, other, *, out=None",
+            arguments=("input", "other"),
+            mint_write=_product_with_log,
+        )
+        for name in ("torch.xlogy", "torch.special.xlogy")
+    ),
     Rule(
         "torch.special.logit",
         "mindspore.ops.logit",

@@ -26,6 +26,6 @@ LIMITS = ((_NAN, NAN), (_FLOAT64, FLOAT64), (_EMPTY, EMPTY), (_SIGNS, SIGNS))
 def limits_of(target: str) -> str:
     """What is to be known of a function or method by its full MindSpore name; "" where nothing is."""
     room, _, name = target.rpartition(".")
-    if room not in ("mindspore.ops", "mindspore.Tensor"):
+    if room not in ("mindspore.ops", "mindspore.Tensor", "mindspore.mint", "mindspore.mint.nn.functional"):
         return ""
     return "; ".join(said for names, said in LIMITS if name in names.split())

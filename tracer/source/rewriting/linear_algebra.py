@@ -115,6 +115,23 @@ LINEAR_ALGEBRA: tuple[Rule, ...] = (
         )
         for name, own in (("slogdet", "slogdet"), ("linalg.slogdet", "slogdet"), ("geqrf", "geqrf"))
     ),
+    Rule(
+        "torch.linalg.qr",
+        "mindspore.ops.qr",
+        mint="mindspore.mint.linalg.qr",
+        takes="A, mode='reduced', *, out=None",
+        arguments=(to("A", "input"), "mode"),
+        differences=("a plain tuple in MindSpore: [0] for Q, [1] for R",),
+    ),
+    Rule(
+        "torch.lu_unpack",
+        "mindspore.ops.lu_unpack",
+        takes="LU_data, LU_pivots, unpack_data=True, unpack_pivots=True, *, out=None",
+        when=lambda call: call.literal("unpack_data") is True and call.literal("unpack_pivots") is True,
+        arguments=("LU_data", "LU_pivots"),
+        drops=("unpack_data", "unpack_pivots"),
+        differences=("a plain tuple in MindSpore: [0] for P, [1] for L, [2] for U",),
+    ),
     _same("matrix_power", "matrix_power", "input", "n"),
     _same("linalg.matrix_power", "matrix_power", "input", "n"),
     _same("matrix_exp", "matrix_exp", "input"),

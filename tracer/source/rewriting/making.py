@@ -258,6 +258,7 @@ MAKING: tuple[Rule, ...] = (
         "torch.logspace",
         "mindspore.ops.logspace",
         takes=f"start, end, steps, base=10.0, *, {_ANY}",
+        when=lambda call: "float64" not in call.text("dtype"),
         arguments=(
             to("start", convert=_as_float_tensor, loud=True),
             to("end", convert=_as_float_tensor, loud=True),

@@ -69,7 +69,7 @@ ATTRIBUTES: tuple[Mention, ...] = (
             write="float({x}." + f"{name})",
             differences=("numpy's scalar is made a plain number, which MindSpore takes everywhere",),
         )
-        for name in ("min", "max", "eps", "tiny", "smallest_normal", "resolution")
+        for name in ("min", "max", "eps", "tiny", "smallest_normal")
     ),
     Mention("torch.finfo.bits", write="{x}.bits"),
     Mention("torch.Tensor.data", "mindspore.Tensor.data"),
@@ -115,7 +115,7 @@ STRUCTURE: tuple[Mention, ...] = (
 
 _SAME_OPERATORS = (
     "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul neg pos abs "
-    "and rand or ror xor rxor eq ne lt le gt ge getitem setitem len iter bool float int index contains"
+    "and or xor eq ne lt le gt ge getitem setitem len iter bool float int index contains"
 )
 
 OPERATORS: tuple[Mention, ...] = (
@@ -132,6 +132,14 @@ OPERATORS: tuple[Mention, ...] = (
         "torch.Tensor.__invert__",
         "mindspore.Tensor.__invert__",
         advice="of whole numbers MindSpore gives the logical not: there write -x - 1",
+    ),
+    *(
+        Mention(
+            f"torch.Tensor.__{name}__",
+            by_hand=True,
+            advice=f"MindSpore's tensors stand first there: x {sign} 3 in place of 3 {sign} x",
+        )
+        for name, sign in (("rand", "&"), ("ror", "|"), ("rxor", "^"))
     ),
     Mention(
         "torch.Tensor.__lshift__",

@@ -347,6 +347,7 @@ REDUCING: tuple[Rule, ...] = (
         "torch.bucketize",
         "mindspore.ops.bucketize",
         takes="input, boundaries, *, out_int32=False, right=False, out=None",
+        when=lambda call: not isinstance(call.literal("input"), (int, float)),
         arguments=("input", "boundaries", to("right", keyword=True)),
         drops=("out_int32",),
         differences=("the places are of dtype int32 in MindSpore, whatever out_int32 says",),
@@ -356,6 +357,7 @@ REDUCING: tuple[Rule, ...] = (
         "mindspore.ops.searchsorted",
         mint="mindspore.mint.searchsorted",
         takes="sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None, out=None",
+        when=lambda call: not isinstance(call.literal("input"), (int, float)),
         arguments=(
             "sorted_sequence",
             to("input", "values"),
