@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
-from tests.source_rewriting.known import told
+from tests.source_rewriting.known import Known, told
+from tracer.source.facts.table import Signature
+from tracer.source.rewriting.suggesting import suggest
+from tracer.source.uses import Use
 
 WRITTEN = [
     ("torch.cat((cls_token, x), dim=1)", "torch.cat", "mindspore.ops.cat((cls_token, x), axis=1)"),
@@ -33,3 +38,15 @@ WRITTEN = [
 def test_the_call_to_write(text: str, torch: str, write: str) -> None:
     """The arguments that stand there are carried over, and a default that differs is written out."""
     assert told(text, torch).write == write
+
+
+class _Broken(Known):
+    def signature_of(self, name: str) -> tuple[Signature, ...]:
+        raise KeyError(name)
+
+
+def test_what_fails_costs_one_use() -> None:
+    """A row that fails on a call is told as one to write by hand, with the reason, and the scan goes on."""
+    node = ast.parse("torch.abs(x)", mode="eval").body
+    found = suggest(Use("a.py", 1, 0, "torch.abs", "call", "torch.abs(x)", node), _Broken())
+    assert (found.status, found.write, "KeyError" in found.advice) == ("by_hand", None, True)

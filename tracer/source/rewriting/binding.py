@@ -57,6 +57,13 @@ class Bound:
         value = self.value(name)
         return "None" if value is None else value.text
 
+    def atom(self, name: str) -> str:
+        """As `text`, with brackets round it where it could not stand beside a sign."""
+        value = self.value(name)
+        if value is None or isinstance(value.node, ast.Constant):
+            return self.text(name)
+        return value.atom
+
 
 @dataclass
 class _Filling:

@@ -197,8 +197,7 @@ def _keyword(asked: Asked, keyword: ast.keyword) -> Iterator[tuple[str | None, V
         return
     for key in keys:
         node = ast.Subscript(keyword.value, ast.Constant(key), ast.Load())
-        text = f"{ast.unparse(keyword.value)}[{key!r}]"
-        yield key, Value(node, text)
+        yield key, Value(node, ast.unparse(node))
 
 
 def _value(asked: Asked, node: ast.expr) -> Value:

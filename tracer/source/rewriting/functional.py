@@ -39,7 +39,7 @@ def _layer_norm(call: Bound) -> Written:
 
 
 def _given(call: Bound, name: str) -> str:
-    return "" if call.literal(name) is None else call.text(name)
+    return "" if call.literal(name) is None else call.atom(name)
 
 
 def _instance_norm(call: Bound) -> Written:
@@ -60,7 +60,7 @@ def _rms_norm(call: Bound) -> Written:
     source = call.value("input")
     assert source is not None
     axes = f"tuple(range({_axis_of(call)}, 0))"
-    eps = "1.1920929e-07" if call.literal("eps") is None else call.text("eps")
+    eps = "1.1920929e-07" if call.literal("eps") is None else call.atom("eps")
     weight = _given(call, "weight")
     text = f"X * mindspore.ops.rsqrt((X * X).mean({axes}, True) + {eps})" + (f" * {weight}" if weight else "")
     return Written(twice(source, text), (_NO_KERNEL.format(name="rms_norm"),))
@@ -163,7 +163,7 @@ def _said(call: Bound) -> tuple[str, ...]:
 
 
 def _attended(call: Bound, query: str, key: str, value: str) -> str:
-    scale = f"{query}.shape[-1] ** -0.5" if call.literal("scale") is None else call.text("scale")
+    scale = f"{query}.shape[-1] ** -0.5" if call.literal("scale") is None else call.atom("scale")
     if call.has("scale") and call.literal("scale") is NOT_LITERAL:
         scale = f"{query}.shape[-1] ** -0.5 if {scale} is None else {scale}"
     scores = f"mindspore.ops.matmul({query}, {key}.swapaxes(-2, -1)) * ({scale})"
@@ -172,7 +172,7 @@ def _attended(call: Bound, query: str, key: str, value: str) -> str:
     if call.literal("is_causal") is True:
         scores += f" + {causal}"
     elif call.literal("is_causal") is not False:
-        scores += f" + ({causal} if {call.text('is_causal')} else 0)"
+        scores += f" + ({causal} if {call.atom('is_causal')} else 0)"
     if call.literal("attn_mask") is not None:
         scores += f" + {_mask(call.value('attn_mask'))}"
     weights = f"mindspore.ops.softmax({scores}, -1)"
@@ -199,7 +199,7 @@ def _ctc(call: Bound) -> Written:
 
 
 def _smooth(call: Bound) -> Written:
-    low, high = call.text("lower"), call.text("upper")
+    low, high = call.atom("lower"), call.atom("upper")
     if call.literal("training") is not False:
         raise ByHand("MindSpore's rrelu draws its slope in evaluation too: draw it yourself")
     return Written(

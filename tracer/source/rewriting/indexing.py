@@ -27,7 +27,7 @@ def _of_one_value(bound: Bound, name: str) -> Written:
 def _added(bound: Bound) -> str:
     value = bound.value("source")
     assert value is not None
-    return value.text if bound.literal("alpha") == 1 else f"{value.atom} * {bound.text('alpha')}"
+    return value.text if bound.literal("alpha") == 1 else f"{value.atom} * {bound.atom('alpha')}"
 
 
 def _selected(bound: Bound) -> Written:

@@ -37,7 +37,7 @@ def doubled(value: Value) -> str:
         return f"({', '.join(ends)})"
     if is_int(value.node) or value.literal is not NOT_LITERAL:
         return value.text
-    return f"{value.atom} if isinstance({value.text}, int) else tuple(n for n in {value.text} for _ in range(2))"
+    return f"{value.atom} if isinstance({value.text}, int) else tuple(n for n in {value.atom} for _ in range(2))"
 
 
 def known_dtype(value: Value) -> str | None:

@@ -47,7 +47,7 @@ def _filled_dtype(bound: Bound) -> str | None:
     if given is None or given.literal is None:
         return own
     may_be_none = isinstance(given.node, (ast.Name, ast.Subscript)) or given.text.startswith("self.")
-    return f"{given.text} or {own}" if own and may_be_none else given.text
+    return f"{given.atom} or {own}" if own and may_be_none else given.text
 
 
 def _goes_unnoticed(bound: Bound) -> bool:

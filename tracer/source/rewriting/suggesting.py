@@ -56,9 +56,21 @@ class _Rewriting:
     def suggestion(self, use: Use) -> Suggestion:
         known = self.found.get(use.node)
         if known is None or self.uses.get(use.node) is not use:
-            known = self._suggest(use)
+            known = self._safely(use)
             self.found[use.node] = known
         return known
+
+    def _safely(self, use: Use) -> Suggestion:
+        """A row that fails on a call nobody thought of costs that one use, not the scan of a tree."""
+        try:
+            found = self._suggest(use)
+            if found.write is not None:
+                ast.parse(found.write, mode="eval")
+        except Exception as fault:
+            pair = self.facts.pair(use.torch)
+            trouble = f"tracer failed on this call ({type(fault).__name__}): please report it, and write it by hand."
+            return Suggestion(pair.mindspore if pair else None, pair.mint if pair else None, "by_hand", advice=trouble)
+        return found
 
     def _suggest(self, use: Use) -> Suggestion:
         asked = Asked(
