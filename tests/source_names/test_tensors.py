@@ -248,3 +248,9 @@ def test_of_what_may_be_a_number_no_operator_is_told() -> None:
     head = "import torch\ndef f(lr: torch.Tensor | float, x: torch.Tensor):\n    "
     assert told(head + "lr ** 2\n    -lr\n    1 - lr", "operator") == []
     assert told(head + "lr * x", "operator") == ["operator torch.Tensor.__mul__?"]
+
+
+def test_with_something_unknown_on_its_left_no_operator_is_told() -> None:
+    """`base ** x` is `__rpow__` of a number's and `__pow__` of a tensor's; what comes of it is a tensor."""
+    source = forward("y = unknown() ** x", "y.view(1)")
+    assert told(source, "operator", "method") == ["method torch.Tensor.view"]

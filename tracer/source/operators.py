@@ -63,7 +63,8 @@ def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected:
         sure = right.sure and len(right.things) == 1
         if known:
             return reflected, sure, TENSOR if sure else TENSOR.unsure()
-        return name, False, TENSOR if sure else TENSOR.unsure()
+        # Is the left side a number, it is the reflected one; nothing is known of it.
+        return None, False, TENSOR if sure else TENSOR.unsure()
     if left.things and right.things and _lists(left) and _lists(right):
         return None, False, _together(left, right)
     if _text(left) or (left == right and left.things and all(isinstance(one, Plain) for one in left.things)):
