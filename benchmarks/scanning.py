@@ -199,9 +199,9 @@ def scanned(tree, facts, arguments):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     lines = sum(file.text.count("\n") for file in files)
     print(f"\n{tree}: {len(files)} files, {lines} lines")
-    print(
-        f"  read {read - began:.1f} s, found {done - read:.1f} s ({lines / (done - read):.0f} lines/s), {peak:.2f} GB"
-    )
+    seconds = f"read {read - began:.1f} s, found {done - read:.1f} s ({lines / (done - read):.0f} lines/s)"
+    print(f"  {seconds}, suggested {suggested - done:.1f} s")
+    print(f"  together {suggested - began:.1f} s, of which {worked:.1f} s of this process's own; {peak:.2f} GB")
     sorts = collections.Counter(use.sort for use in uses)
     print(f"  {len(uses)} uses: {', '.join(f'{count} {sort}' for sort, count in sorts.most_common())}")
     print(f"  to write: {', '.join(f'{count} {status}' for status, count in statuses.most_common())}")
