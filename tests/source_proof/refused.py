@@ -44,5 +44,7 @@ AT_EDGES = (
     "xlogy(ties, ties)",
     "ties.xlogy(ties)",
     "float('nan')",
+    "~i",
 )
-"""Parts of calls whose numbers differ at -0.0, at 0 times the logarithm of 0 or at NaN alone: that must be said."""
+"""Parts of calls whose numbers differ at -0.0, at 0 times the logarithm of 0 or at NaN alone, and the bits of
+whole numbers, which nobody tells from truth values in a source: that must be said."""
