@@ -20,6 +20,10 @@ _ACTIVATIONS = {
     "mindspore.nn.GELU(approximate=False)": "'gelu'",
     "mindspore.nn.GELU": "'gelu'",
     "mindspore.nn.ReLU": "'relu'",
+    "mindspore.mint.nn.ReLU()": "'relu'",
+    "mindspore.mint.nn.GELU()": "'gelu'",
+    "mindspore.mint.nn.functional.relu": "'relu'",
+    "mindspore.mint.nn.functional.gelu": "'gelu'",
 }
 
 
@@ -27,7 +31,7 @@ def _activation(value: Value) -> str:
     """MindSpore takes the names and the functions, not a layer."""
     if value.text in _ACTIVATIONS:
         return _ACTIVATIONS[value.text]
-    if value.text.startswith("mindspore.nn."):
+    if value.text.startswith(("mindspore.nn.", "mindspore.mint.")):
         raise ByHand("MindSpore knows activation as 'relu' and 'gelu', and as ops.relu and ops.gelu")
     return value.text
 
