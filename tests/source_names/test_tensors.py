@@ -254,3 +254,8 @@ def test_with_something_unknown_on_its_left_no_operator_is_told() -> None:
     """`base ** x` is `__rpow__` of a number's and `__pow__` of a tensor's; what comes of it is a tensor."""
     source = forward("y = unknown() ** x", "y.view(1)")
     assert told(source, "operator", "method") == ["method torch.Tensor.view"]
+
+
+def test_what_has_keys_is_no_tensor() -> None:
+    """`targets["boxes"]`, whatever was guessed of it before."""
+    assert told(forward("t['boxes'] + 1", head="self, x, t=None"), "operator") == []

@@ -65,6 +65,8 @@ class Expressions(Operating):
                 key = -inner.value if isinstance(inner, ast.Constant) and isinstance(inner.value, int) else None
         if not base.things:
             return UNKNOWN
+        if isinstance(key, str) and self.torch.tensor(base):
+            return UNKNOWN  # no tensor has keys
         if isinstance(node.ctx, ast.Load) and self.torch.tensor(base) and not ambiguous(self.torch, base):
             self.mark(node, "torch.Tensor.__getitem__", "operator", base.sure and len(base.things) == 1)
         found = joined([self.item(one(thing), key, node.slice) for thing in base.things])
