@@ -89,6 +89,14 @@ def test_a_path_that_means_nothing_is_said(path: str, why: str) -> None:
     assert one.then
 
 
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    """What is named as source and is none is told, and the files beside it are read."""
+    os.mkfifo(tree(tmp_path, {"net.py": "import torch"}) / "pipe.py")
+    sources = read_sources([tmp_path])
+    assert [one.why for one in sources.unread] == ["it is neither a file nor a folder"]
+    assert [file.location.name for file in sources.files] == ["net.py"]
+
+
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     """A folder without source is a slip of the user's."""
     (one,) = read_sources([tree(tmp_path, {"notes.txt": ""})]).unread

@@ -40,9 +40,10 @@ def test_json_to_a_pipe_is_json_alone(tracer: Command, net: Path) -> None:
     assert done.stderr == ""
 
 
-def test_csv_to_a_pipe_is_csv_alone(tracer: Command, net: Path) -> None:
-    """`--csv -` likewise."""
-    rows = list(csv.DictReader(io.StringIO(tracer("scan", net, "--csv", "-").stdout)))
+@pytest.mark.parametrize("words", [("--csv", "-"), ("--csv",)])
+def test_csv_to_a_pipe_is_csv_alone(tracer: Command, net: Path, words: tuple[str, ...]) -> None:
+    """`--csv -` likewise, and `--csv` with nothing behind it."""
+    rows = list(csv.DictReader(io.StringIO(tracer("scan", net, *words).stdout)))
     assert {row["torch"] for row in rows} == {"torch.nn.GELU", "torch.cat", "torch.ones"}
 
 

@@ -52,9 +52,12 @@ _ONLY = click.Choice(["same", "renamed", "differs", "by_hand", "unknown", "silen
 @click.option("--all", "every", is_flag=True, help="Each use of every file: nothing is put together or only counted.")
 @click.option("--annotate", metavar="FOLDER", type=click.Path(), help="Write copies of the files there, with a comment "
               "above each use.")  # fmt: skip
-@click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write it as JSON; - prints it.")
-@click.option("--csv", "csv_file", type=click.Path(), metavar="FILE|-", help="Write a line for each use; - prints it.")
-@click.option("--html", "html_file", type=click.Path(), metavar="FILE|-", help="Write it as a page; - prints it.")
+@click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", is_flag=False, flag_value="-",
+              help="Write it as JSON; - (or nothing behind it) prints it.")  # fmt: skip
+@click.option("--csv", "csv_file", type=click.Path(), metavar="FILE|-", is_flag=False, flag_value="-",
+              help="Write a line for each use; - (or nothing behind it) prints it.")  # fmt: skip
+@click.option("--html", "html_file", type=click.Path(), metavar="FILE|-", is_flag=False, flag_value="-",
+              help="Write it as a page; - (or nothing behind it) prints it.")  # fmt: skip
 @click.option("--facts", is_flag=True, help="Say what is known of torch's names and how it was proven; no PATH.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing: the exit code says it.")
 @shared

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 SUFFIXES = (".py", ".ipynb")
+_SPECIAL = ("it is neither a file nor a folder", "give a .py file, a notebook or a folder")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -71,7 +72,7 @@ def files_of(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Found | Missed
                 name = _text(location.as_posix()) if shown == str(path) else shown
                 yield Found(name, location, above, PurePosixPath(location.name))
         else:
-            yield Missed(shown, "it is neither a file nor a folder", "give a .py file, a notebook or a folder")
+            yield Missed(shown, *_SPECIAL)
 
 
 def _no_path(shown: str, error: Exception) -> Missed:
@@ -137,7 +138,9 @@ def _in_folder(asked: _Asked, seen: set[tuple[int, int]]) -> Iterator[Found | Mi
                     folders.append(place)
             elif entry.name.endswith(SUFFIXES) and not entry.name.startswith("."):
                 none = False
-                if _first_time(place, seen):
+                if _is_special(entry):
+                    yield Missed(_shown(asked, place), *_SPECIAL)
+                elif _first_time(place, seen):
                     below = name / place.relative_to(asked.folder).as_posix()
                     yield Found(_shown(asked, place), place, asked.above, below)
         waiting += reversed(folders)
@@ -153,6 +156,14 @@ def _shown(asked: _Asked, location: Path) -> str:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """A pipe or a device, which would be waited for; what cannot be looked at is none, so that reading says why."""
+    try:
+        return not stat.S_ISREG(entry.stat().st_mode)
     except OSError:
         return False
 
