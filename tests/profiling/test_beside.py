@@ -10,6 +10,7 @@ from tests.profiling.nets import US, Box, Net, linear, mlp
 from tracer.errors import RuleError
 from tracer.profiling.beside import alone, beside
 from tracer.profiling.flame import flames
+from tracer.reports.profile_words import most
 from tracer.trace.schema import ROOT
 
 TORCH = Net(mlp(), seed=1)
@@ -203,6 +204,19 @@ def test_an_update_that_takes_longer_is_lost_time():
     found = profile(port(update=500.0), replace(TORCH, update=100.0))
     assert next(s for s in found.shares if s.name == "update").lost / US == pytest.approx(400, rel=0.05)
     assert found.lost / US == pytest.approx(400, rel=0.05)
+
+
+def test_an_update_that_loses_most_is_said_first():
+    """Where no layer loses as much, `first_around` is the update, and the words begin with it."""
+    found = profile(port(update=500.0), replace(TORCH, update=100.0))
+    assert found.first_around.name == "update"
+    assert most(found).startswith("the update: ")
+
+
+def test_a_layer_that_loses_more_than_the_update_is_first():
+    """The update is told among the parts of the step."""
+    slow = replace(port(update=110.0), root=mlp("mindspore", slow=8.0))
+    assert profile(slow, replace(TORCH, update=100.0)).first_around is None
 
 
 def test_one_net_alone_shows_what_takes_most():

@@ -133,13 +133,12 @@ def test_mindspores_signatures_are_known() -> None:
 
 
 def test_the_tables_are_read_when_they_are_asked_and_once() -> None:
-    """Importing the module reads nothing; both tables and the pairs come in well under a second."""
+    """Importing the module reads nothing, and what was read is kept."""
     program = (
-        "import time; start = time.perf_counter()\n"
         "from tracer.source.facts.table import Facts\n"
         "facts = Facts.load(); assert '_torch' not in vars(facts)\n"
         "facts.pair('torch.cat'); facts.name('torch.cat'); facts.exists('mindspore.ops.cat')\n"
-        "assert facts is Facts.load() and time.perf_counter() - start < 0.5"
+        "assert facts is Facts.load() and '_torch' in vars(facts)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 

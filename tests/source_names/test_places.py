@@ -6,6 +6,8 @@ import ast
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.source_names.scanned import uses
 from tracer.source.facts.table import Facts
 from tracer.source.finding import find_uses
@@ -102,3 +104,20 @@ def test_the_keys_of_a_dict_that_may_have_changed_are_not_told() -> None:
     ):
         assert spread(head + change + "\n    nn.Linear(1, 2, **dd)") == []
     assert spread("from torch import nn\ndef f(**kwargs):\n    nn.Linear(1, 2, **kwargs)") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ("isinstance(m, nn.GELU)", True),
+        ("isinstance(m, (nn.GELU, str))", True),
+        ("type(m) is nn.GELU", True),
+        ("def f(m: nn.GELU | None): ...", True),
+        ("layers = {'gelu': nn.GELU}", False),
+        ("build(nn.GELU)", False),
+    ],
+)
+def test_a_class_that_is_only_asked_after_is_told_apart(source: str, asked: bool) -> None:
+    """Nothing is made there, so what a call would default to does not matter."""
+    (use,) = uses(f"from torch import nn\n{source}")
+    assert use.only_asked is asked

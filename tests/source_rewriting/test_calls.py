@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
@@ -50,3 +51,10 @@ def test_what_fails_costs_one_use() -> None:
     node = ast.parse("torch.abs(x)", mode="eval").body
     found = suggest(Use("a.py", 1, 0, "torch.abs", "call", "torch.abs(x)", node), _Broken())
     assert (found.status, found.write, "KeyError" in found.advice) == ("by_hand", None, True)
+
+
+@pytest.mark.parametrize(("only_asked", "silent"), [(True, False), (False, True)])
+def test_a_class_that_is_asked_after_has_no_defaults(only_asked: bool, silent: bool) -> None:
+    """`isinstance(m, nn.GELU)` needs the name alone; handed on, the class is called later with its defaults."""
+    use = Use("a.py", 1, 0, "torch.nn.GELU", "name", "nn.GELU", ast.parse("nn.GELU", mode="eval").body)
+    assert suggest(replace(use, only_asked=only_asked), Known()).silent is silent

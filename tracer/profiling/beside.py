@@ -91,6 +91,14 @@ class Profile:
         return next((row for row in self.rows if row.state in wanted), None)
 
     @property
+    def first_around(self) -> Share | None:
+        """Loss or update, where the candidate loses more time beyond noise than at any layer; else None."""
+        around = [part for part in self.shares if part.name in AROUND and part.beyond and (part.lost or 0.0) > 0]
+        most = max(around, key=lambda part: part.lost or 0.0, default=None)
+        at_layers = self.first.lost or 0.0 if self.candidate is not None and self.first is not None else 0.0
+        return most if most is not None and (most.lost or 0.0) > at_layers else None
+
+    @property
     def alone(self) -> tuple[Row, ...]:
         """Layers that one side has and the other has not."""
         return tuple(row for row in self.rows if row.sort == "layer" and row.state.endswith("only"))

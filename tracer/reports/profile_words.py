@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from tracer.profiling import conditions
 from tracer.profiling.beside import Kind, Profile
 from tracer.profiling.measured import Spread
-from tracer.profiling.rows import Row
+from tracer.profiling.rows import Row, quotient
 from tracer.profiling.sides import Side, Taken
+from tracer.profiling.step import Share
 from tracer.trace.schema import ROOT
 
 SHARES = {
@@ -129,7 +130,9 @@ def summary(profile: Profile) -> str:
 
 def most(profile: Profile) -> str:
     """Where the candidate loses most time; of one net where most time goes."""
-    first = profile.first
+    first, around = profile.first, profile.first_around
+    if around is not None:
+        return f"the {SHARES[around.name]}{_around(profile, around)}"
     if first is None:
         return "nowhere does the candidate take longer than what both vary by" if profile.candidate else ""
     if profile.candidate is None:
@@ -144,6 +147,15 @@ def most(profile: Profile) -> str:
     times = f"{_took(first.candidate)} against {_took(first.reference)} ({ratio(first.ratio)})"
     doubt = f"; paired by little: {first.reason}" if first.confidence < 0.5 else ""
     return f"{place(first)}: {times}; {time(first.lost or 0.0)} lost{share}{_work(first)}{doubt}"
+
+
+def _around(profile: Profile, part: Share) -> str:
+    ours, theirs = part.reference, part.candidate
+    if ours is None or theirs is None:
+        return ""
+    step = f", {percent((part.lost or 0.0) / profile.wholes[1])} of its step" if profile.wholes[1] > 0 else ""
+    times = f"{time(theirs.median)} against {time(ours.median)} ({ratio(quotient(ours, theirs))})"
+    return f": {times}; {time(part.lost or 0.0)} lost{step}"
 
 
 def _lost(profile: Profile, row: Row) -> str:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tracer.source.asked import only_asked
 from tracer.source.modules import File
 from tracer.source.uses import Sort, Use
 
@@ -36,7 +37,7 @@ class Marks:
 
     def uses(self) -> Iterator[Use]:
         """The uses, in the order of their places."""
-        lines = self.file.text.split("\n")
+        lines, asked = self.file.text.split("\n"), only_asked(self.file.tree)
         places = []
         for mark in self.found.values():
             node = mark.at or mark.node
@@ -57,6 +58,7 @@ class Marks:
                 cell,
                 mark.within,
                 mark.spread,
+                mark.node in asked,
             )
 
 

@@ -29,6 +29,7 @@ class Use:
         within: the dotted name of the class or function it stands in ("Block.forward"), "" at the top of the file.
         spread: of a call, for each `**name` in it whose keys are known for certain, that `name` and its keys:
             `nn.Linear(1, 2, **dd)` after `dd = {"device": device, "dtype": dtype}`.
+        only_asked: a class that is asked after and not handed on: `isinstance(layer, nn.Conv2d)`, an annotation.
     """
 
     file: str
@@ -42,3 +43,4 @@ class Use:
     cell: int | None = None
     within: str = ""
     spread: tuple[tuple[ast.expr, tuple[str, ...]], ...] = ()
+    only_asked: bool = False

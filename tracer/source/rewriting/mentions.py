@@ -101,6 +101,9 @@ def _handed_on(asked: Asked) -> Suggestion:
         if not name.startswith(_METHODS):
             raise ByHand(f"{name} is there in place of a method: hand on a function that calls it")
         name = f"{receiver.atom}.{name.rpartition('.')[2]}"
+    if asked.use.only_asked:
+        alike = name.rpartition(".")[2] == asked.use.torch.rpartition(".")[2]
+        return Suggestion(mindspore, mint, "same" if alike else "renamed", write=name)
     open_ended = [Value(ast.Name(one, ast.Load()), one) for one in required(asked)]
     try:
         called = suggestion_of(asked, Call(tuple(open_ended), (), receiver))
