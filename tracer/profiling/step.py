@@ -68,9 +68,13 @@ def _parts(side: Side, phases: tuple[str, ...], *, bare: bool) -> Mapping[str, T
         **{name: found.phases[name] for name in AROUND if name in phases},
     }
     whole, explained = step_times(side, phases, bare=bare), together(*parts.values())
-    if len(whole) == len(explained):
-        parts["rest"] = whole - explained
-    else:  # bare steps were counted otherwise than watched ones
-        middle = spread(explained)
-        parts["rest"] = whole - (middle.median if middle else 0.0)
-    return parts
+    # bare steps may be counted otherwise than watched ones
+    rest = whole - explained if len(whole) == len(explained) else whole
+    # the median of a difference is not the difference of medians: moved, so that all parts together are the step
+    middle = _median(whole) - sum(_median(part) for part in parts.values())
+    return {**parts, "rest": rest - _median(rest) + middle}
+
+
+def _median(times: Times) -> float:
+    found = spread(times)
+    return found.median if found else 0.0
