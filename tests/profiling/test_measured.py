@@ -141,6 +141,14 @@ def test_the_parts_make_the_step():
     assert sum(parts.values()) == pytest.approx(np.median(step_times(side, ("forward", "backward", "update"))) / US)
 
 
+def test_the_parts_of_an_unsteady_step_add_up():
+    """Their medians make the median of the step, though each varies by itself."""
+    side = replace(QUIET, noise=0.4).side()
+    parts = shares(side, None, ("forward", "backward"))
+    step = np.median(step_times(side, ("forward", "backward")))
+    assert sum(part.reference.median for part in parts) == pytest.approx(step)
+
+
 def test_a_layer_called_often_is_the_sum_of_its_calls():
     """Of each repeat."""
     root = Box(ROOT, "Net", 10.0, [linear("cell", 30.0) for _ in range(5)])
