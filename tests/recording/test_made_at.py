@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from functools import partial
 
@@ -319,7 +318,5 @@ class Tangled(nn.Module):
 
 
 def test_tangled_names_come_to_an_end():
-    """Soon, with or without a line."""
-    began = time.perf_counter()
-    lines(Tangled())
-    assert time.perf_counter() - began < 5
+    """With or without a line: each way back through the assignments is gone once, not two to the tenth times."""
+    assert set(lines(Tangled())) == {"(root)", "x", "many", "many.1"}

@@ -372,14 +372,10 @@ def test_a_notebook_shows_the_trees():
     assert everything()._repr_html_().startswith("<pre>")
 
 
-def test_a_thousand_layers_take_seconds():
-    """200 blocks of five layers."""
-    import time
-
+def test_a_thousand_layers_take_few_lines():
+    """200 blocks of five layers, shown as one."""
     ours, theirs = (blocks(*[block() for _ in range(200)]) for _ in range(2))
-    start = time.perf_counter()
     assert str(tracer.structure(ours, theirs)).count("\n") < 20
-    assert time.perf_counter() - start < 30
 
 
 def test_nothing_is_run_and_nothing_is_changed():
