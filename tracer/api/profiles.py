@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tracer.api.arguments import file_of, given_words, pairs_of, rules_of
+from tracer.api.arguments import file_of, pairs_of, rules_of
 from tracer.errors import RuleError
 from tracer.trace.reader import Trace
 
@@ -47,7 +47,8 @@ def profile(
     pairs, own_rules = pairs_of(pins), rules_of(rules)
     if candidate is None and pairs:
         then = "leave pins= out, or give the trace of the candidate too"
-        raise RuleError("pins say which layers of two nets belong together", where=given_words(pairs), then=then)
+        given = ", ".join(f"{ours}={theirs}" for ours, theirs in pairs)
+        raise RuleError("pins say which layers of two nets belong together", where=given, then=then)
     with ExitStack() as opened:
         sides = []
         for given, name in ((reference, "reference"), (candidate, "candidate")):
