@@ -47,8 +47,8 @@ def profile(
     pairs, own_rules = pairs_of(pins), rules_of(rules)
     if candidate is None and pairs:
         then = "leave pins= out, or give the trace of the candidate too"
-        given = ", ".join(f"{ours}={theirs}" for ours, theirs in pairs)
-        raise RuleError("pins say which layers of two nets belong together", where=given, then=then)
+        told = ", ".join(f"{ours}={theirs}" for ours, theirs in pairs)
+        raise RuleError("pins say which layers of two nets belong together", where=told, then=then)
     with ExitStack() as opened:
         sides = []
         for given, name in ((reference, "reference"), (candidate, "candidate")):
