@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -28,6 +29,7 @@ def run(command: click.Command, arguments: list[str], name: str) -> int:
         return COULD_NOT_TELL
     debug = "--debug" in arguments
     color = "--no-color" not in arguments
+    _end_in_order()
     try:
         code: object = command.main(arguments, prog_name=name, standalone_mode=False)
     except TracerError as error:
@@ -45,6 +47,13 @@ def run(command: click.Command, arguments: list[str], name: str) -> int:
             traceback.print_exc()
         return _fail(_unexpected(error, debug=debug), color=color)
     return code if isinstance(code, int) else 0
+
+
+def _end_in_order() -> None:
+    """SIGTERM ends as Ctrl-C does: files whole or gone. MindSpore makes a SIGTERM of a Ctrl-C while it executes."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _fail(error: TracerError, *, color: bool) -> int:
