@@ -70,7 +70,7 @@ class Assigning(Definitions):
     def assign(self, target: ast.expr, value: Value) -> None:
         """Bind a target."""
         if isinstance(target, ast.Name):
-            self.scope.set(target.id, value.handed())
+            self.scope.set(target.id, self.evidence.settled(target.id, value.handed()))
         elif isinstance(target, (ast.Tuple, ast.List)):
             self.unpack(target.elts, value)
         elif isinstance(target, ast.Attribute):

@@ -17,6 +17,7 @@ from tracer.source.values import (
     TEXT,
     UNKNOWN,
     Bound,
+    Bundle,
     Made,
     Outside,
     Plain,
@@ -155,6 +156,13 @@ def _of_table(_program: Program, _thing: Table, name: str) -> Reached:
     return Reached(one(Outside(f"dict.{name}")))
 
 
+def _of_bundle(program: Program, thing: Bundle, name: str) -> Reached:
+    if hasattr(dict, name) or hasattr(list, name):
+        return Reached(one(Outside(f"dict.{name}"))) if thing.part.things and hasattr(dict, name) else NOWHERE
+    found = member_of_instance(program, "torch.Tensor", name)
+    return NOWHERE if found is NOWHERE else Reached(found.value.unsure(), found.names, False, instance=True)
+
+
 def _of_plain(_program: Program, thing: Plain, _name: str) -> Reached:
     if thing.kind == "numpy":
         return Reached(NUMPY)
@@ -236,6 +244,7 @@ HANDLERS: dict[type[Thing], Callable[..., Reached]] = {
     Several: _of_list,
     Row: _of_list,
     Table: _of_table,
+    Bundle: _of_bundle,
     Plain: _of_plain,
     Outside: _of_outside,
     Module: _of_module,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from tracer.source.attributes import Reached, attribute
 from tracer.source.calls import call_gives
+from tracer.source.classes import torch_bases
+from tracer.source.evidence import GUESSED_TENSOR, of_loss
 from tracer.source.guesses import guessed
 from tracer.source.modules import Class, Instance, Super
 from tracer.source.names import look_up, meaning, named
@@ -13,6 +16,7 @@ from tracer.source.naming import CALLED, Naming, last_name, spelled
 from tracer.source.outside import Given, items
 from tracer.source.values import (
     LIKELY,
+    RESULT,
     UNKNOWN,
     Bound,
     Made,
@@ -42,6 +46,8 @@ class Calling(Naming):
             reached, base = self.reach(func)
         elif isinstance(func, ast.Name):
             reached = spelled(look_up(self.scope, func.id))
+        elif isinstance(func, ast.Lambda):
+            reached = Reached(self.function_value(func, self.values(node.args)))
         else:
             reached = Reached(self.value(func))
         callee = reached.value
@@ -56,7 +62,32 @@ class Calling(Naming):
         if gone is not None:
             return result.unsure()
         self.learn(func, given)
-        return result
+        return self.concluded(node, callee, given, result)
+
+    def function_value(self, node: ast.Lambda, given: Sequence[Value] = ()) -> Value:
+        """A lambda; the walk through expressions knows how."""
+        raise NotImplementedError
+
+    def concluded(self, node: ast.Call, callee: Value, given: Given, result: Value) -> Value:
+        """What a net is handed is a tensor, if it was brought to a device; what a loss makes of one most likely too."""
+        net = any(
+            (isinstance(thing, Made) and self.torch.is_layer(thing.name))
+            or (isinstance(thing, Instance) and any(map(self.torch.is_layer, torch_bases(thing.of))))
+            for thing in callee.things
+        )
+        loss = not callee.things and self.guessing and of_loss(last_name(node.func))
+        beside = loss and any(self.torch.tensor(value) for value in given.arguments)
+        if net or beside:
+            for argument in node.args:
+                if isinstance(argument, ast.Name) and argument.id in self.evidence.moved:
+                    self.conclude(argument.id)
+        unknown = not result.things and not result.sure
+        return RESULT if unknown and self.guessing and (net or (beside and len(given.all()) > 1)) else result
+
+    def conclude(self, name: str) -> None:
+        """A name stands for a tensor wherever nothing else is known of it, in the next walk from the start."""
+        self.evidence.roles.setdefault(name, GUESSED_TENSOR)
+        self.scope.set(name, self.evidence.settled(name, look_up(self.scope, name)))
 
     def given(self, node: ast.Call, base: Value) -> Given:
         """What a call hands over."""
@@ -119,7 +150,12 @@ class Calling(Naming):
         if not isinstance(node, ast.Name):
             return
         value = look_up(self.scope, node.id)
-        if value.things or value.sure:
+        if (value.things or value.sure) and value != LIKELY:
+            return
+        if node.id in self.evidence.measured:
+            self.conclude(node.id)
+            return
+        if value.things:
             return
         self.scope.set(node.id, LIKELY)
         function = self.function

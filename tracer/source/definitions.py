@@ -143,7 +143,9 @@ class Definitions(Expressions):
         """Walk one body: what it gives is known afterwards."""
         self.scope, self.owner, self.results, self.yielded = scope, owner, [], []
         self.function = function
-        scope.names.update(parameters(self.torch, function))
+        self.read(function, function.node.body)
+        for name, value in parameters(self.torch, function).items():
+            scope.names[name] = self.evidence.settled(name, UNKNOWN if value is NOTHING else value)
         gone = self.block(function.node.body)
         given = joined(self.yielded) if self.yielded else NOTHING
         if function.sort == "context":
@@ -160,6 +162,7 @@ class Definitions(Expressions):
 
 def walked(walk: Definitions, module: Module) -> None:
     """Walk a module from its first line, then the bodies of its functions."""
+    walk.read(module, module.file.tree.body)
     walk.block(module.file.tree.body)
     walk.bodies()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from tracer.source.guesses import other_than_tensors
 from tracer.source.modules import Class, Scope
 from tracer.source.names import told_by
 from tracer.source.operating import Operating
@@ -18,6 +19,7 @@ from tracer.source.values import (
     TENSOR,
     TEXT,
     UNKNOWN,
+    Bundle,
     Code,
     Made,
     Plain,
@@ -25,6 +27,7 @@ from tracer.source.values import (
     Several,
     Table,
     Value,
+    bundled,
     joined,
     listed,
     one,
@@ -55,6 +58,8 @@ class Expressions(Operating):
     def subscript(self, node: ast.Subscript) -> Value:
         """`x[0]`."""
         base = self.value(node.value)
+        if not isinstance(node.slice, (ast.Slice, ast.Tuple, ast.Compare)):
+            base = bundled(base)
         if isinstance(node.slice, ast.Constant):
             key: object = node.slice.value
         else:
@@ -77,6 +82,10 @@ class Expressions(Operating):
         thing = base.things[0]
         if isinstance(thing, Made) and self.torch.is_tensor(thing.name):
             return TENSOR
+        if isinstance(thing, Bundle):
+            if isinstance(key, str):
+                return UNKNOWN if other_than_tensors(key) else thing.part
+            return TENSOR.unsure() if isinstance(index, ast.Tuple) else thing.part
         if isinstance(index, ast.Slice):
             if isinstance(thing, Row):
                 return one(Several(items(base)))
@@ -142,13 +151,15 @@ class Expressions(Operating):
         self.at = before
         return TEXT
 
-    def function_value(self, node: ast.Lambda) -> Value:
-        """A lambda."""
+    def function_value(self, node: ast.Lambda, given: Sequence[Value] = ()) -> Value:
+        """A lambda; one that is called where it stands is given values."""
         for default in (*node.args.defaults, *node.args.kw_defaults):
             self.value(default)
         with self.inner(self.scope.within):
             for argument in every_argument(node.args):
                 self.scope.set(argument.arg, UNKNOWN)
+            for argument, value in zip((*node.args.posonlyargs, *node.args.args), given, strict=False):
+                self.scope.set(argument.arg, value.handed())
             return one(Code(self.value(node.body).handed()))
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:

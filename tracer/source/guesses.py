@@ -73,9 +73,27 @@ def guessed(name: str, call: ast.Call) -> str | None:
         return f"torch.Tensor.{name}"
     if name in WITH_DIM and any(keyword.arg == "dim" and _number(keyword.value) for keyword in call.keywords):
         return f"torch.Tensor.{name}"
+    if name == "view" and _sizes(call):
+        return "torch.Tensor.view"
     if name == "size" and len(call.args) == 1 and not call.keywords and _number(call.args[0]):
         return "torch.Tensor.size"
     return None
+
+
+def other_than_tensors(name: str) -> bool:
+    """Does a name, or a key, of a part of a batch say that it is text, or a list of such?"""
+    low = name.lower()
+    return any(word in low for word in ("path", "name", "file", "text", "caption", "meta", "info", "id", "str", "raw"))
+
+
+def _sizes(call: ast.Call) -> bool:
+    """Are there sizes between the brackets? An array's `view` takes a dtype, and perhaps a class."""
+    if call.keywords:
+        return False
+    if len(call.args) == 1:
+        return _number(call.args[0])
+    numpy = any(isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) for part in call.args)
+    return len(call.args) > 1 and (not numpy or any(_number(part) for part in call.args))
 
 
 def _number(node: ast.expr) -> bool:

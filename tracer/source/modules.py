@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tracer.source.evidence import Evidence
 from tracer.source.values import UNKNOWN, Thing, Value, join
 
 Names = dict[str, Value]
@@ -89,6 +90,7 @@ class Module(Thing):
         exports: its `__all__`, where that is written out.
         stars: does it hold `from ... import *` of something that is not scanned?
         open: does it have an `__all__` that is worked out?
+        evidence: what its code says of its names by using them, once that was looked for.
     """
 
     file: File
@@ -98,6 +100,7 @@ class Module(Thing):
     exports: list[str] | None = None
     stars: bool = False
     open: bool = False
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         """It begins without names."""
@@ -155,6 +158,7 @@ class Function(Thing):
         returns: what its annotation says it gives; None without one that says something.
         result: what it was seen to give.
         lists: the names that its body treats as lists, once that was looked for.
+        evidence: what its body says of its names by using them, once that was looked for.
     """
 
     node: FunctionNode
@@ -171,6 +175,7 @@ class Function(Thing):
     returns: Value | None = None
     result: Value = UNKNOWN
     lists: frozenset[str] | None = None
+    evidence: Evidence | None = None
 
     def parameters(self) -> set[str]:
         """The names of its parameters."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tracer.source.attributes import Reached, attribute
+from tracer.source.evidence import Evidence, evidence
 from tracer.source.marks import Mark, Marks
-from tracer.source.modules import Class, Function, Scope
+from tracer.source.modules import Class, Function, Module, Scope
 from tracer.source.names import look_up, named, parsed
 from tracer.source.program import Program
 from tracer.source.uses import Sort
@@ -31,6 +32,7 @@ class Naming:
         self.owner: Class | None = None
         self.yielded: list[Value] = []
         self.at: ast.AST | None = None
+        self.evidence = Evidence()
         self.guessing = "torch" in scope.module.file.text
 
     def value(self, node: ast.expr | None) -> Value:
@@ -44,6 +46,16 @@ class Naming:
     def assign(self, target: ast.expr, value: Value) -> None:
         """Bind a target; the walk through statements knows how."""
         raise NotImplementedError
+
+    def read(self, of: Function | Module, body: Sequence[ast.stmt]) -> None:
+        """Before code is walked: what it says of its names, worked out once."""
+        if not self.guessing:
+            self.evidence = Evidence()
+            return
+        if of.evidence is None:
+            parameters = sorted(of.parameters()) if isinstance(of, Function) else []
+            of.evidence = evidence(body, parameters, self.torch.tensor_has, self.program.methods)
+        self.evidence = of.evidence
 
     # ------------------------------------------------------------------------------------------------------ marking
 

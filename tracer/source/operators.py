@@ -49,7 +49,8 @@ def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected:
     if torch.tensor(left):
         doubtful = number(left) and (not torch.tensor(right) or number(right))  # perhaps Python's own, of two numbers
         if doubtful or ambiguous(torch, left):
-            return None, False, LIKELY
+            certain = left.open and right.sure and len(right.things) == 1 and torch.tensor(right)
+            return None, False, TENSOR if certain else LIKELY
         sure = left.sure and len(left.things) == 1
         return name, sure, TENSOR if sure else TENSOR.unsure()
     if torch.tensor(right):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tracer.source.modules import Instance
 from tracer.source.program import Program
 from tracer.source.values import (
+    BATCH,
     NOTHING,
     NUMBER,
     NUMPY,
@@ -16,6 +17,7 @@ from tracer.source.values import (
     TENSOR,
     TEXT,
     UNKNOWN,
+    Bundle,
     Made,
     Row,
     Several,
@@ -61,6 +63,8 @@ NUMBERS = words(
 SAME_ITEMS = words("list tuple sorted reversed set frozenset iter")
 COPIES = frozenset({"copy.copy", "copy.deepcopy", "builtins.vars"})
 TENSOR_IN_TENSOR_OUT = frozenset({"einops.rearrange", "einops.repeat", "einops.reduce", "einops.einsum"})
+PASSING_ON = frozenset({"itertools.islice", "itertools.cycle", "rich.progress.track"})
+"""What gives one after the other what is in the first it is given; tqdm too."""
 DECORATORS = frozenset({"functools.wraps", "functools.lru_cache", "functools.cache"})
 
 
@@ -69,12 +73,14 @@ def items(value: Value) -> Value:
     found = []
     for thing in value.things:
         if isinstance(thing, Made):
-            if thing.name in ("torch.Tensor", "torch.nn.Parameter"):
+            if thing.name in ("torch.Tensor", "torch.nn.Parameter") and thing.items is None:
                 found.append(TENSOR)
             elif thing.name == "torch.Size":
                 found.append(NUMBER)
             elif thing.items is not None:
                 found.append(items(thing.items))
+            elif thing.name == "torch.utils.data.DataLoader":
+                found.append(BATCH)
         elif isinstance(thing, Table):
             found.append(TEXT)
         else:
@@ -88,7 +94,9 @@ def values_of(value: Value) -> Value:
     found = []
     for thing in value.things:
         table = thing.items.things[0] if isinstance(thing, Made) and thing.items and thing.items.things else thing
-        if isinstance(table, Table):
+        if isinstance(table, Bundle):
+            found.append(table.part)
+        elif isinstance(table, Table):
             found += [entry for _, entry in table.entries]
             if not table.closed:
                 found.append(table.others)
@@ -117,6 +125,8 @@ def outside_gives(program: Program, name: str, given: Given) -> Value:
         return first
     if name == "collections.OrderedDict":
         return _ordered(first)
+    if name in PASSING_ON or (last in ("tqdm", "tqdm_notebook") and room.startswith("tqdm")):
+        return one(Several(items(first)))
     if name == "itertools.chain":
         return one(Several(joined([items(argument) for argument in arguments])))
     if name in TENSOR_IN_TENSOR_OUT:

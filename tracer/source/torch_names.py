@@ -12,6 +12,7 @@ from tracer.source.values import (
     NUMBER,
     NUMPY,
     OTHER,
+    RESULT,
     TENSOR,
     TENSORS,
     TEXT,
@@ -105,6 +106,7 @@ class TorchNames:
         self.canonical = lru_cache(maxsize=None)(facts.canonical)
         self.found = lru_cache(maxsize=None)(facts.name)
         self.member = lru_cache(maxsize=None)(self._member)
+        self.tensor_has = lru_cache(maxsize=None)(lambda name: facts.attribute("torch.Tensor", name) is not None)
         self.members = lru_cache(maxsize=None)(facts.members)
         self.worth_telling = lru_cache(maxsize=None)(self._worth_telling)
         self.takes_tensor = lru_cache(maxsize=None)(self._takes_tensor)
@@ -250,7 +252,7 @@ class TorchNames:
         if name in NAMED_HOLDERS or name in ("torch.nn.ModuleList", "torch.nn.ParameterList"):
             return UNKNOWN
         if name == "torch.nn.Module" and not sure:
-            return TENSOR.unsure() if tensor else UNKNOWN
+            return RESULT
         return TENSOR if sure or tensor else TENSOR.unsure()
 
 

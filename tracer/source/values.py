@@ -89,6 +89,18 @@ class Table(Thing):
 
 
 @dataclass(frozen=True)
+class Bundle(Thing):
+    """What a DataLoader or a net gives: most likely a tensor, else a tuple or a dict, which holds such a `part`."""
+
+    part: Value
+
+    @property
+    def depth(self) -> int:  # type: ignore[override]
+        """How deep its parts are nested."""
+        return self.part.depth + 1
+
+
+@dataclass(frozen=True)
 class Plain(Thing):
     """What is certainly nothing of torch."""
 
@@ -167,6 +179,10 @@ TENSOR = one(Made("torch.Tensor"))
 LIKELY = TENSOR.opened()
 """What is used like a tensor."""
 TENSORS = one(Several(TENSOR))
+RESULT = one(Bundle(UNKNOWN), sure=False)
+"""What a net gives of which nothing is known, or a loss."""
+BATCH = one(Bundle(one(Bundle(RESULT), sure=False)), sure=False)
+"""What comes out of a DataLoader: of a tensor, or of several, or of lists of them."""
 NUMBER, TEXT, NUMPY, OTHER = (one(Plain(kind)) for kind in ("number", "text", "numpy", "other"))
 LAYER = one(Made("torch.nn.Module"), sure=False)
 
@@ -180,6 +196,7 @@ def join(left: Value, right: Value) -> Value:
     things = left.things + tuple(thing for thing in right.things if thing not in left.things)
     sure = left.sure and right.sure
     if len(things) > 1:
+        things = _known_better(things)
         things = _sequences_joined(things)
     if len(things) > MOST:
         return LAYER if all(isinstance(thing, Made) for thing in things) and _all_layers(things) else UNKNOWN
@@ -187,6 +204,22 @@ def join(left: Value, right: Value) -> Value:
     if depth > DEEPEST:
         return UNKNOWN
     return Value(things, sure, left.spelled or right.spelled, depth, _open(left) or _open(right))
+
+
+def bundled(value: Value) -> Value:
+    """What a name was bound to that is used like one tensor, before that was concluded."""
+    thing = value.things[0] if len(value.things) == 1 else None
+    return _concluded(thing) or value
+
+
+def _concluded(thing: Thing | None) -> Value | None:
+    return thing.items if isinstance(thing, Made) and thing.name == "torch.Tensor" else None
+
+
+def _known_better(things: tuple[Thing, ...]) -> tuple[Thing, ...]:
+    """Without what may be a tensor, where something else is known."""
+    without = tuple(thing for thing in things if not isinstance(thing, Bundle) and not _concluded(thing))
+    return without or things[:1]
 
 
 def _open(value: Value) -> bool:
@@ -244,7 +277,7 @@ def item_of(thing: Thing) -> Value:
         return thing.item
     if isinstance(thing, Row):
         return joined(thing.items)
-    return UNKNOWN
+    return thing.part if isinstance(thing, Bundle) else UNKNOWN
 
 
 def table_of(entries: Mapping[str, Value], others: Value = UNKNOWN, *, closed: bool = False) -> Value:
