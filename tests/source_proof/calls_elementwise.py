@@ -37,6 +37,7 @@ SCALARS = (
 COMPARED = ("torch.NAME(k, k2)", "torch.NAME(halves, 0.5)", "torch.NAME(i, 2.0)")
 
 CALLS = together(
+    for_each("abs exp", "torch.NAME(torch.NAME(x))"),
     for_each("frac", *ONE, "torch.NAME(halves)"),
     for_each(
         "acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh cos cosh deg2rad digamma erf "

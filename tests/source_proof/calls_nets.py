@@ -11,6 +11,14 @@ def of_layer(layer: str, made: str, attributes: str, *, shapes: str = "") -> Cal
     return found | {f"torch.nn.{layer}.{name}": [f"nn.{made}.{name}.shape"] for name in shapes.split()}
 
 
+IN_CONTAINERS = (
+    "nn.Sequential(nn.Sequential(nn.ReLU(), nn.Flatten(0)))(x)",
+    "nn.Sequential(nn.Softplus(), nn.Flatten(0))(x)",
+    "nn.Sequential(nn.Sequential(nn.SELU()), nn.ReLU())(x)",
+    "nn.Sequential(*[nn.Softplus(2) for _ in range(2)])(x)",
+)
+"""What MindSpore has as a function alone, in a container."""
+
 CALLS = together(
     for_each(
         "float16 float32 float64 int8 int16 int32 int64 uint8 bool complex64",
@@ -74,10 +82,19 @@ CALLS = together(
         "torch.nn.Module.named_modules": ["[n for n, m in nn.Sequential(nn.ReLU(), nn.Linear(4, 4)).named_modules()]"],
         "torch.nn.Module.eval": ["nn.Linear(4, 5).eval().training"],
         "torch.nn.Module.train": ["nn.Linear(4, 5).train().training", "nn.Linear(4, 5).train(False).training"],
-        "torch.nn.Sequential": ["nn.Sequential(nn.ReLU(), nn.Flatten(0))(x)", "nn.Sequential()(x)"],
-        "torch.nn.ModuleList": ["len(nn.ModuleList([nn.ReLU(), nn.Flatten(0)]))", "len(nn.ModuleList())"],
+        "torch.nn.Sequential": ["nn.Sequential(nn.ReLU(), nn.Flatten(0))(x)", "nn.Sequential()(x)", *IN_CONTAINERS],
+        "torch.nn.ModuleList": [
+            "len(nn.ModuleList([nn.ReLU(), nn.Flatten(0)]))",
+            "len(nn.ModuleList())",
+            "len(nn.ModuleList(nn.ReLU() for _ in range(3)))",
+            "len(nn.ModuleList((nn.ReLU(), nn.Softplus())))",
+            "nn.ModuleList([nn.Softplus() for _ in range(2)])[1](x)",
+        ],
         "torch.nn.ModuleList.extend": ["len(nn.ModuleList([nn.ReLU()]).extend([nn.Flatten(0)]))"],
-        "torch.nn.ModuleDict": ["sorted(nn.ModuleDict({'a': nn.ReLU()}).keys())"],
+        "torch.nn.ModuleDict": [
+            "sorted(nn.ModuleDict({'a': nn.ReLU()}).keys())",
+            "nn.ModuleDict({'a': nn.Softplus()})['a'](x)",
+        ],
         "torch.nn.ModuleDict.keys": ["[k for k in nn.ModuleDict({'a': nn.ReLU()}).keys()]"],
         "torch.nn.ModuleDict.values": ["len([k for k in nn.ModuleDict({'a': nn.ReLU()}).values()])"],
         "torch.nn.ModuleDict.items": ["[k for k, _ in nn.ModuleDict({'a': nn.ReLU()}).items()]"],

@@ -12,6 +12,7 @@ from tracer.source.rewriting.binding import Bound, bind, read_signature
 from tracer.source.rewriting.generic import arguments_from
 from tracer.source.rewriting.known import Known
 from tracer.source.rewriting.limits import limits_of
+from tracer.source.rewriting.old_classes import dtype_of
 from tracer.source.rewriting.receivers import as_function, changed_in_place
 from tracer.source.rewriting.rules import ByHand, Rule, arguments_of
 from tracer.source.rewriting.suggestion import Suggestion
@@ -202,6 +203,10 @@ def _keyword(asked: Asked, keyword: ast.keyword) -> Iterator[tuple[str | None, V
 
 def _value(asked: Asked, node: ast.expr) -> Value:
     """An argument; one that cannot be rewritten is trouble only where it is needed."""
+    if asked.use.torch == "torch.Tensor.type":
+        dtype = dtype_of(node, asked.is_use)
+        if dtype is not None:
+            return Value(dtype, ast.unparse(dtype))
     try:
         return asked.value(node)
     except ByHand as reason:
@@ -310,7 +315,8 @@ def _is_partial(asked: Asked, node: ast.Call) -> bool:
     if asked.use.sort != "call" or not node.args:
         return False
     called = ast.unparse(node.func).rpartition(".")[2]
-    return called == "partial" or asked.is_use(node.args[0], asked.use.torch)
+    handed_on = not isinstance(node.args[0], ast.Call)  # f(f(x)) is a call of f
+    return called == "partial" or (handed_on and asked.is_use(node.args[0], asked.use.torch))
 
 
 def _of_partial(asked: Asked, node: ast.Call) -> Suggestion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracer.source.rewriting.binding import Bound
+from tracer.source.rewriting.containers import CONTAINERS
 from tracer.source.rewriting.rules import ByHand, Rule, Written, to
 
 _WHERE = "MindSpore computes where mindspore.set_device says: the move is left away"
@@ -182,9 +183,7 @@ NETS: tuple[Rule, ...] = (
         arguments=("hook", "prepend", "with_kwargs"),
     ),
     Rule("torch.nn.Module.extra_repr", "mindspore.nn.Cell.extend_repr", takes="()", arguments=()),
-    Rule("torch.nn.Sequential", "mindspore.nn.SequentialCell", takes="*args", arguments=("*args",)),
-    Rule("torch.nn.ModuleList", "mindspore.nn.CellList", takes="modules=None", arguments=(to("modules"),)),
-    Rule("torch.nn.ModuleDict", "mindspore.nn.CellDict", takes="modules=None", arguments=(to("modules"),)),
+    *CONTAINERS,
     Rule(
         "torch.nn.Identity",
         "mindspore.nn.Identity",
