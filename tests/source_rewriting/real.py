@@ -17,3 +17,9 @@ def suggested(text: str, torch: str, *, mint: bool = False) -> Suggestion:
     if isinstance(node, ast.Call):
         sort = "method" if torch.startswith("torch.Tensor.") else "call"
     return suggest(Use("a.py", 1, 0, torch, sort, text, node), Facts.load(), mint=mint)
+
+
+def indexed(text: str) -> Suggestion:
+    """For an expression that indexes a tensor."""
+    node = ast.parse(text, mode="eval").body
+    return suggest(Use("a.py", 1, 0, "torch.Tensor.__getitem__", "operator", text, node), Facts.load())

@@ -7,6 +7,8 @@ FLOAT64 = "on the CPU MindSpore computes float64 only to the digits of float32 h
 EMPTY = "of a tensor without elements MindSpore gives numbers that mean nothing here"
 SIGNS = "on the CPU MindSpore does not tell -0.0 from 0.0 here"
 
+COMPLEX = "of complex numbers MindSpore's are of dtype complex64, torch's of dtype float32"
+
 _NAN = (
     "amax amin argmax argmin clamp clip div divide floor_divide fmod gelu hardshrink hardswish hardtanh max maximum "
     "max_pool2d min minimum mish nextafter relu relu6 remainder softplus softshrink threshold true_divide xlogy"
@@ -18,8 +20,9 @@ _FLOAT64 = (
 )
 _EMPTY = "any mean prod"
 _SIGNS = "copysign signbit"
+_COMPLEX = "abs absolute"
 
-LIMITS = ((_NAN, NAN), (_FLOAT64, FLOAT64), (_EMPTY, EMPTY), (_SIGNS, SIGNS))
+LIMITS = ((_NAN, NAN), (_FLOAT64, FLOAT64), (_EMPTY, EMPTY), (_SIGNS, SIGNS), (_COMPLEX, COMPLEX))
 """Names of functions and methods, and what is to be said of them."""
 
 

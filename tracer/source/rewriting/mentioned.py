@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracer.source.rewriting.limits import COMPLEX
 from tracer.source.rewriting.rules import Mention
 
 _DTYPES = {
@@ -114,7 +115,7 @@ STRUCTURE: tuple[Mention, ...] = (
 )
 
 _SAME_OPERATORS = (
-    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul neg pos abs "
+    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul neg pos "
     "and or xor eq ne lt le gt ge getitem setitem len iter bool float int index contains"
 )
 
@@ -128,6 +129,7 @@ OPERATORS: tuple[Mention, ...] = (
         )
         for name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul", "iand", "ior", "ixor")
     ),
+    Mention("torch.Tensor.__abs__", "mindspore.Tensor.__abs__", advice=COMPLEX),
     Mention(
         "torch.Tensor.__invert__",
         "mindspore.Tensor.__invert__",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
+from tracer.source.rewriting import subscripts
 from tracer.source.rewriting.calls import Asked, Call, by_hand, names, required, suggestion_of
 from tracer.source.rewriting.layer_attributes import KEPT_BY_MINT
 from tracer.source.rewriting.rules import ByHand, Mention
 from tracer.source.rewriting.suggestion import Suggestion
 from tracer.source.rewriting.tables import MENTIONS, RULES
-from tracer.source.rewriting.writing import Value
+from tracer.source.rewriting.writing import Value, with_pieces
 
+_INDEXED = ("torch.Tensor.__getitem__", "torch.Tensor.__setitem__")
 _METHODS = ("mindspore.Tensor.", "mindspore.Parameter.", "mindspore.nn.Cell.", "mindspore.mint.nn.Cell.")
 
 
@@ -19,7 +22,7 @@ def suggestion_of_mention(asked: Asked) -> Suggestion:
     try:
         mention = MENTIONS.get(asked.use.torch)
         if mention is not None:
-            return _mentioned(asked, mention)
+            return _indexed(asked, mention) if asked.use.torch in _INDEXED else _mentioned(asked, mention)
         if asked.use.sort == "operator":
             return Suggestion(None, None, "unknown")
         return _handed_on(asked)
@@ -46,6 +49,25 @@ def _mentioned(asked: Asked, mention: Mention) -> Suggestion:
         write,
         mention.advice,
     )
+
+
+def _indexed(asked: Asked, mention: Mention) -> Suggestion:
+    """An index: another one where MindSpore puts a list's dimension elsewhere."""
+    found, node = _mentioned(asked, mention), asked.use.node
+    if not isinstance(node, ast.Subscript):
+        return found
+
+    def makes_list(part: ast.AST) -> bool:
+        return any(asked.is_use(part, name) for name in ("torch.tensor", "torch.arange", "torch.LongTensor"))
+
+    differs = subscripts.parted(node, makes_list)
+    if not differs:
+        return found if differs is False else replace(found, advice=subscripts.LOOK)
+    reads = asked.use.torch == _INDEXED[0]
+    new = (subscripts.in_two_steps if reads else subscripts.with_slices)(node, makes_list)
+    parts = {part: asked.value(part).node for part in (node.value, *subscripts.items_of(node))}
+    text = ast.unparse(with_pieces(new, {part: other for part, other in parts.items() if part is not other}))
+    return replace(found, status="differs", silent=True, differences=(subscripts.PARTED,), write=text)
 
 
 def _text(asked: Asked, mention: Mention) -> str:
