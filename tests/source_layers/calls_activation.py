@@ -44,10 +44,25 @@ ACTIVATION = (
         "(1.0, True)",
         "(inplace=True)",
         "(alpha=1.0, inplace=False)",
+        "(1)",
+        "(alpha=2)",
         inputs=_X,
     ),
-    calls("torch.nn.CELU", "()", "(1.0)", "(alpha=0.5)", "(2.0, True)", "(inplace=True)", inputs=_X),
-    calls("torch.nn.PReLU", "()", "(1)", "(4)", "(num_parameters=4, init=0.1)", "(1, 0.3)", "(init=0.1)", inputs=_X),
+    calls(
+        "torch.nn.CELU", "()", "(1)", "(alpha=2)", "(1.0)", "(alpha=0.5)", "(2.0, True)", "(inplace=True)", inputs=_X
+    ),
+    calls(
+        "torch.nn.PReLU",
+        "()",
+        "(1)",
+        "(4)",
+        "(num_parameters=4, init=0.1)",
+        "(1, 0.3)",
+        "(init=0.1)",
+        "(1, init=0)",
+        "(init=1)",
+        inputs=_X,
+    ),
     calls("torch.nn.RReLU", "()", "(0.1, 0.3)", "(lower=0.2, upper=0.2)", "(0.1, 0.3, True)", inputs=_X, random=True),
     calls(
         "torch.nn.Hardtanh",

@@ -10,6 +10,8 @@ _BATCH = (
     "(4, 1e-3)",
     "(4, 1e-3, 0.2)",
     "(num_features=4, eps=1e-4, momentum=0.01)",
+    "(4, 1)",
+    "(4, eps=1, momentum=0)",
     "(4, momentum=None)",
     "(4, affine=False)",
     "(4, 1e-5, 0.1, True, True)",
@@ -26,6 +28,7 @@ _INSTANCE = (
     "(4, 1e-3)",
     "(4, affine=True)",
     "(num_features=4, eps=1e-3, momentum=0.1, affine=True)",
+    "(4, eps=1)",
     "(4, track_running_stats=True)",
     "(4, affine=True, track_running_stats=True)",
     "(4, momentum=0.3)",
@@ -61,12 +64,23 @@ NORMALISATION = (
         "(8, device='cpu', dtype=torch.float32)",
         inputs=normal(2, 3, 4, 8),
     ),
-    calls("torch.nn.LayerNorm", "(8)", "((8,))", "([8])", "(8, eps=1e-7)", inputs=normal(2, 8, scale=1e-3)),
+    calls(
+        "torch.nn.LayerNorm",
+        "(8)",
+        "((8,))",
+        "([8])",
+        "(8, eps=1e-7)",
+        "(8, 1)",
+        "((8,), eps=0)",
+        inputs=normal(2, 8, scale=1e-3),
+    ),
     calls(
         "torch.nn.GroupNorm",
         "(2, 6)",
         "(3, 6, 1e-3)",
         "(num_groups=6, num_channels=6, eps=1e-6)",
+        "(1, 6, 1)",
+        "(2, 6, eps=0)",
         "(1, 6, affine=False)",
         "(1, 6, 1e-5, True)",
         "(2, 6, bias=False)",
@@ -85,6 +99,7 @@ NORMALISATION = (
         "(5, alpha=1e-4, beta=0.75, k=2.0)",
         "(size=5, alpha=0.01, beta=0.5, k=1)",
         "(3, 0.1, 0.6, 1.5)",
+        "(5, beta=1)",
         inputs=normal(2, 9, 4, 5),
     ),
     calls(
@@ -100,7 +115,9 @@ NORMALISATION = (
         inputs=normal(60, 80) + 3,
         random=True,
     ),
-    calls("torch.nn.Dropout1d", "()", "(0.1)", "(p=0.3, inplace=True)", inputs=normal(60, 80, 3) + 3, random=True),
+    calls(
+        "torch.nn.Dropout1d", "()", "(0.1)", "(0)", "(p=0.3, inplace=True)", inputs=normal(60, 80, 3) + 3, random=True
+    ),
     calls("torch.nn.Dropout2d", "()", "(0.1)", "(p=0.3, inplace=True)", inputs=normal(60, 80, 2, 2) + 3, random=True),
     calls(
         "torch.nn.Dropout3d", "()", "(0.1)", "(p=0.3, inplace=True)", inputs=normal(60, 80, 2, 1, 2) + 3, random=True

@@ -21,6 +21,8 @@ CALLS = together(
         "torch.NAME(x.shape)",
         "torch.NAME(2, dtype=torch.bool)",
         "torch.NAME((), dtype=torch.float32)",
+        "torch.NAME(())",
+        "torch.NAME([])",
     ),
     for_each(
         "zeros_like ones_like",

@@ -60,6 +60,14 @@ FUNCTIONS_ONLY = set(
 NOT_AS_METHODS = {"labels.repeat_interleave()", "x.split(split_size_or_sections=2, dim=-1)"}
 """Calls that the method does not take."""
 
+OLD_CLASSES = (
+    "torch.FloatTensor",
+    "torch.LongTensor",
+    "torch.ByteTensor",
+    "torch.cuda.FloatTensor if False else torch.DoubleTensor",
+    "'torch.HalfTensor'",
+)
+
 CALLS = together(
     as_methods(
         together(
@@ -174,7 +182,12 @@ CALLS = together(
             "x.to(i.device)",
             "halves.to(torch.int32)",
         ],
-        type=["x.type(torch.float64)", "i.type(torch.float32)", "x.type(dtype=torch.int64)"],
+        type=[
+            "x.type(torch.float64)",
+            "i.type(torch.float32)",
+            "x.type(dtype=torch.int64)",
+            *(f"x.type({name})" for name in OLD_CLASSES),
+        ],
         hardshrink=["x.hardshrink()", "x.hardshrink(0.3)", "x.hardshrink(lambd=1.0)", "halves.hardshrink()"],
         softmax=["x.softmax(1)", "x.softmax(dim=-1)", "t.softmax(dim=1)", "h.softmax(dim=-1, dtype=torch.float32)"],
         log_softmax=["x.log_softmax(1)", "x.log_softmax(dim=-1)"],

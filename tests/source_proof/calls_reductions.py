@@ -350,6 +350,9 @@ CALLS = together(
             "torch.searchsorted(sorted_sequence=sorted_v, input=x, out_int32=True)",
             "torch.searchsorted(sorted_v, halves, side='right')",
             "torch.searchsorted(sorted_v, 0.5)",
+            "torch.searchsorted(sorted_v, t, side='left')",
+            "torch.searchsorted(sorted_v, v[1:])",
+            "torch.searchsorted(x.sort(-1)[0], y, right=True)",
             "torch.searchsorted(t.sort(-1)[0], t)",
         ],
         "torch.diff": [

@@ -20,6 +20,7 @@ from tests.source_proof import (
     calls_own_names,
     calls_reductions,
     calls_shaping,
+    calls_whole_numbers,
 )
 from tests.source_proof.writing_calls import together
 
@@ -38,8 +39,15 @@ EXACT = together(
     calls_own_names.CALLS,
     calls_reductions.CALLS,
     calls_shaping.CALLS,
+    calls_whole_numbers.CALLS,
 )
-DRAWN = together(calls_activations.RANDOM, calls_making.RANDOM, calls_methods.RANDOM, calls_others.RANDOM)
+DRAWN = together(
+    calls_activations.RANDOM,
+    calls_making.RANDOM,
+    calls_methods.RANDOM,
+    calls_others.RANDOM,
+    calls_whole_numbers.RANDOM,
+)
 
 
 @dataclass(frozen=True)

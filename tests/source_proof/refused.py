@@ -18,7 +18,6 @@ REFUSED: dict[str, str] = {
     "F.conv2d(img[0], kernel, bias6)": _NO_BATCH,
     "F.softmax(s, 0)": "one dimension",
     "F.softmin(s, 0)": "one dimension",
-    "torch.searchsorted(sorted_sequence=sorted_v, input=x, out_int32=True)": "as many dimensions of both",
     "x.scatter(dim=0, index=g34[:1], src=y)": _AS_LONG,
     "x.scatter(1, perm[:2], y)": _AS_LONG,
     "x.scatter_(dim=0, index=g34[:1], src=y)": _AS_LONG,

@@ -7,6 +7,9 @@ import pytest
 from tests.source_rewriting.real import suggested
 
 WRITTEN = [
+    ("F.elu(x, 1)", "torch.nn.functional.elu", "mindspore.ops.elu(x, 1.0)", "renamed", False),
+    ("F.pad(x, (-1, 1))", "torch.nn.functional.pad", "mindspore.ops.pad(x[..., 1:], (0, 1))", "differs", True),
+    ("F.pad(x, (0, 0, -1, -2))", "torch.nn.functional.pad", "x[..., 1:-2, :]", "differs", True),
     (
         "F.softmax(x, dim=-1)",
         "torch.nn.functional.softmax",
@@ -138,7 +141,7 @@ WRITTEN = [
         "torch.nn.functional.interpolate",
         'mindspore.mint.nn.functional.interpolate(x, size=(8, 8), mode="bicubic")',
         "differs",
-        False,
+        True,
     ),
     (
         "F.pad(x, (1, 1))",

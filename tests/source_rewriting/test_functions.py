@@ -7,6 +7,18 @@ import pytest
 from tests.source_rewriting.real import suggested
 
 WRITTEN = [
+    ("torch.cdist(x, y, p=1)", "torch.cdist", "mindspore.ops.cdist(x, y, p=1.0)", "renamed", False),
+    ("torch.masked_fill(x, m, 0)", "torch.masked_fill", "x.masked_fill(m, 0)", "differs", False),
+    ("torch.linalg.norm(x, 2.0)", "torch.linalg.norm", "mindspore.ops.norm(x, 2)", "differs", True),
+    ("torch.zeros(())", "torch.zeros", "mindspore.ops.zeros((), dtype=mindspore.float32)", "differs", False),
+    ("torch.any(counts, 1)", "torch.any", "mindspore.ops.any(counts.bool(), 1)", "differs", True),
+    (
+        "nn.ModuleList(f(i) for i in n)",
+        "torch.nn.ModuleList",
+        "mindspore.nn.CellList([f(i) for i in n])",
+        "differs",
+        False,
+    ),
     (
         "torch.cat((cls_token, x), dim=1)",
         "torch.cat",
@@ -292,7 +304,7 @@ WRITTEN = [
         "torch.any",
         "mindspore.ops.any(mask.bool())",
         "differs",
-        False,
+        True,
     ),
     (
         "torch.unique(x)",

@@ -7,6 +7,15 @@ import pytest
 from tests.source_rewriting.real import suggested
 
 WRITTEN = [
+    ("x.type('torch.cuda.FloatTensor')", "torch.Tensor.type", "x.to(mindspore.float32)", "renamed", False),
+    (
+        "t.reshape(2, 3).scatter(1, i, 1)",
+        "torch.Tensor.scatter",
+        "(lambda it, index: mindspore.ops.tensor_scatter_elements(it, index, mindspore.ops.full_like(index, 1, "
+        "dtype=it.dtype), 1))(t.reshape(2, 3), i)",
+        "differs",
+        False,
+    ),
     (
         "x.view(b, -1)",
         "torch.Tensor.view",

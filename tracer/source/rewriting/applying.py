@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tracer.source.facts.table import Signature
 from tracer.source.rewriting.binding import Bound, bind
+from tracer.source.rewriting.floats import floated, refused
 from tracer.source.rewriting.rules import Argument, ByHand
 from tracer.source.rewriting.suggestion import Status
 from tracer.source.rewriting.writing import NOT_LITERAL, Value, call, literal, number, value_of
@@ -75,7 +76,7 @@ def apply(
     draft = _Draft()
     arguments = _first_by_its_name(arguments, receiver(target, bound), signatures)
     _drop(arguments, bound, drops, target, draft)
-    _fill(arguments, bound, signatures, draft)
+    _fill(arguments, target, bound, signatures, draft)
     text = call(callee(target, bound), [*receiver(target, bound), *draft.positional], draft.keywords)
     written_over = torch.startswith("torch.nn.functional.") and bound.literal("inplace") is True
     if written_over and "inplace" not in draft.values and isinstance(called[0].node if called else None, ast.Name):
@@ -83,7 +84,7 @@ def apply(
         draft.differences = [
             "copy_ writes it over the tensor" if said == NO_NUMBERS["inplace"] else said for said in draft.differences
         ]
-    naive = _naive(called, keywords, receiver(target, bound), signatures)
+    naive = _naive(target, called, keywords, receiver(target, bound), signatures)
     right = {**draft.values}
     silent = naive is not None and not draft.loud and _unlike(naive, right, signatures)
     as_it_stands = [value.source for value in called] == draft.positional and draft.keywords == [
@@ -136,7 +137,9 @@ def _drop(arguments: Sequence[Argument], bound: Bound, drops: Sequence[str], tar
             raise ByHand(f"{target} has no {name.lstrip('*')}")
 
 
-def _fill(arguments: Sequence[Argument], bound: Bound, signatures: Sequence[Signature], draft: _Draft) -> None:
+def _fill(
+    arguments: Sequence[Argument], target: str, bound: Bound, signatures: Sequence[Signature], draft: _Draft
+) -> None:
     by_position = True
     for argument in arguments:
         by_position = by_position and not argument.keyword
@@ -147,6 +150,7 @@ def _fill(arguments: Sequence[Argument], bound: Bound, signatures: Sequence[Sign
         if text is None:
             by_position = False
             continue
+        text = floated(target, argument.name, text)
         draft.values[argument.name] = text
         if by_position and (argument.torch in bound.positional or argument.torch.startswith("*")):
             draft.positional.append(text)
@@ -210,6 +214,7 @@ def _otherwise(name: str, text: str, own: str | None) -> str:
 
 
 def _naive(
+    target: str,
     called: Sequence[Value],
     keywords: Sequence[tuple[str | None, Value]],
     first: Sequence[str],
@@ -219,8 +224,9 @@ def _naive(
     bound = bind([*map(value_of, first), *called], keywords, signatures)
     if isinstance(bound, str):
         return None
-    if any(_mistyped(name, value, default_of(name, signatures)) for name, value in bound.given.items()):
-        return None
+    for name, value in bound.given.items():
+        if _mistyped(name, value, default_of(name, signatures)) or refused(target, name, value):
+            return None
     return {name: value.source for name, value in bound.given.items()}
 
 

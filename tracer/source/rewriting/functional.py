@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_float, as_int32
+from tracer.source.rewriting.padding import PADDING
 from tracer.source.rewriting.rules import ByHand, Rule, Written, to
 from tracer.source.rewriting.shaping import repeatable, twice
 from tracer.source.rewriting.sliding import SLIDING
@@ -33,9 +34,15 @@ def _layer_norm(call: Bound) -> Written:
     weight = _given(call, "weight") or f"mindspore.ops.ones({text}, X.dtype)"
     bias = _given(call, "bias") or f"mindspore.ops.zeros({text}, X.dtype)"
     first = axis if axis == "-1" else f"X.ndim - {axis.removeprefix('-')}"
-    whole = f"mindspore.ops.LayerNorm({first}, {first}, {number(call.text('eps'))})(X, {weight}, {bias})[0]"
+    whole = f"mindspore.ops.LayerNorm({first}, {first}, {_eps(call)})(X, {weight}, {bias})[0]"
     whole = twice(source, whole) if whole.count("X") > 1 else whole.replace("X", source.text)
     return Written(whole, (_NO_KERNEL.format(name="layer_norm"),))
+
+
+def _eps(call: Bound) -> str:
+    value = call.value("eps")
+    assert value is not None
+    return number(as_float(value))
 
 
 def _given(call: Bound, name: str) -> str:
@@ -48,7 +55,7 @@ def _instance_norm(call: Bound) -> Written:
         raise ByHand("MindSpore keeps no running statistics of single images")
     source = call.value("input")
     assert source is not None
-    text = f"mindspore.ops.group_norm(X, X.shape[1], {call.text('weight')}, {call.text('bias')}, {call.text('eps')})"
+    text = f"mindspore.ops.group_norm(X, X.shape[1], {call.text('weight')}, {call.text('bias')}, {_eps(call)})"
     return Written(
         twice(source, text),
         ("MindSpore has no such function: there are as many groups as channels",),
@@ -72,7 +79,7 @@ def _batch_norm(call: Bound) -> Written:
     given = [call.text(name) for name in ("input", "running_mean", "running_var")]
     given.append(_given(call, "weight") or f"mindspore.ops.ones_like({given[1]})")
     given.append(_given(call, "bias") or f"mindspore.ops.zeros_like({given[1]})")
-    eps = [f"eps={call.text('eps')}"] if call.has("eps") else []
+    eps = [f"eps={_eps(call)}"] if call.has("eps") else []
     return Written(
         f"mindspore.ops.batch_norm({', '.join([*given, *eps])})",
         ("MindSpore's batch_norm must be given weight and bias",),
@@ -222,6 +229,7 @@ def _as_float32(value: Value) -> str:
 
 FUNCTIONAL: tuple[Rule, ...] = (
     *SLIDING,
+    *PADDING,
     *(_without_dim(name) for name in ("softmax", "log_softmax", "softmin")),
     Rule(
         f"{_F}.softmax",
@@ -383,7 +391,7 @@ FUNCTIONAL: tuple[Rule, ...] = (
         arguments=(
             "input",
             "target",
-            "p",
+            to("p", convert=_whole, form=True),
             to("margin", convert=_whole, form=True),
             "weight",
             to("reduction", keyword=True),

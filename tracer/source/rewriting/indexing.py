@@ -17,10 +17,11 @@ def _of_one_value(bound: Bound, name: str) -> Written:
     index, value, source = bound.value("index"), bound.text(name), bound.value("input")
     assert index is not None
     assert source is not None
-    if not repeatable(index) or not repeatable(source):
-        raise ByHand("mindspore.ops.tensor_scatter_elements(x, index, updates, axis), with a tensor of the value")
-    updates = f"mindspore.ops.full_like({index.text}, {value}, dtype={source.text}.dtype)"
-    text = f"mindspore.ops.tensor_scatter_elements({source.text}, {index.text}, {updates}, {bound.text('dim')})"
+    named = repeatable(index) and repeatable(source)
+    it, places = (source.text, index.text) if named else ("it", "index")
+    updates = f"mindspore.ops.full_like({places}, {value}, dtype={it}.dtype)"
+    text = f"mindspore.ops.tensor_scatter_elements({it}, {places}, {updates}, {bound.text('dim')})"
+    text = text if named else f"(lambda it, index: {text})({source.text}, {index.text})"
     return Written(text, ("MindSpore takes a tensor and no single value",))
 
 
@@ -37,6 +38,11 @@ def _selected(bound: Bound) -> Written:
         raise ByHand("index the tensor: x[:, i] for dimension 1")
     places = ", ".join([*[":"] * dim, bound.text("index")]) if dim >= 0 else f"..., {bound.text('index')}"
     return Written(f"{value.atom}[{places}]", ("MindSpore's select chooses by a condition: the tensor is indexed",))
+
+
+def _filled(bound: Bound) -> Written:
+    text = f"{_atom(bound)}.masked_fill({bound.text('mask')}, {bound.text('value')})"
+    return Written(text, ("MindSpore's function takes no whole number for a float tensor: the method does",))
 
 
 def _atom(bound: Bound) -> str:
@@ -59,6 +65,13 @@ INDEXING: tuple[Rule, ...] = (
         arguments=("input", "dim", "index"),
         mint_arguments=("input", "dim", "index"),
         drops=("sparse_grad",),
+    ),
+    Rule(
+        "torch.masked_fill",
+        "mindspore.ops.masked_fill",
+        takes="input, mask, value",
+        when=lambda call: isinstance(call.literal("value"), int) and not isinstance(call.literal("value"), bool),
+        write=_filled,
     ),
     Rule(
         "torch.masked_fill",

@@ -6,6 +6,7 @@ import ast
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_float, as_tuple, one_minus
+from tracer.source.rewriting.floats import refused
 from tracer.source.rewriting.layer_arguments import DTYPE
 from tracer.source.rewriting.rules import Argument, Rule, Written, constant, made, to
 from tracer.source.rewriting.writing import ByHand, Value, literal_number, plain
@@ -58,6 +59,7 @@ def _instance_norm(dimensions: int) -> tuple[Rule, Rule]:
             f"torch.nn.{name}",
             f"mindspore.nn.{name}",
             write=_as_groups,
+            loud=lambda call: call.has("eps") and refused(f"mindspore.nn.{name}", "eps", call.given["eps"]),
             when=lambda call: call.literal("track_running_stats") is False,
             advice="A group norm with one channel in each group is the same, and has a kernel on every device.",
         ),
@@ -72,7 +74,7 @@ def _instance_norm(dimensions: int) -> tuple[Rule, Rule]:
 def _as_groups(call: Bound) -> Written:
     channels, eps, affine = call.text("num_features"), call.value("eps"), call.text("affine")
     said = ["a group norm with one channel in each group takes its place", f"affine={affine} is to be said"]
-    more = f", eps={eps.text}" if eps is not None and call.has("eps") else ""
+    more = f", eps={as_float(eps)}" if eps is not None and call.has("eps") else ""
     return Written(f"mindspore.nn.GroupNorm({channels}, {channels}{more}, affine={affine})", tuple(said), silent=True)
 
 
@@ -116,9 +118,14 @@ def _factor(value: Value) -> str:
 def _radius(call: Bound) -> str:
     size = call.literal("size")
     if not isinstance(size, int) or isinstance(size, bool):
-        raise ByHand("whether size is odd cannot be read off the source: MindSpore's window is always odd")
+        raise ByHand(
+            "whether size is odd cannot be read off the source: MindSpore's window is always odd",
+            silent="size" in call.positional,
+        )
     if size % 2 == 0:
-        raise ByHand("MindSpore's window reaches as far to both sides: size must be odd")
+        raise ByHand(
+            "MindSpore's window reaches as far to both sides: size must be odd", silent="size" in call.positional
+        )
     return str(size // 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.rules import Rule, Written, to
+from tracer.source.rewriting.writing import Value
 
 _NORM = to("norm", keyword=True)
 
@@ -59,6 +60,20 @@ def _summed(call: Bound, einsum: str) -> Written:
 
 def _is_list(text: str) -> bool:
     return text.startswith(("[", "("))
+
+
+def _order(value: Value) -> str:
+    """Which norm: MindSpore knows those of matrices by whole numbers."""
+    worth = value.literal
+    return str(int(worth)) if isinstance(worth, float) and worth.is_integer() else value.text
+
+
+def _is_float(call: Bound, name: str) -> bool:
+    worth = call.literal(name)
+    return isinstance(worth, float) and worth.is_integer()
+
+
+_ORDER = "of a matrix MindSpore takes a float for the Frobenius norm: the order is a whole number"
 
 
 LINEAR_ALGEBRA: tuple[Rule, ...] = (
@@ -137,6 +152,28 @@ LINEAR_ALGEBRA: tuple[Rule, ...] = (
     _same("matrix_exp", "matrix_exp", "input"),
     _same("linalg.matrix_exp", "matrix_exp", "input"),
     _same("linalg.cholesky", "cholesky", "input", "upper", takes="input, *, upper=False, out=None"),
+    Rule(
+        "torch.linalg.norm",
+        "mindspore.ops.norm",
+        mint="mindspore.mint.linalg.norm",
+        takes="input, ord=None, dim=None, keepdim=False, *, out=None, dtype=None",
+        arguments=(
+            to("input", "A"),
+            to("ord", convert=_order, why=_ORDER),
+            "dim",
+            "keepdim",
+            to("dtype", keyword=True),
+        ),
+        mint_arguments=(to("input", "A"), "ord", "dim", "keepdim", to("dtype", keyword=True)),
+        silent=lambda call: _is_float(call, "ord"),
+    ),
+    Rule(
+        "torch.linalg.cond",
+        "mindspore.ops.cond",
+        takes="input, p=None, *, out=None",
+        arguments=(to("input", "A"), to("p", convert=_order, why=_ORDER)),
+        silent=lambda call: _is_float(call, "p"),
+    ),
     _same("linalg.matmul", "matmul", "input", "other"),
     Rule("torch.pinverse", "mindspore.ops.pinv", takes="input, rcond=1e-15", arguments=("input", to("rcond", "rtol"))),
 )

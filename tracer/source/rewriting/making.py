@@ -6,6 +6,7 @@ import ast
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_tensor, is_int, no_list, one_shape
+from tracer.source.rewriting.old_classes import DTYPES
 from tracer.source.rewriting.rules import Argument, ByHand, Rule, Writer, Written, constant, made, to
 from tracer.source.rewriting.shaping import twice
 from tracer.source.rewriting.writing import NOT_LITERAL, Value
@@ -55,6 +56,12 @@ def _goes_unnoticed(bound: Bound) -> bool:
     return not bound.has("dtype") and _filled_dtype(bound) not in (None, "mindspore.bool_") and size != ()
 
 
+def _of_no_dimension(bound: Bound) -> bool:
+    """`torch.zeros(())`: one number, for which MindSpore must be told the dtype."""
+    return bound.literal("*size") in (((),), ([],)) and bound.literal("dtype") is None
+
+
+_SAID = made("dtype", lambda _: "mindspore.float32", "of no dimension MindSpore must be told the dtype", loud=True)
 _FILLED = made("dtype", _filled_dtype, "dtype left out is int64 in MindSpore, whatever the value")
 
 
@@ -80,19 +87,6 @@ def _constructed(bound: Bound, dtype: str) -> Written:
         "are these values or sizes? Values: mindspore.tensor(values, dtype); sizes: mindspore.mint.empty(sizes)"
     )
 
-
-_TYPED = {
-    "Tensor": "float32",
-    "FloatTensor": "float32",
-    "DoubleTensor": "float64",
-    "HalfTensor": "float16",
-    "LongTensor": "int64",
-    "IntTensor": "int32",
-    "ShortTensor": "int16",
-    "CharTensor": "int8",
-    "ByteTensor": "uint8",
-    "BoolTensor": "bool_",
-}
 
 _WINDOW = "window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False"
 _WIDE = "dtype left out is float64 in MindSpore"
@@ -171,10 +165,12 @@ MAKING: tuple[Rule, ...] = (
             f"mindspore.ops.{name}",
             mint=f"mindspore.mint.{name}",
             takes=_SIZES,
-            arguments=(sizes(own), _DTYPE),
-            mint_arguments=(sizes(), _DTYPE),
+            when=when,
+            arguments=(sizes(own), dtype),
+            mint_arguments=(sizes(), dtype),
         )
         for name, own in (("zeros", "size"), ("ones", "shape"))
+        for when, dtype in ((_of_no_dimension, _SAID), (None, _DTYPE))
     ),
     Rule("torch.empty", mint="mindspore.mint.empty", takes=_SIZES, mint_arguments=(sizes(), _DTYPE), silent=False),
     *(
@@ -214,7 +210,8 @@ MAKING: tuple[Rule, ...] = (
     Rule("torch.from_numpy", "mindspore.from_numpy", takes="ndarray", arguments=(to("ndarray", "array"),)),
     *(
         Rule(f"torch.{name}", "mindspore.tensor", takes="*args, device=None", write=_of_values(f"mindspore.{dtype}"))
-        for name, dtype in _TYPED.items()
+        for name, dtype in DTYPES.items()
+        if name != "BFloat16Tensor"
     ),
     Rule(
         "torch.arange",

@@ -124,6 +124,7 @@ METHODS: tuple[Rule, ...] = (
     _same("tile", "*dims", to("*dims", "dims", convert=_tiles, form=True)),
     _same("flip", "*dims", to("*dims", "dims", convert=one_tuple, form=True, loud=True)),
     Rule("torch.Tensor.size", "mindspore.Tensor.shape", takes="dim=None", write=_sized),
+    _same("take", "index", "index", silent=False),
     _same("t", ""),
     _same("is_signed", ""),
     _same("is_complex", ""),

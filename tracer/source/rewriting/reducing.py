@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import as_bool, as_float, no_list
 from tracer.source.rewriting.rules import Argument, ByHand, Rule, Written, made, to
-from tracer.source.rewriting.writing import NOT_LITERAL
+from tracer.source.rewriting.shaping import repeatable
+from tracer.source.rewriting.suggestion import Status
+from tracer.source.rewriting.writing import NOT_LITERAL, with_pieces
 
 _PLACES = "the places are of dtype int32 in MindSpore"
 _BYTES = "of whole numbers MindSpore looks at one byte: it is given truth values, and gives dtype bool"
@@ -90,7 +94,10 @@ def _largest(name: str) -> tuple[Rule, ...]:
                 f"{mint}({call.text('input')}, {call.text('other')})",
                 (f"mindspore.ops.{name} takes no other tensor: mint's does, and a dimension too",),
             ),
-            mint_arguments=("input", "other"),
+            mint_write=lambda call: Written(
+                f"{mint}({call.text('input')}, {call.text('other')})",
+                status="same" if "other" in call.positional else "renamed",
+            ),
         ),
     )
 
@@ -126,6 +133,28 @@ def _counted(bound: Bound) -> Written:
     return Written(f"{text}.astype(mindspore.int64)", ("MindSpore's counts are of dtype float32",))
 
 
+def _searched(bound: Bound) -> Written:
+    """`searchsorted`: of one row for all by MindSpore's numpy, of a row for each by counting what is smaller."""
+    side = bound.literal("side") if bound.literal("side") is not None else bound.literal("right")
+    if bound.literal("sorter") is not None or side not in ("left", "right", True, False):
+        raise ByHand("count what is smaller: (sequence[..., None, :] < values[..., None]).sum(-1), <= from the right")
+    more, smaller = (", 'right'", "<=") if side in ("right", True) else ("", "<")
+    text = (
+        f"mindspore.numpy.searchsorted(S, X{more}) if S.ndim == 1 else (S[..., None, :] {smaller} X[..., None]).sum(-1)"
+    )
+    text = f"({text}).astype(mindspore.{'int32' if bound.literal('out_int32') is True else 'int64'})"
+    sequence, values = bound.given["sorted_sequence"], bound.given["input"]
+    if repeatable(sequence) and repeatable(values):
+        names = {"S": sequence.node, "X": values.node}
+        tree = ast.parse(text, mode="eval").body
+        places: dict[ast.AST, ast.expr] = {}
+        places |= {node: names[node.id] for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in names}
+        text = ast.unparse(with_pieces(tree, places))
+    else:
+        text = f"(lambda S, X: {text})({sequence.text}, {values.text})"
+    return Written(text, ("MindSpore's kernel refuses the shapes, for some calls and not for others",))
+
+
 def _norm(bound: Bound) -> Written:
     """`torch.norm`: of a whole tensor its elements are one vector, whatever its shape."""
     worth, dim = bound.literal("p"), bound.literal("dim")
@@ -148,6 +177,25 @@ def _is_infinite(text: str) -> bool:
     return "inf" in text
 
 
+def _may_be_whole(call: Bound) -> bool:
+    """Does it go unnoticed that MindSpore looks at one byte of whole numbers? Classic refuses the names of torch."""
+    value = call.value("input")
+    by_name = {"dim", "keepdim"} & (set(call.given) - set(call.positional))
+    return value is not None and as_bool(value) != value.text and not by_name
+
+
+def _any_of_mint(call: Bound) -> Written:
+    value = call.value("input")
+    assert value is not None
+    given = [as_bool(value), *(call.text(name) for name in ("dim", "keepdim") if name in call.positional)]
+    given += [
+        f"{name}={call.text(name)}" for name in ("dim", "keepdim") if name in set(call.given) - {*call.positional}
+    ]
+    differs = given[0] != value.text
+    status: Status | None = None if differs else "same"
+    return Written(f"mindspore.mint.any({', '.join(given)})", (_BYTES,) if differs else (), differs, status)
+
+
 def _truth(name: str) -> Rule:
     return Rule(
         f"torch.{name}",
@@ -160,7 +208,8 @@ def _truth(name: str) -> Rule:
             to("keepdim", "keep_dims"),
         ),
         mint_arguments=(to("input", convert=as_bool, loud=True, why=_BYTES), "dim", "keepdim"),
-        silent=False,
+        silent=_may_be_whole if name == "any" else False,
+        mint_write=_any_of_mint if name == "any" else None,
     )
 
 
@@ -358,16 +407,8 @@ REDUCING: tuple[Rule, ...] = (
         mint="mindspore.mint.searchsorted",
         takes="sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None, out=None",
         when=lambda call: not isinstance(call.literal("input"), (int, float)),
-        arguments=(
-            "sorted_sequence",
-            to("input", "values"),
-            *(to(name, keyword=True) for name in ("out_int32", "right", "side", "sorter")),
-        ),
-        mint_arguments=(
-            "sorted_sequence",
-            to("input", "values"),
-            *(to(name, keyword=True) for name in ("out_int32", "right", "side", "sorter")),
-        ),
+        write=_searched,
+        mint_write=_searched,
     ),
     Rule(
         "torch.norm",

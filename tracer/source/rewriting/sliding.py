@@ -162,7 +162,10 @@ def _resized(call: Bound) -> Written:
     """`interpolate`: MindSpore reckons the scale anew from the sizes, so it must be whole or asked for."""
     mode, antialias = call.literal("mode"), call.literal("antialias")
     if mode is NOT_LITERAL or mode == "bicubic" or antialias is not False:
-        raise ByHand("MindSpore's numbers are others: bicubic, or antialias, or a mode that the source does not say")
+        why = "MindSpore's numbers are others: bicubic, or antialias, or a mode that the source does not say"
+        raise ByHand(why, silent=mode == "bicubic")
+    if mode == "linear" and call.literal("size") in (1, (1,), [1]):
+        raise ByHand("MindSpore takes the first number where one is left: torch the middle", silent=True)
     given = [call.text("input")]
     said: list[str] = []
     if call.literal("scale_factor") is None:
