@@ -106,6 +106,8 @@ def test_what_a_data_loader_gives_need_not_be_tensors(text: str) -> None:
         ("model.eval()\ny = model(a)\ny.size(1)", "torch.Tensor.size"),
         ("model.eval()\nmodel(a).argmax(1)", "torch.Tensor.argmax"),
         ("model.eval()\nb.loss_fn(model(a).sigmoid(), b).item()", "torch.Tensor.item"),
+        ("c = b.prepare(DataLoader(a))\nfor x, y in c: x.size(0)", "torch.Tensor.size"),
+        ("model, c = b.prepare(model, DataLoader(a))\nfor x, y in c: x.size(0)", "torch.Tensor.size"),
         ("a.view(3, -1)", "torch.Tensor.view"),
         ("a.view(-1)", "torch.Tensor.view"),
         ("n, c = a.shape\na.permute(1, 0)\na.mean()", "torch.Tensor.mean"),
@@ -180,3 +182,63 @@ def test_a_batch_that_another_function_hands_on_is_still_a_batch() -> None:
 def test_of_what_a_guessed_net_gives_no_item_is_told() -> None:
     """`net(x)[0]`: it may give a list."""
     assert function("model.eval()\nx = torch.ones(1)\nmodel(x)[0]") == ["method torch.nn.Module.eval"]
+
+
+def test_a_guessed_net_that_is_added_to_a_tensor_gave_one() -> None:
+    """No list or dict can be added to a tensor."""
+    assert "operator torch.Tensor.__add__" in function("model.eval()\nx = torch.ones(1)\nmodel(x) + x")
+
+
+TREE = """
+    import torch
+    from torch import nn, optim
+    from torch.utils.data import DataLoader
+    def train(model, loader, optimizer, device):
+        model.train()
+        for x, y in loader:
+            x.to(device)
+        optimizer.step()
+    net = nn.Linear(3, 3)
+"""
+
+
+def test_what_all_calls_hand_to_a_function_is_sure() -> None:
+    """Its parameters are what they are at the place of the call; of what comes out of a loader it stays a guess."""
+    source = TREE + "    train(net, DataLoader([]), optim.SGD(net.parameters()), torch.device('cpu'))\n"
+    assert told(source, "method")[:3] == [
+        "method torch.nn.Module.train",
+        "method torch.Tensor.to?",
+        "method torch.optim.SGD.step",
+    ]
+
+
+@pytest.mark.parametrize("line", ["train(net, a, unknown(), b)", "spawn(train)", "train(net, a, optim.Adam([]), b)"])
+def test_where_calls_disagree_or_are_not_all_known_it_is_a_guess(line: str) -> None:
+    """Another call hands something else, or nobody knows what."""
+    source = TREE + f"    train(net, DataLoader([]), optim.SGD([]), 'cpu')\n    {line}\n"
+    steps = [name for name in told(source, "method") if ".step" in name]
+    assert all(name.endswith("?") for name in steps)
+
+
+def test_attributes_of_an_object_are_told_by_all_its_methods_together() -> None:
+    """A trainer is given its net and its optimizer, and uses them elsewhere."""
+    source = """
+        import torch
+        class Trainer:
+            def __init__(self, model, optimizer):
+                self.model, self.optimizer = model, optimizer
+            def fit(self, batches, device):
+                self.model.train()
+                for x, y in batches:
+                    x = x.to(device)
+                    self.model(x)
+                    self.optimizer.step()
+            def clear(self):
+                self.optimizer.zero_grad()
+    """
+    assert told(source) == [
+        "method torch.nn.Module.train?",
+        "method torch.Tensor.to?",
+        "method torch.optim.Optimizer.step?",
+        "method torch.optim.Optimizer.zero_grad?",
+    ]

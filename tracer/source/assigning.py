@@ -12,6 +12,7 @@ from tracer.source.operators import AUGMENTED, ambiguous
 from tracer.source.outside import items
 from tracer.source.values import (
     NOTHING,
+    UNKNOWN,
     Row,
     Several,
     Table,
@@ -99,7 +100,8 @@ class Assigning(Definitions):
         own = [thing.of for thing in base.things if isinstance(thing, Instance)]
         if own and not (reached.names and target.attr in KEPT):
             for of in own:
-                of.assign(target.attr, value)
+                role = UNKNOWN if value.things or value.sure else (of.roles or {}).get(target.attr, UNKNOWN)
+                of.assign(target.attr, role if role.things else value)
         elif reached.names:
             self.mention(target, reached)
 

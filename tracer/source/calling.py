@@ -10,7 +10,7 @@ from tracer.source.calls import call_gives
 from tracer.source.classes import torch_bases
 from tracer.source.evidence import GUESSED_TENSOR, of_loss
 from tracer.source.guesses import guessed
-from tracer.source.modules import Class, Instance, Super
+from tracer.source.modules import Class, Function, Instance, Super
 from tracer.source.names import look_up, meaning, named
 from tracer.source.naming import CALLED, Naming, last_name, spelled
 from tracer.source.outside import Given, items
@@ -82,6 +82,10 @@ class Calling(Naming):
                 if isinstance(argument, ast.Name) and argument.id in self.evidence.moved:
                     self.conclude(argument.id)
         unknown = not result.things and not result.sure
+        if unknown and isinstance(node.func, ast.Attribute) and node.func.attr == "prepare" and not callee.things:
+            known = any(isinstance(thing, Made) for value in given.arguments for thing in value.things)
+            several = [value.handed().unsure() for value in given.arguments]
+            return result if not known else several[0] if len(several) == 1 else one(Row(tuple(several)), sure=False)
         return RESULT if unknown and self.guessing and (net or (beside and len(given.all()) > 1)) else result
 
     def conclude(self, name: str) -> None:
@@ -224,6 +228,8 @@ class Calling(Naming):
 
     def learn(self, func: ast.expr, given: Given) -> None:
         """Lists grow: `layers.append(nn.ReLU())`; what becomes of a dict that is handed on, nobody knows."""
+        for handed in (thing for value in given.all() for thing in value.things if isinstance(thing, Function)):
+            handed.exposed = True
         for part in [*given.node.args, *(keyword.value for keyword in given.node.keywords if keyword.arg)]:
             self.open_table(part)
         if isinstance(func, ast.Attribute) and func.attr in CHANGING:

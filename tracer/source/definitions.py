@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracer.source.classes import line, torch_bases
+from tracer.source.evidence import evidence_of_attributes
 from tracer.source.expressions import Expressions, every_argument
 from tracer.source.modules import Class, Function, FunctionNode, Module, Scope
 from tracer.source.names import meaning, named
@@ -46,6 +47,8 @@ class Definitions(Expressions):
                 if isinstance(thing, Class) and made not in thing.heirs and thing is not made:
                     thing.heirs.append(made)
         made.line = None
+        if made.roles is None:
+            made.roles = evidence_of_attributes(node, self.program.methods) if self.guessing else {}
         made.before, made.assigned = made.assigned, {}
         self.scope.set(node.name, one(made))
         around, owner = self.scope, self.owner

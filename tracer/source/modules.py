@@ -121,6 +121,7 @@ class Class(Thing):
         before: the same of the round before.
         heirs: the tree's classes that are derived from it.
         line: the order in which attributes are looked up, once it was asked for (`tracer.source.classes.line`).
+        roles: what attributes of its instances most likely are by the way they are used, once that was looked for.
     """
 
     node: ast.ClassDef
@@ -132,6 +133,7 @@ class Class(Thing):
     before: Names = field(default_factory=dict)
     heirs: list[Class] = field(default_factory=list)
     line: list[Class | str | None] | None = None
+    roles: Names | None = None
 
     def assign(self, name: str, value: Value) -> None:
         """Learn what an attribute of its instances is given."""
@@ -159,6 +161,7 @@ class Function(Thing):
         result: what it was seen to give.
         lists: the names that its body treats as lists, once that was looked for.
         evidence: what its body says of its names by using them, once that was looked for.
+        exposed: is it handed on, to be called by nobody knows whom?
     """
 
     node: FunctionNode
@@ -176,6 +179,7 @@ class Function(Thing):
     result: Value = UNKNOWN
     lists: frozenset[str] | None = None
     evidence: Evidence | None = None
+    exposed: bool = False
 
     def parameters(self) -> set[str]:
         """The names of its parameters."""

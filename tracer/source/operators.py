@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracer.source.torch_names import TorchNames
-from tracer.source.values import LIKELY, TENSOR, UNKNOWN, Made, Plain, Row, Several, Value, item_of, join, one
+from tracer.source.values import LIKELY, TENSOR, UNKNOWN, Bundle, Made, Plain, Row, Several, Value, item_of, join, one
 
 _NAMES = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.MatMult: "matmul", ast.Div: "truediv", ast.Mod: "mod",
@@ -46,6 +46,8 @@ def number(value: Value) -> bool:
 
 def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected: str) -> tuple[str | None, bool, Value]:
     """The tensor's method that an operator with two sides calls, whether that is certain, and the result."""
+    if torch.tensor(right) and left.things and all(isinstance(thing, Bundle) for thing in left.things):
+        left = TENSOR.unsure()  # no list or dict works with a tensor
     if torch.tensor(left):
         doubtful = number(left) and (not torch.tensor(right) or number(right))  # perhaps Python's own, of two numbers
         if doubtful or ambiguous(torch, left):

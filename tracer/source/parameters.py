@@ -62,7 +62,17 @@ def _parameter(function: Function, argument: ast.arg, given: Value | None) -> Va
         if name in function.lists:
             return given.opened()
         return given if given.sure and default is None else given.unsure()
-    return known.unsure()
+    return known if _agreed(function, name, known, default) else known.unsure()
+
+
+def _agreed(function: Function, name: str, known: Value, default: Value | None) -> bool:
+    """Do all calls hand it the same optimizer, loader or net? Of tensors it is a guess: others hand arrays."""
+    if default is not None or name in function.open or function.exposed or len(known.things) != 1:
+        return False
+    thing = known.things[0]
+    return isinstance(thing, Instance) or (
+        isinstance(thing, Made) and thing.name not in ("torch.Tensor", "torch.nn.Parameter")
+    )
 
 
 def _given_by_torch(torch: TorchNames, function: Function) -> Value | None:

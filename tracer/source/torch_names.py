@@ -251,7 +251,7 @@ class TorchNames:
             return UNKNOWN
         if name in NAMED_HOLDERS or name in ("torch.nn.ModuleList", "torch.nn.ParameterList"):
             return UNKNOWN
-        if name == "torch.nn.Module" and not sure:
+        if name == "torch.nn.Module":  # of any class: it may give a list, or a dict
             return RESULT
         return TENSOR if sure or tensor else TENSOR.unsure()
 
