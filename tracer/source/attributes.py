@@ -56,6 +56,9 @@ class Reached:
 OF_PICTURES = frozenset({"torch.Tensor.resize"})
 """What torch has given up long ago and pictures still have, which are handed to `forward` too."""
 
+WRAPPED = "module"
+"""Under this name DataParallel and its kin hold the net, which is followed through them as if it were not wrapped."""
+
 NOWHERE = Reached(UNKNOWN, (), False)
 
 
@@ -143,6 +146,8 @@ def _of_made(program: Program, thing: Made, name: str) -> Reached:
         for held in thing.items.things:
             if isinstance(held, Table) and name in dict(held.entries):
                 return Reached(dict(held.entries)[name])
+    if found is NOWHERE and name == WRAPPED and program.torch.is_layer(thing.name):
+        return Reached(one(thing, sure=False))
     return found
 
 
@@ -215,6 +220,8 @@ def _of_instance(program: Program, thing: Instance, name: str, after: Class | No
                 return reached if sure else Reached(reached.value.unsure(), reached.names, False, instance=True)
         elif name in above.names:
             return Reached(_from_body(program, above.names[name], thing.of))
+    if name == WRAPPED and any(isinstance(above, str) and program.torch.is_layer(above) for above in order(thing.of)):
+        return Reached(one(thing, sure=False))
     return NOWHERE
 
 

@@ -14,6 +14,7 @@ from tracer.source.modules import Class, Function, Instance, Super
 from tracer.source.names import look_up, meaning, named
 from tracer.source.naming import CALLED, Naming, last_name, spelled
 from tracer.source.outside import Given, items
+from tracer.source.seen import unmoved
 from tracer.source.values import (
     LIKELY,
     RESULT,
@@ -78,7 +79,7 @@ class Calling(Naming):
         loss = not callee.things and self.guessing and of_loss(last_name(node.func))
         beside = loss and any(self.torch.tensor(value) for value in given.arguments)
         if net or beside:
-            for argument in node.args:
+            for argument in map(unmoved, node.args):
                 if isinstance(argument, ast.Name) and argument.id in self.evidence.moved:
                     self.conclude(argument.id)
         unknown = not result.things and not result.sure

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tracer.source.guesses import other_than_tensors
-from tracer.source.seen import Seen, seen_in
+from tracer.source.seen import MOVING, Seen, seen_in
 from tracer.source.values import LAYER, LIKELY, TENSOR, UNKNOWN, Bundle, Made, Value, bundled, one
 from tracer.source.words import words
 
@@ -19,7 +19,6 @@ OF_NETS = words("train eval parameters named_parameters state_dict load_state_di
 """Of what is called too, one of these is enough to make it a layer."""
 OF_NETS_ALONE = words("parameters named_parameters modules named_modules children named_children")
 """Of what is not called, one of these and another."""
-MOVING = words("to cuda")
 OF_SCHEDULERS = words("step state_dict load_state_dict get_last_lr get_lr last_epoch base_lrs")
 
 

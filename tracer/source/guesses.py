@@ -58,6 +58,15 @@ WITH_DIM = words(
 """Where numpy says `axis`: with a keyword `dim` that is a number, the receiver is a tensor."""
 
 
+NO_TENSORS = words(
+    """
+    paths names files text texts caption captions meta metas metadata info infos str string strings title titles url
+    urls
+    """
+)
+"""Words in names of what stands in a batch and is no tensor."""
+
+
 def guessed(name: str, call: ast.Call) -> str | None:
     """The torch method that a call on something unknown must mean, or None: nothing is guessed that others have too.
 
@@ -82,8 +91,7 @@ def guessed(name: str, call: ast.Call) -> str | None:
 
 def other_than_tensors(name: str) -> bool:
     """Does a name, or a key, of a part of a batch say that it is text, or a list of such?"""
-    low = name.lower()
-    return any(word in low for word in ("path", "name", "file", "text", "caption", "meta", "info", "id", "str", "raw"))
+    return any(word in NO_TENSORS or word.endswith(("path", "name", "file")) for word in name.lower().split("_"))
 
 
 def _sizes(call: ast.Call) -> bool:

@@ -10,6 +10,7 @@ from tracer.source.words import words
 
 LOOKED_INTO = words("zip enumerate list tuple dict isinstance sorted reversed iter next")
 """Builtins that are asked of what may be no tensor."""
+MOVING = words("to cuda")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -70,6 +71,13 @@ def seen_in(body: Sequence[ast.stmt], parameters: Sequence[str]) -> dict[str, Se
     return seen
 
 
+def unmoved(node: ast.expr) -> ast.expr:
+    """Of `x.to(device)` the `x`."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MOVING:
+        node = node.func.value
+    return node
+
+
 def _parts(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
     """All syntax in it but the bodies of functions and classes within."""
     waiting: list[ast.AST] = list(body)
@@ -109,7 +117,7 @@ def _call(seen: dict[str, Seen], part: ast.Call) -> None:
             scaled = func.value.args if isinstance(func.value, ast.Call) else given
             if scaled and "loss" in _key(scaled[0]).lower():
                 _of(seen, scaled[0]).back = True
-    for argument in given:
+    for argument in map(unmoved, given):
         if isinstance(argument, ast.Name):
             _of(seen, argument).handed.append((_key(func) or last, len(given)))
             if isinstance(func, ast.Name) and last in LOOKED_INTO:

@@ -94,11 +94,6 @@ class Bundle(Thing):
 
     part: Value
 
-    @property
-    def depth(self) -> int:  # type: ignore[override]
-        """How deep its parts are nested."""
-        return self.part.depth + 1
-
 
 @dataclass(frozen=True)
 class Plain(Thing):
@@ -181,7 +176,7 @@ LIKELY = TENSOR.opened()
 TENSORS = one(Several(TENSOR))
 RESULT = one(Bundle(UNKNOWN), sure=False)
 """What a net gives of which nothing is known, or a loss."""
-BATCH = one(Bundle(one(Bundle(RESULT), sure=False)), sure=False)
+BATCH = one(Bundle(one(Bundle(one(Bundle(RESULT), sure=False)), sure=False)), sure=False)
 """What comes out of a DataLoader: of a tensor, or of several, or of lists of them."""
 NUMBER, TEXT, NUMPY, OTHER = (one(Plain(kind)) for kind in ("number", "text", "numpy", "other"))
 LAYER = one(Made("torch.nn.Module"), sure=False)
