@@ -81,6 +81,8 @@ def test_what_a_data_loader_gives_are_guessed_tensors(text: str) -> None:
         "for x, y in loader: y['boxes'] + 1",
         "for x, y in loader:\n    y[0]['boxes']\n    y[0] + 1",
         "for x, sizes in loader: sizes[0][0]",
+        "for x, words in loader: words.split(',')",
+        "for x, y in loader: y + [1]",
     ],
 )
 def test_what_a_data_loader_gives_need_not_be_tensors(text: str) -> None:

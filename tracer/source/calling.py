@@ -125,6 +125,8 @@ class Calling(Naming):
                 return None
             known = self.torch.sort(name)
             sure = reached.sure and callee.sure and len(callee.things) == 1
+            if not sure and reached.instance and _of_text(node, name):
+                return None
             if node.args and self.torch.takes_tensor(name, bound=isinstance(callee.things[0], Bound)):
                 self.is_tensor(node.args[0])
             if known is None or known in CALLED:
@@ -284,6 +286,11 @@ GROWING = frozenset({"append", "extend", "insert", "add", "update", "appendleft"
 def _open(base: Value) -> bool:
     """May the receiver be anything, or an object of the tree of which not everything is known?"""
     return not base.things or not base.sure or all(isinstance(thing, (Instance, Super)) for thing in base.things)
+
+
+def _of_text(node: ast.Call, name: str) -> bool:
+    """Is it `x.split(",")`? A tensor is not split at a comma."""
+    return bool(node.args and _text_of(node.args[0])) and name == "torch.Tensor.split"
 
 
 def _of_tree(base: Value) -> bool:

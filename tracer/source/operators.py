@@ -48,6 +48,8 @@ def operated(torch: TorchNames, left: Value, right: Value, name: str, reflected:
     """The tensor's method that an operator with two sides calls, whether that is certain, and the result."""
     if torch.tensor(right) and left.things and all(isinstance(thing, Bundle) for thing in left.things):
         left = TENSOR.unsure()  # no list or dict works with a tensor
+    if torch.tensor(left) and not left.sure and right.things and (_lists(right) or _text(right)):
+        return None, False, UNKNOWN  # so it was a list, or a text
     if torch.tensor(left):
         doubtful = number(left) and (not torch.tensor(right) or number(right))  # perhaps Python's own, of two numbers
         if doubtful or ambiguous(torch, left):
