@@ -44,6 +44,7 @@ CALLS = together(
         "F.NAME(p, onehot, pos)",
         "F.NAME(p, onehot, weight=pos, reduction='sum')",
         "F.NAME(p, onehot, weight=None)",
+        "F.NAME(p, onehot, weight=pos[:1])",
     ),
     for_each(
         "binary_cross_entropy_with_logits",

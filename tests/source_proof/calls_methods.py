@@ -316,6 +316,7 @@ RANDOM = together(
         ]
     },
     for_each("uniform_ normal_ cauchy_ log_normal_ exponential_ bernoulli_", "big.NAME()"),
+    for_each("bernoulli_", "big.NAME(0.8)", "big.NAME(p=0.3)", "big.NAME(1)"),
     for_each("uniform_", "big.NAME(-1, 1)", "big.NAME(to=3.0)"),
     for_each("normal_ cauchy_ log_normal_", "big.NAME(1.0, 2.0)"),
     {

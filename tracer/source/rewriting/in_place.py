@@ -22,14 +22,16 @@ def tensor(bound: Bound, name: str = "") -> str:
     return value.text
 
 
-def over(name: str, takes: str, text: str, advice: str = "") -> Rule:
-    """A method whose new numbers `text` gives: X is the tensor, a name in braces an argument."""
+def over(name: str, takes: str, text: str, advice: str = "", floats: tuple[str, ...] = ()) -> Rule:
+    """A method whose new numbers `text` gives: X is the tensor, a name in braces an argument, `floats` no ints."""
 
     def write(bound: Bound) -> Written:
         assert bound.receiver is not None
         fresh = is_its_own(bound.receiver.node)
         it = "it" if fresh else tensor(bound)
-        new = text.format(**{p.name: bound.text(p.name) for p in bound.signature.parameters}).replace("X", it)
+        given = {p.name: bound.text(p.name) for p in bound.signature.parameters}
+        given.update({one: f"{given[one]}.0" for one in floats if type(bound.literal(one)) is int})
+        new = text.format(**given).replace("X", it)
         whole = f"{it}.copy_({new})"
         return Written(f"(lambda it: {whole})({bound.receiver.text})" if fresh else whole, (_OVER,))
 
@@ -55,8 +57,9 @@ IN_PLACE: tuple[Rule, ...] = (
     over(
         "bernoulli_",
         "p=0.5, *, generator=None",
-        "mindspore.ops.bernoulli(mindspore.ops.full_like(X, {p}, dtype=mindspore.float32))",
+        "mindspore.ops.bernoulli(X, {p})",
         _DRAWN,
+        floats=("p",),
     ),
     over("fill_diagonal_", "fill_value, wrap=False", "X.fill_diagonal(float({fill_value}), {wrap})"),
     *(

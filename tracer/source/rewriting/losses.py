@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.layer_arguments import FUNCTION, function
 from tracer.source.rewriting.rules import Argument, Rule, Written, made, to
+from tracer.source.rewriting.shaping import twice
 from tracer.source.rewriting.writing import ByHand, Value, number
 
 _OLD = ("size_average", "reduce")
@@ -61,6 +63,28 @@ def _loss(
     )
 
 
+_WEIGHT = "MindSpore reads beyond a weight that is not of the input's shape: give it broadcast to that shape"
+
+
+def _weighted(call: Bound) -> bool:
+    return call.literal("weight") is not None
+
+
+def _both(when: Callable[[Bound], bool] | None) -> Callable[[Bound], bool]:
+    return lambda call: _weighted(call) and (when is None or when(call))
+
+
+def _weighted_entropy(call: Bound) -> Written:
+    if any(call.has(name) for name in _OLD):
+        raise ByHand("say what size_average and reduce say by reduction")
+    value = call.value("input")
+    assert value is not None
+    reduction = f", reduction={call.text('reduction')}" if call.has("reduction") else ""
+    weight = f"mindspore.ops.broadcast_to({call.text('weight')}, X.shape)"
+    text = f"mindspore.ops.binary_cross_entropy(X, {call.text('target')}, {weight}{reduction})"
+    return Written(twice(value, text), (_WEIGHT,), silent=True)
+
+
 def _whole(value: Value) -> str:
     """A norm's degree, an int in MindSpore."""
     worth = value.literal
@@ -92,7 +116,25 @@ LOSSES: tuple[Rule, ...] = (
         differences=(_INT32,),
     ),
     *_loss("NLLLoss", "weight", "ignore_index", mint=True),
+    *(
+        replace(rule, when=_both(rule.when), advice=_WEIGHT, silent=True)
+        for rule in _loss("BCELoss", "weight", mint=True)
+    ),
     *_loss("BCELoss", "weight", mint=True),
+    Rule(
+        "torch.nn.functional.binary_cross_entropy",
+        "mindspore.ops.binary_cross_entropy",
+        mint="mindspore.mint.nn.functional.binary_cross_entropy",
+        when=_weighted,
+        write=_weighted_entropy,
+    ),
+    Rule(
+        "torch.nn.functional.binary_cross_entropy",
+        "mindspore.ops.binary_cross_entropy",
+        mint="mindspore.mint.nn.functional.binary_cross_entropy",
+        arguments=(to("input", "logits"), to("target", "labels"), "weight", to("reduction", keyword=True)),
+        mint_arguments=("input", "target", "weight", to("reduction", keyword=True)),
+    ),
     *_loss(
         "BCEWithLogitsLoss",
         to("weight", keyword=True),

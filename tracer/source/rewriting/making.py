@@ -42,6 +42,17 @@ def _is_float(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and ast.unparse(node) in ("math.inf", "math.pi", "np.inf", "numpy.inf")
 
 
+def _bernoulli(bound: Bound) -> Written:
+    """MindSpore takes the shape of its input and the probabilities beside it."""
+    value = bound.value("input")
+    assert value is not None
+    chance = "X" if bound.literal("p") is None else bound.text("p")
+    text = twice(value, f"mindspore.ops.bernoulli(X, {chance})")
+    if chance != "X":
+        return Written(text, status="same")
+    return Written(text, ("the probabilities are given as p",), silent=True)
+
+
 def _filled_dtype(bound: Bound) -> str | None:
     given, value = bound.given.get("dtype"), bound.value("fill_value")
     own = float_or_not(value) if value else None
@@ -337,6 +348,14 @@ MAKING: tuple[Rule, ...] = (
             advice=_DRAWN,
         )
         for given in ("input, low, high", "input, high")
+    ),
+    Rule(
+        "torch.bernoulli",
+        "mindspore.ops.bernoulli",
+        takes="input, p=None, *, generator=None, out=None",
+        drops=("generator",),
+        write=_bernoulli,
+        advice=_DRAWN,
     ),
     Rule(
         "torch.randperm",

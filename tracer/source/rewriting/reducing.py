@@ -157,8 +157,8 @@ def _searched(bound: Bound) -> Written:
 
 def _norm(bound: Bound) -> Written:
     """`torch.norm`: of a whole tensor its elements are one vector, whatever its shape."""
-    worth, dim = bound.literal("p"), bound.literal("dim")
-    more = [f"axis={bound.text('dim')}"] if dim is not None else []
+    worth, dim, given = bound.literal("p"), bound.literal("dim"), bound.value("dim")
+    more = [f"axis={no_list(given)}"] if dim is not None and given is not None else []
     more += [
         f"{own}={bound.text(name)}" for name, own in (("keepdim", "keepdims"), ("dtype", "dtype")) if bound.has(name)
     ]

@@ -6,6 +6,7 @@ A use within a use is rewritten too, so that what is written runs; where the inn
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 
 from tracer.source.rewriting.calls import Asked, suggestion_of_call
@@ -95,12 +96,23 @@ class _Rewriting:
             return Value(node, source_of(node, use.node, use.text))
         instead: dict[ast.AST, ast.expr] = {}
         for place in inner:
-            found = self.suggestion(self.uses[place])
+            number = self._element(place)
+            inner_use = self.uses[place.value if isinstance(place, ast.Attribute) and number is not None else place]
+            found = self.suggestion(inner_use)
             if found.write is None:
-                raise ByHand(f"{self.uses[place].torch} in it has no call to write")
-            instead[place] = ast.parse(found.write, mode="eval").body
+                raise ByHand(f"{inner_use.torch} in it has no call to write")
+            written = ast.parse(found.write, mode="eval").body
+            instead[place] = written if number is None else ast.Subscript(written, ast.Constant(number), ast.Load())
         new = with_pieces(node, instead)
         return Value(new, ast.unparse(new))
+
+    def _element(self, node: ast.AST) -> int | None:
+        """Of `torch.max(x, 1).values`, which of a plain tuple's elements it is; None of all else."""
+        if node in self.uses or not isinstance(node, ast.Attribute) or node.value not in self.uses:
+            return None
+        said = " ".join(self.suggestion(self.uses[node.value]).differences)
+        named = re.search(rf"\[(\d)\] for \.{node.attr}\b", said)
+        return None if named is None else int(named[1])
 
     def _outermost(self, node: ast.AST, itself: bool) -> list[ast.AST]:
         if not self.uses:
@@ -109,7 +121,7 @@ class _Rewriting:
         waiting = [node] if itself else [*ast.iter_child_nodes(node)]
         while waiting:
             part = waiting.pop()
-            if part in self.uses:
+            if part in self.uses or self._element(part) is not None:
                 found.append(part)
             else:
                 waiting += ast.iter_child_nodes(part)
