@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,16 @@ def test_deep_and_long_source_is_scanned(text: str) -> None:
     assert "torch.ones" in str(told("import torch\n" + text + "\n"))
 
 
+@pytest.fixture
+def shallow() -> Iterator[None]:
+    """The stack that Python starts with, whatever ran before."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("shallow")
 def test_of_a_statement_that_is_too_deep_the_names_are_found_and_the_rest_is_scanned() -> None:
     """A chain of calls that is longer than the walk's stack: the names in it are found all the same."""
     source = "import torch\nx = torch.rand(1)" + ".view(1)" * 400 + "\ntorch.ones(1)\n"

@@ -307,7 +307,13 @@ CALLS = together(
 """By torch name, each call as one would write it."""
 
 RANDOM = together(
-    {"torch.Tensor.bernoulli": ["big.sigmoid().bernoulli()", "big.sigmoid().bernoulli(p=0.3)", "big.bernoulli(0.3)"]},
+    {
+        "torch.Tensor.bernoulli": [
+            "(big.sigmoid() * 0.4).bernoulli()",
+            "big.sigmoid().bernoulli(p=0.3)",
+            "big.bernoulli(0.3)",
+        ]
+    },
     {
         "torch.Tensor.multinomial": [
             "pos[0].multinomial(5000, True)",

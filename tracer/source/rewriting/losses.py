@@ -82,7 +82,7 @@ def _weighted_entropy(call: Bound) -> Written:
     reduction = f", reduction={call.text('reduction')}" if call.has("reduction") else ""
     weight = f"mindspore.ops.broadcast_to({call.text('weight')}, X.shape)"
     text = f"mindspore.ops.binary_cross_entropy(X, {call.text('target')}, {weight}{reduction})"
-    return Written(twice(value, text), (_WEIGHT,), silent=True)
+    return Written(twice(value, text), (_WEIGHT,))
 
 
 def _whole(value: Value) -> str:
@@ -116,10 +116,7 @@ LOSSES: tuple[Rule, ...] = (
         differences=(_INT32,),
     ),
     *_loss("NLLLoss", "weight", "ignore_index", mint=True),
-    *(
-        replace(rule, when=_both(rule.when), advice=_WEIGHT, silent=True)
-        for rule in _loss("BCELoss", "weight", mint=True)
-    ),
+    *(replace(rule, when=_both(rule.when), differences=(_WEIGHT,)) for rule in _loss("BCELoss", "weight", mint=True)),
     *_loss("BCELoss", "weight", mint=True),
     Rule(
         "torch.nn.functional.binary_cross_entropy",
