@@ -145,6 +145,7 @@ def test_samples_that_differ_are_no_verdict(folder: Path) -> None:
     assert "unsure" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_factory_follow_from_the_seed(folder: Path) -> None:
     """Two commands record the same numbers, another seed others; also where the framework comes with the factory."""
     numbers = []
@@ -173,6 +174,7 @@ op = "odd"
 """
 
 
+@pytest.mark.slow
 def test_processes_from_python_take_pins_and_rules(folder: Path) -> None:
     """As the command does; the report has what the other process says of the weights."""
     (folder / "rules.toml").write_text(RULES)
@@ -186,6 +188,7 @@ def test_processes_from_python_take_pins_and_rules(folder: Path) -> None:
     assert done.stdout == "diverged True\n", done.stderr
 
 
+@pytest.mark.slow
 def test_progress_is_shown_on_a_terminal_while_a_side_runs(folder: Path) -> None:
     """What is being done, on the standard error; gone at the end."""
     output = on_a_terminal(folder, "compare", "nets_torch:plain", "nets_torch:plain", *INPUT)

@@ -58,7 +58,7 @@ def is_whole(text: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("mint", [False, True], ids=["classic", "mint"])
+@pytest.mark.parametrize("mint", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["classic", "mint"])
 def test_an_argument_of_several_parts_stays_one(mint: bool) -> None:
     """`a if b else c` as an argument stands in the call to write as `a if b else c`, and its parts nowhere else."""
     wrong = []
