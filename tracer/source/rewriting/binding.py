@@ -58,6 +58,11 @@ class Bound:
         return "None" if value is None else value.text
 
     def atom(self, name: str) -> str:
+        """As `text`, with brackets round it where it could not stand before a dot."""
+        value = self.value(name)
+        return "None" if value is None else value.atom
+
+    def operand(self, name: str) -> str:
         """As `text`, with brackets round it where it could not stand beside a sign."""
         value = self.value(name)
         if value is None or isinstance(value.node, ast.Constant):

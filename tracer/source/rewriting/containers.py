@@ -6,7 +6,7 @@ import ast
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.rules import Rule, Written, to
-from tracer.source.rewriting.writing import Value
+from tracer.source.rewriting.writing import Value, with_fields
 
 _CELLS = "what MindSpore has as a function alone stands in a cell of its own: a container takes nothing else"
 
@@ -47,17 +47,7 @@ def _celled(node: ast.expr) -> ast.expr:
         new = {"body": _celled(node.body), "orelse": _celled(node.orelse)}
     elif isinstance(node, ast.BinOp):
         new = {"left": _celled(node.left), "right": _celled(node.right)}
-    if all(_same(getattr(node, name), part) for name, part in new.items()):
-        return node
-    made = type(node)(**{**dict(ast.iter_fields(node)), **new})
-    assert isinstance(made, ast.expr)
-    return made
-
-
-def _same(old: object, new: object) -> bool:
-    if isinstance(old, list) and isinstance(new, list):
-        return all(a is b for a, b in zip(old, new, strict=True))
-    return old is new
+    return with_fields(node, new)
 
 
 def _is_dict(called: ast.Name | ast.Attribute) -> bool:

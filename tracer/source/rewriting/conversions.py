@@ -135,3 +135,15 @@ def expression(literals: Mapping[object, str], otherwise: Callable[[Value], str]
         return one_of(literals)(value)
 
     return convert
+
+
+def whole(why: str) -> Conversion:
+    """A conversion of a whole number, also one that is written as a float; by hand, with this reason, of all else."""
+
+    def convert(value: Value) -> str:
+        worth = value.literal
+        if isinstance(worth, (int, float)) and float(worth).is_integer():
+            return str(int(worth))
+        raise ByHand(why)
+
+    return convert

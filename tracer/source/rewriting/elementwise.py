@@ -50,18 +50,12 @@ def _rounded(call: Bound) -> Written:
 
 
 def _reversed(call: Bound) -> Written:
-    first = f"{_atom(call, 'input')} * {_atom(call, 'alpha')}" if call.literal("alpha") != 1 else call.text("input")
+    first = f"{call.atom('input')} * {call.atom('alpha')}" if call.literal("alpha") != 1 else call.text("input")
     return Written(
         f"mindspore.ops.sub({call.text('other')}, {first})",
         ("MindSpore has no rsub: the other comes first",),
         not call.has("alpha"),
     )
-
-
-def _atom(call: Bound, name: str) -> str:
-    value = call.value(name)
-    assert value is not None
-    return value.atom
 
 
 def _by_dtype(call: Bound) -> Written:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracer.source.rewriting.binding import Bound
-from tracer.source.rewriting.conversions import as_float, as_int32
+from tracer.source.rewriting.conversions import as_float, as_int32, whole
 from tracer.source.rewriting.padding import PADDING
 from tracer.source.rewriting.rules import ByHand, Rule, Written, to
 from tracer.source.rewriting.shaping import repeatable, twice
@@ -46,7 +46,7 @@ def _eps(call: Bound) -> str:
 
 
 def _given(call: Bound, name: str) -> str:
-    return "" if call.literal(name) is None else call.atom(name)
+    return "" if call.literal(name) is None else call.operand(name)
 
 
 def _instance_norm(call: Bound) -> Written:
@@ -67,7 +67,7 @@ def _rms_norm(call: Bound) -> Written:
     source = call.value("input")
     assert source is not None
     axes = f"tuple(range({_axis_of(call)}, 0))"
-    eps = "1.1920929e-07" if call.literal("eps") is None else call.atom("eps")
+    eps = "1.1920929e-07" if call.literal("eps") is None else call.operand("eps")
     weight = _given(call, "weight")
     text = f"X * mindspore.ops.rsqrt((X * X).mean({axes}, True) + {eps})" + (f" * {weight}" if weight else "")
     return Written(twice(source, text), (_NO_KERNEL.format(name="rms_norm"),))
@@ -170,7 +170,7 @@ def _said(call: Bound) -> tuple[str, ...]:
 
 
 def _attended(call: Bound, query: str, key: str, value: str) -> str:
-    scale = f"{query}.shape[-1] ** -0.5" if call.literal("scale") is None else call.atom("scale")
+    scale = f"{query}.shape[-1] ** -0.5" if call.literal("scale") is None else call.operand("scale")
     if call.has("scale") and call.literal("scale") is NOT_LITERAL:
         scale = f"{query}.shape[-1] ** -0.5 if {scale} is None else {scale}"
     scores = f"mindspore.ops.matmul({query}, {key}.swapaxes(-2, -1)) * ({scale})"
@@ -179,7 +179,7 @@ def _attended(call: Bound, query: str, key: str, value: str) -> str:
     if call.literal("is_causal") is True:
         scores += f" + {causal}"
     elif call.literal("is_causal") is not False:
-        scores += f" + ({causal} if {call.atom('is_causal')} else 0)"
+        scores += f" + ({causal} if {call.operand('is_causal')} else 0)"
     if call.literal("attn_mask") is not None:
         scores += f" + {_mask(call.value('attn_mask'))}"
     weights = f"mindspore.ops.softmax({scores}, -1)"
@@ -206,7 +206,7 @@ def _ctc(call: Bound) -> Written:
 
 
 def _smooth(call: Bound) -> Written:
-    low, high = call.atom("lower"), call.atom("upper")
+    low, high = call.operand("lower"), call.operand("upper")
     if call.literal("training") is not False:
         raise ByHand("MindSpore's rrelu draws its slope in evaluation too: draw it yourself")
     return Written(
@@ -214,13 +214,6 @@ def _smooth(call: Bound) -> Written:
         ("MindSpore's rrelu draws its slope in evaluation too: the mean slope is given",),
         silent=not call.has("training"),
     )
-
-
-def _whole(value: Value) -> str:
-    worth = value.literal
-    if isinstance(worth, (int, float)) and float(worth).is_integer():
-        return str(int(worth))
-    raise ByHand("MindSpore takes a whole number there")
 
 
 def _as_float32(value: Value) -> str:
@@ -391,8 +384,8 @@ FUNCTIONAL: tuple[Rule, ...] = (
         arguments=(
             "input",
             "target",
-            to("p", convert=_whole, form=True),
-            to("margin", convert=_whole, form=True),
+            to("p", convert=whole("MindSpore takes a whole number there"), form=True),
+            to("margin", convert=whole("MindSpore takes a whole number there"), form=True),
             "weight",
             to("reduction", keyword=True),
         ),
@@ -441,7 +434,7 @@ FUNCTIONAL: tuple[Rule, ...] = (
             "positive",
             "negative",
             "margin",
-            to("p", convert=_whole, form=True),
+            to("p", convert=whole("MindSpore takes a whole number there"), form=True),
             "eps",
             "swap",
             to("reduction", keyword=True),

@@ -28,7 +28,7 @@ def _of_one_value(bound: Bound, name: str) -> Written:
 def _added(bound: Bound) -> str:
     value = bound.value("source")
     assert value is not None
-    return value.text if bound.literal("alpha") == 1 else f"{value.atom} * {bound.atom('alpha')}"
+    return value.text if bound.literal("alpha") == 1 else f"{value.atom} * {bound.operand('alpha')}"
 
 
 def _selected(bound: Bound) -> Written:
@@ -41,14 +41,8 @@ def _selected(bound: Bound) -> Written:
 
 
 def _filled(bound: Bound) -> Written:
-    text = f"{_atom(bound)}.masked_fill({bound.text('mask')}, {bound.text('value')})"
+    text = f"{bound.atom('input')}.masked_fill({bound.text('mask')}, {bound.text('value')})"
     return Written(text, ("MindSpore's function takes no whole number for a float tensor: the method does",))
-
-
-def _atom(bound: Bound) -> str:
-    value = bound.value("input")
-    assert value is not None
-    return value.atom
 
 
 def _receiver(bound: Bound) -> str:
@@ -112,7 +106,7 @@ INDEXING: tuple[Rule, ...] = (
         "mindspore.ops.masked_scatter",
         takes="input, mask, source",
         write=lambda call: Written(
-            f"{_atom(call)}.masked_scatter({call.text('mask')}, {call.text('source')})",
+            f"{call.atom('input')}.masked_scatter({call.text('mask')}, {call.text('source')})",
             ("MindSpore has it as a method",),
         ),
     ),

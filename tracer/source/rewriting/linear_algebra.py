@@ -40,14 +40,8 @@ def _of_many(name: str, dim: str) -> Rule:
 
 def _product(call: Bound) -> Written:
     """The product of two vectors."""
-    text = f"({_atom(call, 'input')} * {_atom(call, 'tensor')}).sum()"
+    text = f"({call.atom('input')} * {call.atom('tensor')}).sum()"
     return Written(text, ("mint's dot has no kernel on the CPU, and mindspore.ops.dot is of matrices",))
-
-
-def _atom(call: Bound, name: str) -> str:
-    value = call.value(name)
-    assert value is not None
-    return value.atom
 
 
 def _summed(call: Bound, einsum: str) -> Written:

@@ -99,7 +99,7 @@ def _similarity(call: Bound) -> Written:
 
 def _distance(call: Bound) -> Written:
     size = f"ord={call.text('p')}, dim=-1, keepdim={call.text('keepdim')}"
-    return Written(f"lambda x1, x2: mindspore.ops.norm(x1 - x2 + {number(call.atom('eps'))}, {size})", (FUNCTION,))
+    return Written(f"lambda x1, x2: mindspore.ops.norm(x1 - x2 + {number(call.operand('eps'))}, {size})", (FUNCTION,))
 
 
 LOSSES: tuple[Rule, ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from tracer.source.rewriting.binding import Bound
-from tracer.source.rewriting.conversions import as_tensor, is_int, no_list, one_shape
+from tracer.source.rewriting.conversions import as_tensor, is_int, no_list, one_shape, whole
 from tracer.source.rewriting.old_classes import DTYPES
 from tracer.source.rewriting.rules import Argument, ByHand, Rule, Writer, Written, constant, made, to
 from tracer.source.rewriting.shaping import twice
@@ -133,13 +133,6 @@ def _limits(info: str) -> Rule:
 
 def _as_float_tensor(value: Value) -> str:
     return f"mindspore.Tensor({value.text}, mindspore.float32)"
-
-
-def _whole(value: Value) -> str:
-    worth = value.literal
-    if isinstance(worth, (int, float)) and float(worth).is_integer():
-        return str(int(worth))
-    raise ByHand("MindSpore's logspace takes a whole number as base")
 
 
 def _whole_numbers(bound: Bound) -> bool:
@@ -271,7 +264,7 @@ MAKING: tuple[Rule, ...] = (
             to("start", convert=_as_float_tensor, loud=True),
             to("end", convert=_as_float_tensor, loud=True),
             "steps",
-            to("base", convert=_whole, form=True),
+            to("base", convert=whole("MindSpore's logspace takes a whole number as base"), form=True),
             _DTYPE,
         ),
     ),

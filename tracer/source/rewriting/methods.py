@@ -6,6 +6,7 @@ import ast
 
 from tracer.source.rewriting.binding import Bound
 from tracer.source.rewriting.conversions import no_list, one_shape, one_tuple
+from tracer.source.rewriting.reducing import has_dimension
 from tracer.source.rewriting.rules import Argument, ByHand, Rule, Writer, Written, to
 from tracer.source.rewriting.shaping import below_zero
 from tracer.source.rewriting.writing import Value
@@ -57,10 +58,6 @@ def _typed(bound: Bound) -> Written:
     return Written(f"{_it(bound)}.to({bound.text('dtype')})")
 
 
-def _along(bound: Bound) -> bool:
-    return "dim" not in bound.positional or bound.has("keepdim") or isinstance(bound.literal("dim"), int)
-
-
 def _largest(name: str) -> tuple[Rule, ...]:
     method = f"mindspore.Tensor.{name}"
     return (
@@ -69,7 +66,7 @@ def _largest(name: str) -> tuple[Rule, ...]:
             f"torch.Tensor.{name}",
             method,
             takes="dim, keepdim=False",
-            when=_along,
+            when=has_dimension,
             arguments=("dim", "keepdim"),
             differences=(_PAIR,),
         ),

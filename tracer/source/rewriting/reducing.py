@@ -55,7 +55,7 @@ def _spread(name: str) -> tuple[Rule, ...]:
     )
 
 
-def _along(call: Bound) -> bool:
+def has_dimension(call: Bound) -> bool:
     """Is the second argument a dimension, and not another tensor?"""
     return "dim" not in call.positional or call.has("keepdim") or isinstance(call.literal("dim"), int)
 
@@ -69,7 +69,7 @@ def _largest(name: str) -> tuple[Rule, ...]:
             ops,
             mint=mint,
             takes="input, dim, keepdim=False, *, out=None",
-            when=_along,
+            when=has_dimension,
             arguments=("input", to("dim", "axis"), to("keepdim", "keepdims")),
             mint_arguments=("input", "dim", "keepdim"),
             differences=(_PAIR,),

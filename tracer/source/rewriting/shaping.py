@@ -195,7 +195,7 @@ SHAPING: tuple[Rule, ...] = (
         "mindspore.Tensor.copy",
         mint="mindspore.mint.clone",
         takes="input, *, memory_format=None",
-        write=lambda call: Written(f"{_atom(call)}.copy()"),
+        write=lambda call: Written(f"{call.atom('input')}.copy()"),
         mint_arguments=("input",),
     ),
     Rule(
@@ -222,9 +222,3 @@ SHAPING: tuple[Rule, ...] = (
 def below_zero(worth: object) -> bool:
     """Is it a number under zero?"""
     return isinstance(worth, (int, float)) and worth < 0
-
-
-def _atom(bound: Bound) -> str:
-    value = bound.value("input")
-    assert value is not None
-    return value.atom

@@ -110,7 +110,7 @@ def _largest_along(call: Bound) -> Written:
     parts += [f"ceil_mode={call.text('ceil_mode')}"] if call.has("ceil_mode") else []
     if call.literal("return_indices") is not False:
         raise ByHand("pool an image of one row: mindspore.ops.max_pool2d(x.unsqueeze(-2), (1, kernel))")
-    text = f"mindspore.ops.max_pool2d({_atom(call)}.unsqueeze(-2), {', '.join(parts)}).squeeze(-2)"
+    text = f"mindspore.ops.max_pool2d({call.atom('input')}.unsqueeze(-2), {', '.join(parts)}).squeeze(-2)"
     return Written(text, ("MindSpore has no max_pool1d: an image of one row is pooled",))
 
 
@@ -124,12 +124,6 @@ def _alone_or(call: Bound, name: str, otherwise: str) -> str:
     return _number(call, otherwise) if call.literal(name) is None else _number(call, name)
 
 
-def _atom(call: Bound) -> str:
-    value = call.value("input")
-    assert value is not None
-    return value.atom
-
-
 def _to_size(name: str) -> Rule:
     """Pools to a size, along one dimension: as images of one row."""
 
@@ -137,7 +131,7 @@ def _to_size(name: str) -> Rule:
         if call.has("return_indices") and call.literal("return_indices") is not False:
             raise ByHand("which places are the largest is given by adaptive_max_pool2d alone")
         size = f"(1, {_number(call, 'output_size')})"
-        text = f"mindspore.ops.{name}2d({_atom(call)}.unsqueeze(-2), {size}).squeeze(-2)"
+        text = f"mindspore.ops.{name}2d({call.atom('input')}.unsqueeze(-2), {size}).squeeze(-2)"
         return Written(
             text, (f"MindSpore's {name}1d wants a length that can be divided: an image of one row is pooled",)
         )

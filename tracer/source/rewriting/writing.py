@@ -9,6 +9,7 @@ import ast
 import decimal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 NOT_LITERAL = object()
 """What `literal` answers for an expression whose value cannot be read off the source."""
@@ -128,9 +129,17 @@ class _Replacing(ast.NodeTransformer):
                 fields[name] = [self.visit(part) if isinstance(part, ast.AST) else part for part in old]
             elif isinstance(old, ast.AST):
                 fields[name] = self.visit(old)
-        if all(_same(getattr(node, name), new) for name, new in fields.items()):
-            return node
-        return type(node)(**{**dict(ast.iter_fields(node)), **fields})
+        return with_fields(node, fields)
+
+
+Syntax = TypeVar("Syntax", bound=ast.AST)
+
+
+def with_fields(node: Syntax, fields: Mapping[str, object]) -> Syntax:
+    """The same syntax with some of its fields replaced: a new one, or itself where nothing is new."""
+    if all(_same(getattr(node, name), new) for name, new in fields.items()):
+        return node
+    return type(node)(**{**dict(ast.iter_fields(node)), **fields})
 
 
 def _same(old: object, new: object) -> bool:
