@@ -13,50 +13,20 @@ import numpy as np
 
 from tests.source_layers import torch_side
 from tests.source_layers.case import Calls
+from tests.source_layers.piped import Piped
 from tests.source_layers.running import mapped
-from tests.source_layers.worker import read, write
 
-ROOT = Path(__file__).parents[2]
 State = Literal["equal", "unequal", "no_kernel", "raises"]
 
 
-class Worker:
-    """A process that runs MindSpore calls; to be closed, or used in a `with` statement."""
+class Worker(Piped[tuple[object, ...], dict[str, object]]):
+    """A process that runs MindSpore calls; use it in a `with` statement."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.source_layers.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=ROOT,
-            env={**os.environ, "GLOG_v": "4", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"},
-        )
+        super().__init__("tests.source_layers.worker", threads=2)
 
     def __enter__(self) -> Worker:
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-    def run(self, job: tuple[object, ...]) -> dict[str, object]:
-        """The answer to a job."""
-        assert self._process.stdin and self._process.stdout
-        write(self._process.stdin.fileno(), job)
-        answer = read(self._process.stdout.fileno())
-        assert answer is not None, f"MindSpore's process is gone; it was to run {job[0]}"
-        return answer
 
 
 @dataclass(frozen=True)
@@ -153,7 +123,7 @@ def tried(worker: Worker, row: Calls, expected: dict[str, np.ndarray], other: st
     """What torch made of a call beside `other` in MindSpore."""
     weights = {key.removeprefix("weight:"): array for key, array in expected.items() if key.startswith("weight:")}
     inputs = mapped(row.inputs, _narrow) if row.narrow else row.inputs
-    return judged(row, expected, worker.run((other, inputs, dict(row.named), weights, row.loss)))
+    return judged(row, expected, worker.ask((other, inputs, dict(row.named), weights, row.loss)))
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:

@@ -44,14 +44,14 @@ def defects(worker: Worker, name: str, texts: tuple[str, ...], job: str) -> list
                 lines.append(f"{text}: nothing is said")
             continue
         wanted = in_torch(text) if job == "updates" else rates_in_torch(text)
-        answer = worker.run((job, told.write))
+        answer = worker.ask((job, told.write))
         limit = ADAM if told.mindspore and told.mindspore.endswith(".Adam") else CLOSE
         distance = apart(wanted, answer)
         if distance > limit:
             lines.append(f"{text} -> {told.write}: {distance:.1e} {answer.get('error', '')}")
         same_name = f"mindspore.experimental{name.removeprefix('torch')}"
         careless = apart(
-            wanted, worker.run((job, naive(text, same_name).replace(".parameters()", ".get_parameters()")))
+            wanted, worker.ask((job, naive(text, same_name).replace(".parameters()", ".get_parameters()")))
         )
         if told.silent != (limit < careless < float("inf")):
             lines.append(f"{text}: silent is {told.silent}, measured {careless:.1e}")

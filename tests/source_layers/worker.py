@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from tests.source_layers.piped import answer_jobs
 from tests.source_layers.running import cotangent, leaves, mapped
 from tests.source_layers.updates import in_mindspore, rates_in_mindspore
 
-DONE, FAILED = 0, 3
 SECONDS = 60
 
 _NAMES = {
@@ -124,39 +124,17 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' | '.join(lines)[:300]}"
 
 
-def main() -> None:
-    """Fork one child after another from a process that has run nothing: a child answers until a call fails."""
-    answers = os.dup(1)
-    os.dup2(2, 1)  # what MindSpore prints is no answer
-    import mindspore  # noqa: F401
-
-    while True:
-        child = os.fork()
-        if child == 0:
-            os._exit(_serve(0, answers))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if code == DONE:
-            return
-        if code != FAILED:
-            write(answers, {"error": "the process died or took too long", "stage": "run"})
+def answer(job: tuple[Any, ...]) -> dict[str, Any]:
+    """What a job comes to."""
+    return updated(*job) if job[0] in ("updates", "rates") else run(*job)
 
 
-def _serve(source: int, target: int) -> int:
-    import mindspore
-
-    mindspore.runtime.launch_blocking()  # without it an error may come up in any later call
-    while (job := read(source)) is not None:
-        signal.alarm(SECONDS)
-        answer = updated(*job) if job[0] in ("updates", "rates") else run(*job)
-        signal.alarm(0)
-        write(target, answer)
-        if answer.get("stage") in ("run", "gradient") and not _sound():
-            return FAILED
-    return DONE
+def fit(found: dict[str, Any]) -> bool:
+    """Is the process fit for more after this answer?"""
+    return found.get("stage") not in ("run", "gradient") or _sound()
 
 
 def _sound() -> bool:
-    """Is the process fit for more after an error?"""
     import mindspore
 
     try:
@@ -165,29 +143,5 @@ def _sound() -> bool:
         return False
 
 
-def read(source: int) -> Any:
-    """The next pickled object from a file descriptor, None at its end; takes not a byte more."""
-    size = _bytes(source, 8)
-    return pickle.loads(_bytes(source, int.from_bytes(size, "big"))) if size else None
-
-
-def write(target: int, value: Any) -> None:
-    """Write an object so that `read` reads it."""
-    data = pickle.dumps(value)
-    data = len(data).to_bytes(8, "big") + data
-    while data:
-        data = data[os.write(target, data) :]
-
-
-def _bytes(source: int, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        more = os.read(source, count - len(data))
-        if not more:
-            return b""
-        data += more
-    return data
-
-
 if __name__ == "__main__":
-    main()
+    answer_jobs(answer, fit, lambda _: {"error": "the process died or took too long", "stage": "run"}, SECONDS)

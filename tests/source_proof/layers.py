@@ -65,7 +65,7 @@ def _came(worker: Worker, of: Calls, text: str, way: Suggestion) -> Came:
 
 def _updated(worker: Worker, job: str, text: str, way: Suggestion) -> Came:
     wanted = (in_torch if job == "updates" else rates_in_torch)(text)
-    answer = worker.run((job, way.write))
+    answer = worker.ask((job, way.write))
     if "error" in answer:
         return "raises"
     limit = ADAM if way.mindspore and way.mindspore.endswith(".Adam") else CLOSE

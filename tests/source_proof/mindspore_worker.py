@@ -1,9 +1,4 @@
-"""MindSpore's side: reads calls from its standard input, answers each with its outcome.
-
-MindSpore cannot be forked once it has run something, and an error may stick to later calls. So this process imports it
-and runs nothing: a child, forked before anything ran, answers calls until one of them leaves it unfit for more, or ends
-it; then comes the next child.
-"""
+"""MindSpore's side: reads calls from its standard input, answers each with its outcome."""
 
 from __future__ import annotations
 
@@ -16,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from tests.source_layers.piped import answer_jobs
 from tests.source_proof.arrays import ARRAYS
 from tests.source_proof.outcome import Leaf, Outcome
 
 SECONDS = 30
-DONE, FAILED = 0, 3
 
 NO_KERNEL = (
     "unregistered",
@@ -43,30 +38,6 @@ NO_KERNEL = (
     "not implement exception",
     "create kernelmod for op",
 )
-
-
-def read(source: int) -> Any:
-    """The next pickled object from a file descriptor, None at its end; takes not a byte more."""
-    size = _bytes(source, 8)
-    return pickle.loads(_bytes(source, int.from_bytes(size, "big"))) if size else None
-
-
-def write(target: int, value: Any) -> None:
-    """Write an object so that `read` reads it."""
-    data = pickle.dumps(value)
-    data = len(data).to_bytes(8, "big") + data
-    while data:
-        data = data[os.write(target, data) :]
-
-
-def _bytes(source: int, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        more = os.read(source, count - len(data))
-        if not more:
-            return b""
-        data += more
-    return data
 
 
 def outcome(text: str) -> Outcome:
@@ -118,40 +89,10 @@ def plain(value: Any, mindspore: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | complex | str) else repr(value)
 
 
-def serve(source: int, target: int) -> int:
-    """Answer calls until there are no more, or an error of one shows up in the next."""
-    import mindspore
-
-    mindspore.runtime.launch_blocking()  # without it an error may come up in any later call
-    while (job := read(source)) is not None:
-        signal.alarm(SECONDS)
-        answer = outcome(job)
-        signal.alarm(0)
-        write(target, answer)
-        if answer.error and outcome("mindspore.ops.add(x, y) * 2").error:
-            return FAILED
-    return DONE
-
-
-def main() -> None:
-    """Fork one child after another; a child that dies is an outcome too."""
-    target = os.dup(1)
-    os.dup2(2, 1)
-    os.environ["GLOG_v"] = "4"
-    import mindspore  # noqa: F401
-
-    while True:
-        child = os.fork()
-        if child == 0:
-            os._exit(serve(0, target))
-        status = os.waitpid(child, 0)[1]
-        code = os.waitstatus_to_exitcode(status)
-        if code == DONE:
-            return
-        if code != FAILED:
-            how = "it took too long" if code == -signal.SIGALRM else f"the process ended with {code}"
-            write(target, Outcome(error=f"crash: {how}"))
+def fit(found: Outcome) -> bool:
+    """Is the process fit for more? An error of one call may show up in the next."""
+    return not found.error or not outcome("mindspore.ops.add(x, y) * 2").error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    answer_jobs(outcome, fit, lambda how: Outcome(error=f"crash: {how}"), SECONDS)

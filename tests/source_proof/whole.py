@@ -27,7 +27,7 @@ def prove(calls: Iterable[Call]) -> list[Proof]:
         plans += [planned(call, mint=mint) for mint in (False, True)]
     texts = list(dict.fromkeys(text for plan in plans for text in (plan.text, plan.naive) if text))
     with MindSpore() as mindspore:
-        outcomes = dict(zip(texts, mindspore.run_all(texts), strict=True))
+        outcomes = dict(zip(texts, mindspore.ask_all(texts), strict=True))
     return [proven(plan, wanted[plan.call.text], outcomes) for plan in plans]
 
 

@@ -15,62 +15,30 @@ from typing import Any
 
 import numpy as np
 
+from tests.source_layers.piped import Piped
 from tests.source_proof.arrays import ARRAYS
-from tests.source_proof.mindspore_worker import read, write
 from tests.source_proof.outcome import Leaf, Named, Outcome
 
-ROOT = Path(__file__).parents[2]
 RESULTS = set("values indices eigenvalues eigenvectors U S V Vh Q R L P LU pivots sign logabsdet min max hist".split())
 """What torch calls the parts of its results."""
 
 
-class MindSpore:
-    """A process that runs MindSpore calls; use it in a `with` statement."""
+class MindSpore(Piped[str, Outcome]):
+    """A process that runs MindSpore calls; use it in a `with` statement.
+
+    A job is text, an expression or statements that leave `result`: `mindspore`, `np` and the named arrays (`ARRAYS`) as
+    tensors are what it may use.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("tests.source_proof.mindspore_worker", threads=1)
 
     def __enter__(self) -> MindSpore:
-        environment = {**os.environ, "GLOG_v": "4", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.source_proof.mindspore_worker"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-    def run(self, text: str) -> Outcome:
-        """What `text` comes to: an expression, or statements that leave `result`.
-
-        `mindspore`, `np` and the named arrays (`ARRAYS`) as tensors are what it may use.
-        """
-        return next(self.run_all([text]))
-
-    def run_all(self, texts: Sequence[str]) -> Iterator[Outcome]:
-        """What each comes to; all are sent at once, so that neither process waits for the other."""
-        assert self._process.stdin and self._process.stdout
-        target, source = self._process.stdin.fileno(), self._process.stdout.fileno()
-        sending = Thread(target=lambda: [write(target, text) for text in texts], daemon=True)
-        sending.start()
-        for text in texts:
-            answer = read(source)
-            assert answer is not None, f"MindSpore's process is gone; it was to run: {text}"
-            yield answer
-        sending.join()
 
 
 def run_torch(text: str) -> Outcome:
-    """What `text` comes to in torch; as `MindSpore.run`, with `torch`, `nn` and `F` in place of `mindspore`."""
+    """What `text` comes to in torch; as `MindSpore.ask`, with `torch`, `nn` and `F` in place of `mindspore`."""
     import torch
 
     torch.set_num_threads(1)
