@@ -11,6 +11,7 @@ import types
 
 from facts_torch import literal_plain as literal
 from facts_torch import stub_text, unique
+from facts_torch import text_of as signature_text
 
 ROOMS = (
     "mindspore", "mindspore.nn", "mindspore.ops", "mindspore.mint", "mindspore.mint.nn",
@@ -22,8 +23,6 @@ ROOMS = (
     "mindspore.hal", "mindspore.runtime", "mindspore.numpy", "mindspore.scipy", "mindspore.scipy.linalg",
     "mindspore.profiler", "mindspore.nn.probability.distribution", "mindspore.nn.utils",
     "mindspore.parallel.nn",
-   
-   
 )  # fmt: skip
 
 CLASSES = (
@@ -53,26 +52,7 @@ def text_of(value, drop_first=False):
         signature = inspect.signature(value)
     except (ValueError, TypeError):
         return None
-    parts, starred, slash = [], False, False
-    parameters = list(signature.parameters.values())
-    if drop_first and parameters and parameters[0].kind in (0, 1):
-        parameters = parameters[1:]
-    for one in parameters:
-        if slash and one.kind != one.POSITIONAL_ONLY:
-            parts.append("/")
-            slash = False
-        slash = slash or one.kind == one.POSITIONAL_ONLY
-        if one.kind == one.KEYWORD_ONLY and not starred:
-            parts.append("*")
-            starred = True
-        if one.kind == one.VAR_POSITIONAL:
-            parts.append(f"*{one.name}")
-            starred = True
-        elif one.kind == one.VAR_KEYWORD:
-            parts.append(f"**{one.name}")
-        else:
-            parts.append(one.name if one.default is one.empty else f"{one.name}={literal(one.default)}")
-    return ", ".join([*parts, "/"] if slash else parts)
+    return signature_text(signature, drop_first, literal)
 
 
 def call_lines(value, last):

@@ -185,8 +185,8 @@ def literal(value):
     return literal_plain(value)
 
 
-def text_of(signature, drop_first=False):
-    """An `inspect.Signature` as text between parentheses."""
+def text_of(signature, drop_first=False, literal=literal):
+    """An `inspect.Signature` as text between parentheses; `literal` writes the defaults."""
     parts, starred, slash = [], False, False
     parameters = list(signature.parameters.values())
     if drop_first and parameters and parameters[0].kind in (0, 1):

@@ -71,6 +71,20 @@ def _pairs(values: tuple[str, ...], wanted: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def paired(function: _Function) -> _Function:
+    """How the layers of two nets belong together."""
+    pins = click.option(
+        "--pin",
+        "pins",
+        multiple=True,
+        metavar="A=B",
+        callback=pinned,
+        help="These two layers belong together, the reference's path first. Repeatable.",
+    )
+    rules = click.option("--rules", type=click.Path(), metavar="FILE.toml", help="Your own layers in common words.")
+    return pins(rules(function))
+
+
 def sampled(function: _Function) -> _Function:
     """What the nets are given."""
     options = (

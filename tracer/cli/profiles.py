@@ -8,7 +8,7 @@ import sys
 import click
 
 from tracer.cli.group import cli
-from tracer.cli.options import pinned, shared
+from tracer.cli.options import paired, shared
 from tracer.cli.output import print_out, write_out
 
 _EXAMPLES = """\b
@@ -43,15 +43,7 @@ Exit codes:
     type=click.Choice(["layer", "block", "kind"]),
     help="Only this table. Repeatable.  [default: layer and block]",
 )
-@click.option(
-    "--pin",
-    "pins",
-    multiple=True,
-    metavar="A=B",
-    callback=pinned,
-    help="These two layers belong together, the reference's path first. Repeatable.",
-)
-@click.option("--rules", type=click.Path(), metavar="FILE.toml", help="Your own layers in common words.")
+@paired
 @click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write it as JSON; - prints it.")
 @click.option("--csv", "csv_file", type=click.Path(), metavar="FILE|-", help="A line for every layer; - prints it.")
 @click.option("--html", "html_file", type=click.Path(), metavar="FILE|-", help="Write a page with a flame view.")

@@ -7,7 +7,7 @@ import sys
 import click
 
 from tracer.cli.group import cli
-from tracer.cli.options import pinned, shared
+from tracer.cli.options import paired, shared
 from tracer.cli.output import print_out, write_out
 
 _EXAMPLES = """\b
@@ -38,15 +38,7 @@ Exit codes:
 @click.option(
     "--only", multiple=True, metavar="GLOB", help="Only layers whose path matches, as 'blocks.2.*'. Repeatable."
 )
-@click.option(
-    "--pin",
-    "pins",
-    multiple=True,
-    metavar="A=B",
-    callback=pinned,
-    help="These two layers belong together, the reference's path first. Repeatable.",
-)
-@click.option("--rules", type=click.Path(), metavar="FILE.toml", help="Your own layers in common words.")
+@paired
 @click.option("--json", "json_file", type=click.Path(), metavar="FILE|-", help="Write it as JSON; - prints it.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing: the exit code says it.")
 @shared
