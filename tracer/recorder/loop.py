@@ -181,6 +181,10 @@ class _Step:
         self._steps = steps
 
     def __enter__(self) -> None:
+        if self._steps.running:
+            then = "end the step first: `with recording.step():` around each iteration, and no other inside it"
+            where = f"step {self._steps.number}"
+            raise RecordingError("a step begins inside another one", where=where, then=then)
         self._steps.begin()
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:

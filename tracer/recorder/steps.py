@@ -102,14 +102,7 @@ class StepRecorder:
     # -- steps -----------------------------------------------------------------------------------------------------
 
     def begin(self) -> bool:
-        """The next step begins. Is it kept?
-
-        Raises:
-            RecordingError: the one before is not over.
-        """
-        if self.running:
-            then = "end the step first: `with recording.step():` around each iteration, and no other inside it"
-            raise RecordingError("a step begins inside another one", where=f"step {self.number}", then=then)
+        """The next step begins. Is it kept?"""
         self.number += 1
         self.kept = self._sampling.kept(self.number, self._keep)
         self.running = True

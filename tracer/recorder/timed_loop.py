@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tracer.errors import RecordingError
 from tracer.frameworks import watcher_for
 from tracer.frameworks.base import Watcher
 from tracer.frameworks.timing import Log, Phase, What, timer_of
@@ -72,14 +71,7 @@ class TimedSteps:
         self._began = 0
 
     def begin(self) -> bool:
-        """The next step begins. Is it watched?
-
-        Raises:
-            RecordingError: the one before is not over.
-        """
-        if self.running:
-            then = "end the step first: `with recording.step():` around each iteration, and no other inside it"
-            raise RecordingError("a step begins inside another one", where=f"step {self.number}", then=then)
+        """The next step begins. Is it watched?"""
         self.number += 1
         self.running, self.losses = True, 0
         self._what = _what(self.number, self._repeats)
